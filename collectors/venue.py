@@ -1,0 +1,240 @@
+"""The venue contract: what a venue's file says about its venue. Data first, and a few pure functions.
+
+A venue's file opens no socket, reads no clock, logs nothing and knows no other venue. `docs/venues.md` tells how to
+add one. None means "does not say", never zero.
+"""
+
+import gzip
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from store.records import FeedClass, Field, Instrument, Side, Unit
+
+Message = Any  # one decoded frame; only the venue's own file knows its shape
+Gives = Literal["oi", "mark", "index", "funding", "liquidations"]
+VenueClass = Literal["speculative", "institutional", "mixed", "none"]
+
+
+class Update(msgspec.Struct, gc=False):
+    """What one frame says of one instrument, in the venue's own units. One is made for every frame, hence a struct."""
+
+    symbol: str
+    ts: int | None = None  # when the venue says it was so, ms UTC
+    oi: float | None = None  # as published ...
+    field: Field | None = None  # ... in this field
+    mark: float | None = None  # quote units a venue's base unit
+    index: float | None = None
+    funding: float | None = None  # fraction per interval
+    funding_interval_h: float | None = None
+    affirms: bool = False  # a delta that leaves the open interest out, and so says that it has not changed
+
+
+class Liquidated(msgspec.Struct, gc=False):
+    """A forced close, as published."""
+
+    symbol: str
+    ts: int | None
+    side: Side  # the position that died
+    size: float
+    unit: Unit
+    price: float
+    feed: FeedClass
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """The venue took a subscription. `request` is the number we gave it, `symbol` whom it was for, if it says."""
+
+    request: int | None = None
+    symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The venue refused a subscription, in its own words."""
+
+    words: str
+    request: int | None = None
+    symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The venue will close this connection soon: open the next one first."""
+
+    words: str
+
+
+Said = Update | Liquidated | Acked | Refused | Notice
+Parse = Callable[[Message], Iterable[Said]]
+
+
+@dataclass(frozen=True, slots=True)
+class Remembering:
+    """A parse made anew for each connection, for frames that mean nothing outside it.
+
+    `make` is given every instrument of the segment in the catalogue's order, delisted ones included, because positional
+    frames count places in that order.
+    """
+
+    make: Callable[[Sequence[Instrument]], Parse]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One HTTP question. `weight` is what it costs of the venue's budget."""
+
+    url: str
+    method: Literal["GET", "POST"] = "GET"
+    body: Message = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What we must send, and how often, for the venue to keep the line open."""
+
+    message: Message
+    every: float  # seconds
+
+
+def plain(frame: str | bytes) -> Message:
+    """A JSON frame as dicts and lists, for venues that declare no wire struct."""
+    return msgspec.json.decode(frame)
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A WebSocket that pushes updates."""
+
+    url: str
+    gives: frozenset[Gives]  # what its frames state; forgotten when its connection ends
+    subscribe: Callable[[Sequence[Instrument], int], Iterable[Message]]  # a batch, and the number of our request
+    parse: Parse | Remembering
+    decode: Callable[[str | bytes], Message] = plain
+    answer: Callable[[Message], Message | None] | None = None  # to a venue's own ping
+    heartbeat: Heartbeat | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])  # of the handshake
+    greets: bool = False  # the venue speaks first; we wait for it
+    token: Ask | None = None  # asked before every dial; `dial` makes the address of its reply
+    dial: Callable[[Message], str] | None = None
+    per_socket: int = 100  # instruments on one connection
+    batch: int = 50  # instruments in one subscribe call; a refused batch is halved until the culprit is alone
+    pace: float = 0.1  # seconds between our messages
+    cadence: float | None = 5.0  # seconds between data for one symbol when all is well; None: silence proves nothing
+    life: float | None = None  # seconds after which the venue ends a connection
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A REST question asked again and again, for what the venue does not push."""
+
+    ask: Ask | Callable[[Instrument], Ask]  # one reply for all, or a question an instrument
+    every: float  # seconds
+    gives: frozenset[Gives]
+    parse: Parse
+    decode: Callable[[str | bytes], Message] = plain
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A REST question about the past."""
+
+    ask: Callable[[Instrument, int, int], Ask]  # instrument, from and to in ms UTC, both inclusive
+    parse: Parse
+    gives: frozenset[Gives]
+    step: float  # seconds between points
+    limit: int  # points in one reply
+    depth: float  # days the venue keeps
+    decode: Callable[[str | bytes], Message] = plain
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply or frame that we never ask for but can read: for `crossoi decode` and files people have."""
+
+    parse: Parse
+    decode: Callable[[str | bytes], Message] = plain
+    path: str = ""  # of the url it comes from
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Instruments listed together and fed alike: linear, inverse, ..."""
+
+    id: str
+    catalogue: Ask
+    read: Callable[[Message], Iterable[Instrument]]  # every instrument, in the venue's order; `live` says which trade
+    owns: Callable[[str], bool]  # a symbol rule, for frames that do not say whence they came
+    feeds: tuple[Socket | Poll, ...]
+    history: tuple[History, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    decode: Callable[[str | bytes], Message] = plain  # the catalogue
+    more: Callable[[Message], Ask | None] | None = None  # the catalogue's next page
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the venue lets one address do."""
+
+    weight: float = 10.0  # REST weight ...
+    per: float = 1.0  # ... in so many seconds
+    dials: int = 20  # connections ...
+    dials_per: float = 60.0  # ... in so many seconds
+    used_header: str = ""  # a reply header that tells the weight used so far
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    id: str
+    name: str
+    cls: VenueClass
+    docs: str
+    fields: tuple[Field, ...]
+    segments: tuple[Segment, ...]
+    limits: Limits = Limits()
+    closed_on: str | None = None  # YYYY-MM-DD; a closed venue is never carried forward
+    note: str = ""  # what a reader of its numbers must know
+
+
+Number = float | Literal[""] | None
+"""How venues write a number: a number, a text of one, or an empty text. Decoders are made with `strict=False`."""
+
+
+def number(value: float | str | None) -> float | None:
+    """A published number, or None where the venue left it out or empty. Zero stays zero."""
+    return value if value.__class__ is float else None if value is None or value == "" else float(value)  # type: ignore[return-value]
+
+
+def wire(shape: Any, *at: str) -> Callable[[str | bytes], Any]:
+    """A decoder of frames of one typed shape: numbers may come as texts, unknown fields are ignored, the rest is strict.
+
+    `at` is the path to the shape inside its envelope: `wire(list[Row], "result", "list")` gives the rows.
+    """
+    if not at:
+        return msgspec.json.Decoder(shape, strict=False).decode
+    for key in reversed(at):
+        shape = msgspec.defstruct("Envelope", [("inside", shape)], rename={"inside": key})
+    decode = msgspec.json.Decoder(shape, strict=False).decode
+
+    def inside(frame: str | bytes) -> Any:
+        value: Any = decode(frame)
+        for _ in at:
+            value = value.inside
+        return value
+
+    return inside
+
+
+def inflate(frame: bytes, limit: int = 16 * 2**20) -> bytes:
+    """A gzip frame, unpacked. ValueError past `limit` bytes: a bomb must not fill the memory."""
+    with gzip.GzipFile(fileobj=io.BytesIO(frame)) as packed:
+        text = packed.read(limit + 1)
+    if len(text) > limit:
+        raise ValueError(f"a frame unpacks to more than {limit} bytes")
+    return text

@@ -1,0 +1,1 @@
+"""The MCP face: command line, daemon, bridge, tools, REST and page."""

@@ -1,0 +1,1 @@
+"""The tools, one module a subject, each in one breath: read, compute, answer."""

@@ -40,7 +40,6 @@ class Contract:
     asset: str
     cls: str = "mixed"
     weight: float = 1.0
-    base_factor: float = 1.0
     funding_interval_h: float = 8.0
 
 
@@ -66,7 +65,7 @@ class Market:
         self._minutes = lru_cache(maxsize=4096)(self._bridge)
 
     def quote(self, venue: str, segment: str, symbol: str, now_ms: int) -> Quote:
-        """What the contract shows at a moment: USD a base unit of the venue's, one-sided base units."""
+        """What the contract shows at a moment."""
         contract = self.contracts[venue, segment, symbol]
         key = (venue, segment, symbol)
         spot = self._at(("price", contract.asset), now_ms) + self.script.price(contract.asset, now_ms)
@@ -109,14 +108,14 @@ class Market:
     def _quote(self, contract: Contract, spot: float, size: float, now_ms: int) -> Quote:
         hour = now_ms // HOUR_MS
         tilt = self._jitter((contract.venue, contract.symbol, "basis"), hour)
-        index = math.exp(spot) * contract.base_factor
+        index = math.exp(spot)
         interval = contract.funding_interval_h
         period = int(interval * HOUR_MS)
         return Quote(
             mark=index * (1 + 3e-4 * tilt),
             index=index,
             last=index * (1 + 3e-4 * tilt + 1e-5),
-            oi_base=math.exp(size) / contract.base_factor,
+            oi_base=math.exp(size),
             funding=self.funding(contract, now_ms),
             funding_interval_h=interval,
             next_funding_ms=(now_ms // period + 1) * period,

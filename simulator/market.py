@@ -32,7 +32,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """One instrument of the market. `weight` is its usual share of its asset's open interest, before normalising."""
+    """One instrument of the market. `weight` scales its usual share of its asset's open interest, which the seed draws."""
 
     venue: str
     segment: str
@@ -161,7 +161,7 @@ class Market:
     def _size(self, contract: Contract, hours: int) -> Array:
         peers = [c for c in self.contracts.values() if c.asset == contract.asset]
         total = COINS.get(contract.asset, 4e9 / self._other(contract.asset, 0.05, 400.0) / 100)
-        usual = math.log(total * contract.weight / sum(c.weight for c in peers))
+        usual = math.log(total * self._weight(contract) / sum(self._weight(c) for c in peers))
         rng = self._rng("size", contract.venue, contract.segment, contract.symbol)
         path = np.empty(hours)
         gap = 0.0
@@ -169,6 +169,9 @@ class Market:
             gap = gap * (1 - PULL) + shock
             path[k] = gap
         return usual + path
+
+    def _weight(self, contract: Contract) -> float:
+        return contract.weight * math.exp(0.9 * self._jitter((contract.venue, contract.symbol, "weight"), 0))
 
     def _bridge(self, key: tuple[str, ...], hour: int) -> Array:
         """61 minute values from one knot to the next."""

@@ -6,9 +6,11 @@ add one. None means "does not say", never zero.
 
 import gzip
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -22,7 +24,7 @@ VenueClass = Literal["speculative", "institutional", "mixed", "none"]
 class Update(msgspec.Struct, gc=False):
     """What one frame says of one instrument, in the venue's own units. One is made for every frame, hence a struct."""
 
-    symbol: str
+    symbol: str  # empty where a reply names none: the instrument that the question was about
     ts: int | None = None  # when the venue says it was so, ms UTC
     oi: float | None = None  # as published ...
     field: Field | None = None  # ... in this field
@@ -51,6 +53,7 @@ class Acked:
 
     request: int | None = None
     symbol: str | None = None
+    only: frozenset[str] | None = None  # the symbols it took; the others of the request are refused. None: all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +76,25 @@ Said = Update | Liquidated | Acked | Refused | Notice
 Parse = Callable[[Message], Iterable[Said]]
 
 
+class CatalogueError(ValueError):
+    """A positional frame does not fit the catalogue that we have: read the catalogue again, and keep nothing of it."""
+
+
+class Make(Protocol):
+    """A parse from every instrument of the segment, and the symbols that are asked for (None: every live one)."""
+
+    def __call__(self, instruments: Sequence[Instrument], wanted: Collection[str] | None = None, /) -> Parse: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Remembering:
     """A parse made anew for each connection, for frames that mean nothing outside it.
 
     `make` is given every instrument of the segment in the catalogue's order, delisted ones included, because positional
-    frames count places in that order.
+    frames count places in that order; and what this connection is asked for, so that the rest need not be read.
     """
 
-    make: Callable[[Sequence[Instrument]], Parse]
+    make: Make
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,24 @@ class Heartbeat:
 
     message: Message
     every: float  # seconds
+
+
+class SendTime:
+    """Stands in a message for the second it is sent, for venues that want one. `spelled` fills it in."""
+
+
+SEND_TIME = SendTime()
+
+
+def spelled(message: Message, now: int) -> str:
+    """A message of ours as JSON text. `now` is the moment it is sent, ms UTC."""
+
+    def fill(value: object) -> int:
+        if value is SEND_TIME:
+            return now // 1000
+        raise TypeError(f"{value!r} cannot be sent")
+
+    return msgspec.json.encode(message, enc_hook=fill).decode()
 
 
 def plain(frame: str | bytes) -> Message:
@@ -205,10 +236,32 @@ class Venue:
 Number = float | Literal[""] | None
 """How venues write a number: a number, a text of one, or an empty text. Decoders are made with `strict=False`."""
 
+Stated = Number | msgspec.UnsetType
+"""A number that some frames of a struct leave out: it defaults to UNSET, which tells "left out" from "no value", and
+`number` of it raises, so that a venue which drops a field is heard."""
 
-def number(value: float | str | None) -> float | None:
-    """A published number, or None where the venue left it out or empty. Zero stays zero."""
-    return value if value.__class__ is float else None if value is None or value == "" else float(value)  # type: ignore[return-value]
+
+def number(value: Stated) -> float | None:
+    """A published number, or None where the venue sent it empty. Zero stays zero; TypeError where it was left out."""
+    if value.__class__ is float:
+        return value  # type: ignore[return-value]  # the class was just looked at; isinstance costs twice as much
+    return None if value is None or value == "" else float(value)  # type: ignore[arg-type]  # UNSET raises here
+
+
+ALIASES: Mapping[str, str] = MappingProxyType({"XBT": "BTC"})
+MULTIPLIED = re.compile(
+    r"(?P<zeros>10{3,})(?P<a>[A-Z].*)|(?P<b>[A-Z]+)(?P<after>10{3,})|1M(?P<c>[A-Z].*)|k(?P<d>[A-Z].*)"
+)
+
+
+def coin(name: str) -> tuple[str, float]:
+    """The coin behind a venue's base unit, and how many of it one unit holds: 1000PEPE and kPEPE are 1,000 PEPE."""
+    said = MULTIPLIED.fullmatch(name)
+    if said is None:
+        return ALIASES.get(name, name), 1.0
+    zeros = said["zeros"] or said["after"]
+    factor = float(zeros) if zeros else 1e6 if said["c"] else 1e3
+    return said["a"] or said["b"] or said["c"] or said["d"], factor
 
 
 def wire(shape: Any, *at: str) -> Callable[[str | bytes], Any]:
@@ -229,6 +282,21 @@ def wire(shape: Any, *at: str) -> Callable[[str | bytes], Any]:
         return value
 
     return inside
+
+
+def among(decode: Callable[[str | bytes], Any], ours: Callable[[str], bool], *at: str) -> Callable[[str | bytes], Any]:
+    """Strict with frames whose text at `at` is one of `ours`; None for a frame of a channel that we never ask for."""
+    name = wire(str, *at)
+
+    def read(frame: str | bytes) -> Any:
+        try:
+            return decode(frame)
+        except msgspec.ValidationError:
+            if ours(name(frame)):
+                raise
+            return None
+
+    return read
 
 
 def inflate(frame: bytes, limit: int = 16 * 2**20) -> bytes:

@@ -1,64 +1,92 @@
 """Bybit v5, linear and inverse. `tickers` sends one snapshot, then deltas that name only what changed.
 
 `openInterest` counts both sides and is still sent; `singleOpenInterest` counts one and is the one to use.
-`allLiquidation` names the side of the position that died, not of the order.
+Liquidations name the side of the position that died, not of the order.
 """
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
-import msgspec
+from msgspec import UNSET, Struct
 
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Number, Parse, Refused, Said, Segment, Socket,
-    Update, Venue, number, wire,
+    Acked,
+    Answer,
+    Ask,
+    Heartbeat,
+    History,
+    Limits,
+    Liquidated,
+    Message,
+    Number,
+    Refused,
+    Said,
+    Segment,
+    Socket,
+    Stated,
+    Update,
+    Venue,
+    coin,
+    number,
+    wire,
 )  # fmt: skip
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
 REST = "https://api.bybit.com/v5/market"
-BOTH = "the documents count both sides; a probe of 2026-09-15 found twice the single field"
-ONE = "the documents count one side"
+COIN_SETTLED = re.compile(r"USD([A-Z]\d\d)?$")  # BTCUSD, BTCUSDZ26; linear are BTCUSDT, BTCPERP, BTC-26DEC26
+SIDES = {"Buy": Side.LONG, "Sell": Side.SHORT}
+TWICE = "documented as both sides; a probe of 2026-09-15 found twice the single field"
 
 
-def fields(unit: Unit) -> tuple[Field, Field]:
-    """(the two-sided field, the one-sided field)"""
-    return (
-        Field("openInterest", unit, 2, Status.DOCUMENTED, evidence=BOTH),
-        Field("singleOpenInterest", unit, 1, Status.DOCUMENTED, "2026-06-11", ONE),
-    )
-
-
-LINEAR, INVERSE = fields(Unit.BASE), fields(Unit.USD)
-
-
-class Ticker(msgspec.Struct):
-    symbol: str
-    openInterest: Number = None
-    singleOpenInterest: Number = None
+class Row(Struct, gc=False):
+    symbol: str = ""
+    openInterest: Stated = UNSET
+    singleOpenInterest: Stated = UNSET
     markPrice: Number = None
     indexPrice: Number = None
     fundingRate: Number = None
     fundingIntervalHour: Number = None
+    timestamp: int | None = None  # of a row of history
+    fundingRateTimestamp: int | None = None
 
 
-class Death(msgspec.Struct):
-    T: int
+class Death(Struct):
     s: str
-    S: str
+    T: int
+    S: Literal["Buy", "Sell"]
     v: float
     p: float
 
 
-class Frame(msgspec.Struct):
-    topic: str = ""
+class OldDeath(Struct):  # of the retired topic `liquidation.{symbol}`
+    symbol: str
+    updatedTime: int
+    side: Literal["Buy", "Sell"]
+    size: float
+    price: float
+
+
+class Frame(Struct, gc=False):
     type: str = ""
     ts: int | None = None
-    data: Ticker | list[Death] | None = None
+    data: Row | list[Death] | None = None
     success: bool | None = None
     ret_msg: str = ""
     req_id: str = ""
 
 
-class Listing(msgspec.Struct):
+class Rows(Struct):
+    list: list[Row]
+    symbol: str = ""
+
+
+class Reply(Struct):
+    result: Rows
+    time: int
+
+
+class Listing(Struct):
     symbol: str
     contractType: str
     status: str
@@ -67,55 +95,12 @@ class Listing(msgspec.Struct):
     settleCoin: str
     launchTime: int
     fundingInterval: float  # minutes
-    leverageFilter: dict[str, str]
+    leverageFilter: dict[str, Number]
 
 
-class Listings(msgspec.Struct):
+class Listings(Struct):
     list: list[Listing]
     nextPageCursor: str = ""
-
-
-class Catalogue(msgspec.Struct):
-    result: Listings
-
-
-class Past(msgspec.Struct):
-    timestamp: int
-    openInterest: Number
-    singleOpenInterest: Number = None
-
-
-class Pasts(msgspec.Struct):
-    symbol: str
-    list: list[Past]
-
-
-class PastReply(msgspec.Struct):
-    result: Pasts
-
-
-class Tickers(msgspec.Struct):
-    category: str
-    list: list[Ticker]
-
-
-class TickersReply(msgspec.Struct):
-    result: Tickers
-    time: int
-
-
-class Paid(msgspec.Struct):
-    symbol: str
-    fundingRate: float
-    fundingRateTimestamp: int
-
-
-class Paids(msgspec.Struct):
-    list: list[Paid]
-
-
-class PaidReply(msgspec.Struct):
-    result: Paids
 
 
 def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
@@ -124,91 +109,73 @@ def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Messa
 
 
 def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
-    def read(reply: Catalogue) -> Iterable[Instrument]:
-        for row in reply.result.list:
+    catalogue, unit = f"{REST}/instruments-info?category={id}&limit=1000", both.unit
+
+    def read(page: Listings) -> Iterable[Instrument]:
+        for row in page.list:
             if row.contractType.endswith("Perpetual"):
+                asset, factor = coin(row.baseCoin)
                 yield Instrument(
-                    "bybit", id, row.symbol, row.baseCoin, row.quoteCoin, row.settleCoin, payoff=payoff,
+                    "bybit", id, row.symbol, asset, row.quoteCoin, row.settleCoin, payoff=payoff, base_factor=factor,
                     live=row.status == "Trading", max_leverage=number(row.leverageFilter.get("maxLeverage")),
                     funding_interval_h=row.fundingInterval / 60, valid_from=row.launchTime,
                 )  # fmt: skip
 
-    def ticker(row: Ticker, ts: int | None, delta: bool) -> Update:
-        oi, field = number(row.singleOpenInterest), single
-        if oi is None:
-            oi, field = number(row.openInterest), both
+    def update(row: Row, symbol: str, ts: int | None, delta: bool) -> Update:
+        field, oi = single, row.singleOpenInterest
+        if oi.__class__ is not float:  # left out or empty, as in all rows before it was introduced
+            field, oi = both, row.openInterest
+        mark, index, funding, hours = row.markPrice, row.indexPrice, row.fundingRate, row.fundingIntervalHour
         return Update(
-            row.symbol, ts, oi, field, number(row.markPrice), number(row.indexPrice), number(row.fundingRate),
-            number(row.fundingIntervalHour), delta and oi is None,
+            symbol, ts, None if oi is UNSET else number(oi), field,
+            None if mark is None else number(mark), None if index is None else number(index),
+            None if funding is None else number(funding), None if hours is None else number(hours),
+            delta and oi is UNSET and row.singleOpenInterest is UNSET,
         )  # fmt: skip
 
     def parse(frame: Frame) -> Sequence[Said]:
         data = frame.data
-        if data.__class__ is Ticker:
-            return (ticker(data, frame.ts, frame.type == "delta"),)  # type: ignore[arg-type]
-        if isinstance(data, list):
-            unit = both.unit
-            return [
-                Liquidated(d.s, d.T, Side.LONG if d.S == "Buy" else Side.SHORT, d.v, unit, d.p, FeedClass.FULL)
-                for d in data
-            ]
+        if isinstance(data, Row):
+            return (update(data, data.symbol, frame.ts, frame.type == "delta"),)
+        if data is not None:
+            return [Liquidated(d.s, d.T, SIDES[d.S], d.v, unit, d.p, FeedClass.FULL) for d in data]
+        request = int(frame.req_id) if frame.req_id.isdigit() else None
         if frame.success is False:
-            return (Refused(frame.ret_msg, int(frame.req_id) if frame.req_id.isdigit() else None),)
-        if frame.success and frame.ret_msg != "pong":
-            return (Acked(int(frame.req_id) if frame.req_id.isdigit() else None),)
-        return ()
+            return (Refused(frame.ret_msg, request),)
+        return (Acked(request),) if frame.success and frame.ret_msg != "pong" else ()
 
-    def past(reply: PastReply) -> Sequence[Said]:
-        symbol = reply.result.symbol
+    def rows(reply: Reply) -> Sequence[Said]:
+        page, now = reply.result, reply.time
         return [
-            ticker(Ticker(symbol, p.openInterest, p.singleOpenInterest), p.timestamp, False) for p in reply.result.list
+            update(r, r.symbol or page.symbol, r.timestamp or r.fundingRateTimestamp or now, False) for r in page.list
         ]
 
-    def tickers(reply: TickersReply) -> Sequence[Said]:
-        return [ticker(row, reply.time, False) for row in reply.result.list]
+    def died(d: OldDeath) -> Sequence[Said]:
+        return (Liquidated(d.symbol, d.updatedTime, SIDES[d.side], d.size, unit, d.price, FeedClass.THROTTLED),)
 
-    def paid(reply: PaidReply) -> Sequence[Said]:
-        return [Update(p.symbol, p.fundingRateTimestamp, funding=p.fundingRate) for p in reply.result.list]
+    def past(i: Instrument, start: int, end: int) -> Ask:
+        span = f"intervalTime=5min&limit=200&startTime={start}&endTime={end}"
+        return Ask(f"{REST}/open-interest?category={id}&symbol={i.symbol}&{span}")
 
-    def more(reply: Catalogue) -> Ask | None:
-        cursor = reply.result.nextPageCursor
-        return Ask(f"{REST}/instruments-info?category={id}&limit=1000&cursor={cursor}") if cursor else None
-
-    def ask_past(i: Instrument, start: int, end: int) -> Ask:
-        return Ask(
-            f"{REST}/open-interest?category={id}&symbol={i.symbol}&intervalTime=5min&limit=200&startTime={start}&endTime={end}"
-        )
-
-    parse_frames: Parse = parse
+    socket = Socket(
+        f"wss://stream.bybit.com/v5/public/{id}", frozenset({"oi", "mark", "index", "funding", "liquidations"}),
+        subscribe, parse, wire(Frame), heartbeat=Heartbeat({"op": "ping"}, every=20),
+        per_socket=300,  # the topics of one connection may take 21,000 characters
+    )  # fmt: skip
+    history = History(past, rows, frozenset({"oi"}), step=300, limit=200, depth=3650, decode=wire(Reply))
     return Segment(
-        id=id,
-        catalogue=Ask(f"{REST}/instruments-info?category={id}&limit=1000"),
-        read=read,
-        more=more,
-        decode=wire(Catalogue),
-        owns=lambda symbol: (symbol.endswith("USD") or "USDZ" in symbol) == (payoff is Payoff.INVERSE),
-        feeds=(
-            Socket(
-                url=f"wss://stream.bybit.com/v5/public/{id}",
-                gives=frozenset({"oi", "mark", "index", "funding", "liquidations"}),
-                subscribe=subscribe,
-                parse=parse_frames,
-                decode=wire(Frame),
-                heartbeat=Heartbeat({"op": "ping"}, every=20),
-                per_socket=300,
-                cadence=5.0,
-            ),
-        ),
-        history=(
-            History(ask_past, past, frozenset({"oi"}), step=300, limit=200, depth=3650, decode=wire(PastReply)),
-        ),
-        answers=(
-            Answer(tickers, wire(TickersReply), "/v5/market/tickers"),
-            Answer(paid, wire(PaidReply), "/v5/market/funding/history"),
-        ),
+        id, Ask(catalogue), read, lambda symbol: (COIN_SETTLED.search(symbol) is None) == (payoff is Payoff.LINEAR),
+        feeds=(socket,), history=(history,), decode=wire(Listings, "result"),
+        answers=(Answer(rows, wire(Reply), "/v5/market/"), Answer(died, wire(OldDeath, "data"))),
+        more=lambda page: Ask(f"{catalogue}&cursor={page.nextPageCursor}") if page.nextPageCursor else None,
     )  # fmt: skip
 
 
+LINEAR, INVERSE = (
+    (Field("openInterest", unit, 2, Status.DOCUMENTED, evidence=TWICE),
+     Field("singleOpenInterest", unit, 1, Status.DOCUMENTED, "2026-06-11", "documented"))
+    for unit in (Unit.BASE, Unit.USD)
+)  # fmt: skip
 VENUE = Venue(
     id="bybit",
     name="Bybit",

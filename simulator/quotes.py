@@ -1,14 +1,18 @@
-"""What the simulated exchange asks of a market: one contract's figures at a moment, its forced closes, its past."""
+"""What the simulated exchange asks of a market: one contract's figures at a moment, its forced closes, its past.
+
+Prices in USD a coin, sizes one-sided in coins of the canonical asset (PEPE, never kPEPE): the exchange turns them into
+each venue's own units.
+"""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 
 class Quote(NamedTuple):
-    mark: float  # quote units a venue's base unit
+    mark: float  # USD a coin
     index: float
     last: float
-    oi_base: float  # one-sided, in the venue's base units
+    oi_base: float  # one-sided, coins
     funding: float  # fraction per interval
     funding_interval_h: float
     next_funding_ms: int
@@ -19,12 +23,14 @@ class Forced(NamedTuple):
 
     ts_ms: int
     side: Literal["long", "short"]  # the position that died
-    base: float  # one-sided, in the venue's base units
-    price: float
+    base: float  # coins
+    price: float  # USD a coin
 
 
 class Quotes(Protocol):
-    def quote(self, venue: str, segment: str, symbol: str, now_ms: int) -> Quote: ...
+    """`quote` gives None for a contract that does not trade at that moment."""
+
+    def quote(self, venue: str, segment: str, symbol: str, now_ms: int) -> Quote | None: ...
 
     def forced(self, venue: str, segment: str, symbol: str, since_ms: int, now_ms: int) -> Sequence[Forced]: ...
 

@@ -13,6 +13,9 @@ SKEW_MS = 60_000  # decisions.md, 1: beyond this a venue's clock is not believed
 OLD_MARK_MS = 60_000
 HEARTBEAT_MS = 60_000  # an affirmed reading is repeated this often ...
 MARK_STEP = 0.0005  # ... or when its mark has moved by 5 bp
+RECEIVE_TIME, SKEWED, STALE_MARK, RESYNC, AFFIRMED = (  # as plain integers: enum arithmetic costs more than a record
+    int(flag) for flag in (Flag.RECEIVE_TIME, Flag.SKEWED, Flag.STALE_MARK, Flag.RESYNC, Flag.AFFIRMED)
+)
 DOLLARS: Mapping[str, float] = MappingProxyType({"USD": 1.0, "USDT": 1.0, "USDC": 1.0})  # modelled, decisions.md 8
 
 
@@ -60,7 +63,7 @@ class Board:
         self.known = {i.symbol: Known(i) for i in instruments}
         self.simulated = simulated
         self.dollars = dollars
-        self.coins = coins if coins is not None else {}
+        self.coins: Mapping[str, float] = {} if coins is None else coins
         self.unknown = 0  # updates for symbols that no catalogue named
 
     def forget(self, symbols: Iterable[str], gives: frozenset[Gives]) -> None:
@@ -100,7 +103,7 @@ class Board:
                 self.learn(known, update.field)
             flags = 0
         elif update.affirms and known.oi is not None and self.moved(known, seen):
-            flags = 64  # Flag.AFFIRMED; enum arithmetic costs more than the rest of this function
+            flags = AFFIRMED
         elif known.kept_seen == 0 and known.oi is not None and update.mark is not None:
             flags = 0  # heard before it could be priced
         else:
@@ -120,21 +123,21 @@ class Board:
             base = oi * known.factor
             usd = base * price * self.dollars.get(instrument.quote, 1.0)
         if seen - known.mark_seen > OLD_MARK_MS:
-            flags |= Flag.STALE_MARK
+            flags |= STALE_MARK
         if known.resync:
             known.resync = False
-            flags |= Flag.RESYNC
+            flags |= RESYNC
         ts = known.ts
         if ts is None:
             ts = seen
-            flags |= Flag.RECEIVE_TIME
-        elif not flags & 64 and not -SKEW_MS <= seen - ts <= SKEW_MS and source is Source.STREAM:
+            flags |= RECEIVE_TIME
+        elif not flags & AFFIRMED and not -SKEW_MS <= seen - ts <= SKEW_MS and source is Source.STREAM:
             ts = seen
-            flags |= Flag.SKEWED
+            flags |= SKEWED
         known.kept_seen, known.kept_mark, known.kept_funding = seen, mark, known.funding
         return OpenInterest(
             instrument, field, ts, seen, oi, base, usd, price, known.index, known.funding, known.funding_interval_h,
-            source, self.simulated, int(flags),
+            source, self.simulated, flags,
         )  # fmt: skip
 
     def moved(self, known: Known, seen: int) -> bool:

@@ -124,7 +124,9 @@ SEND_TIME = SendTime()
 
 
 def spelled(message: Message, now: int) -> str:
-    """A message of ours as JSON text. `now` is the moment it is sent, ms UTC."""
+    """A message of ours as JSON text; a plain text is sent as it stands. `now` is the moment it is sent, ms UTC."""
+    if isinstance(message, str):
+        return message
 
     def fill(value: object) -> int:
         if value is SEND_TIME:

@@ -11,25 +11,8 @@ from typing import Literal
 from msgspec import UNSET, Struct
 
 from collectors.venue import (
-    Acked,
-    Answer,
-    Ask,
-    Heartbeat,
-    History,
-    Limits,
-    Liquidated,
-    Message,
-    Number,
-    Refused,
-    Said,
-    Segment,
-    Socket,
-    Stated,
-    Update,
-    Venue,
-    coin,
-    number,
-    wire,
+    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Number, Refused, Said, Segment, Socket, Stated,
+    Update, Venue, coin, number, wire,
 )  # fmt: skip
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 

@@ -1,0 +1,182 @@
+"""`crossoi`: the command line, nothing but arguments and printing. Imports that cost time wait until they are used."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import anyio
+import typer
+
+from server.settings import Mode, Settings, SettingsError, load, near, venue_names
+
+app = typer.Typer(
+    name="crossoi",
+    help="Live cross-exchange open interest, answered over MCP.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Port = Annotated[int | None, typer.Option("--port", help="Port on 127.0.0.1; 0 takes any free one.")]
+Venues = Annotated[str | None, typer.Option("--venues", help="Venues, with commas; or 'all'.")]
+Assets = Annotated[str | None, typer.Option("--assets", help="Coins, with commas; or 'all'. [default: BTC,ETH,SOL]")]
+
+
+def main() -> None:
+    """The entry point. Exit status: 0 done, 1 it failed, 2 the command was wrong."""
+    try:
+        app(prog_name="crossoi")
+    except SettingsError as wrong:
+        complain(str(wrong))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+    if version:
+        from server.daemon import VERSION
+
+        print(VERSION)
+        raise typer.Exit
+
+
+@app.command()
+def serve(port: Port = None, venues: Venues = None, assets: Assets = None) -> None:
+    """Collect from the venues, keep the store, and serve MCP, REST and the page on 127.0.0.1, until Ctrl-C."""
+    settings = chosen("live", port, venues, assets)
+    from server.app import ServeError, serve
+    from server.loop import run
+
+    logged()
+    try:
+        run(serve, settings, say)
+    except ServeError as failed:
+        complain(str(failed))
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def mcp(
+    spawn: Annotated[bool, typer.Option("--spawn/--no-spawn", help="Start the daemon if none runs.")] = True,
+    url: Annotated[str | None, typer.Option(help="A daemon elsewhere, like http://127.0.0.1:8787.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Connect to a running `crossoi demo`.")] = False,
+) -> None:
+    """Speak MCP on standard input and output: the bridge that AI clients start."""
+    settings = chosen("demo" if demo else "live")
+    from server.bridge import run
+
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="crossoi mcp: %(message)s")
+    anyio.run(run, settings, spawn, url)
+
+
+@app.command()
+def demo(
+    port: Port = None,
+    venues: Venues = None,
+    assets: Assets = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
+    fault: Annotated[list[str] | None, typer.Option(help="Like VENUE=down@120s; may be repeated.")] = None,
+) -> None:
+    """The whole product against a made-up market, until Ctrl-C. Every row and answer says that it is simulated."""
+    settings = chosen("demo", port, venues, assets)
+    from server.app import ServeError
+    from server.demo import demo, read_fault
+    from server.loop import run
+
+    faults = [read_fault(words, settings.venues or venue_names()) for words in fault or []]
+    logged()
+    try:
+        run(demo, settings, faults, seed, say)
+    except ServeError as failed:
+        complain(str(failed))
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def status(
+    demo: Annotated[bool, typer.Option("--demo", help="Ask a running `crossoi demo`.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
+) -> None:
+    """Ask the daemon how it is: which venues are heard, how old their numbers are."""
+    settings = chosen("demo" if demo else "live")
+    from server.daemon import DaemonError
+    from server.inquiry import ask_daemon
+
+    try:
+        url, answer = anyio.run(ask_daemon, settings, "status")
+    except DaemonError as unavailable:
+        complain(str(unavailable))
+        raise typer.Exit(1) from None
+    if as_json:
+        print(json.dumps(answer))
+        return
+    print(f"{'SIMULATED  ' if answer['simulated'] else ''}{answer['summary']}  ({url})")
+    show(answer["columns"], answer["rows"])
+    for words in answer["warnings"]:
+        print(f"! {words}")
+
+
+@app.command()
+def venues(as_json: Annotated[bool, typer.Option("--json", help="The table as JSON.")] = False) -> None:
+    """What each venue publishes: field, unit, sides counted, how we know, cadence, transport, class."""
+    from server.published import VENUE_COLUMNS, venue_rows
+
+    rows = venue_rows()
+    if as_json:
+        print(json.dumps([dict(zip(VENUE_COLUMNS, row, strict=True)) for row in rows]))
+    else:
+        show(VENUE_COLUMNS, rows)
+
+
+@app.command()
+def decode(venue: Annotated[str, typer.Argument(help="Whose frames they are.")]) -> None:
+    """Say what frames mean: JSON lines on standard input, one JSON line a frame on standard output; no network."""
+    if venue not in venue_names():
+        complain(f"unknown venue {venue!r}. {near(venue, venue_names(), 30)}")
+        raise typer.Exit(2)
+    from collectors.decode import decode
+
+    try:
+        for said in decode(venue, sys.stdin):
+            print(json.dumps(said), flush=True)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has left; nobody is there to tell
+
+
+def chosen(mode: Mode, port: int | None = None, venues: str | None = None, assets: str | None = None) -> Settings:
+    return load(mode, {"http.port": port, "venues": venues, "assets": assets})
+
+
+def logged() -> None:
+    """Logs go to standard error: warnings of others, everything that we say from `info` on."""
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+def say(words: str) -> None:
+    """A line of progress."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def complain(words: str) -> None:
+    print(f"crossoi: {words}", file=sys.stderr)
+
+
+def show(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("-" if cell is None else str(cell) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""What the user chose: flags over `CROSSOI_*` over `config.toml`, checked, in one frozen value.
+
+Import this anywhere: it loads nothing heavy, so that the bridge and `--help` start at once.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, Literal
+
+from platformdirs import user_data_path
+
+Mode = Literal["live", "demo"]
+PORTS: Mapping[Mode, int] = {"live": 8787, "demo": 8788}
+ASSETS = ("BTC", "ETH", "SOL")
+UNIVERSES = ("perpetual", "dated", "all")
+LOOPBACK = ("127.0.0.1", "localhost")
+PREFIX = "CROSSOI_"
+
+
+class SettingsError(Exception):
+    """A setting we cannot take, in one sentence: where it stands, what is wrong, what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be configured. `None` for venues or assets means all of them."""
+
+    root: Path  # the home, with config.toml in it
+    mode: Mode
+    port: int
+    host: str = "127.0.0.1"
+    venues: tuple[str, ...] | None = None
+    assets: tuple[str, ...] | None = ASSETS
+    universe: str = "perpetual"
+    store_url: str | None = None  # None: a file in the home
+    raw_days: float = 30.0  # how long raw readings are kept
+    poll_every_s: Mapping[str, float] = field(default_factory=dict[str, float])  # by venue
+    config: Path | None = None  # the file that was read, if there is one
+
+    @property
+    def home(self) -> Path:
+        """Where this mode keeps store, log and daemon.json. Real and simulated data never share a folder."""
+        return self.root / self.mode
+
+    @property
+    def store(self) -> Path | str:
+        return self.store_url or self.home / "store.duckdb"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A value and where the user said it, for the error that may follow."""
+
+    value: object
+    where: str
+
+
+def load(
+    mode: Mode = "live",
+    flags: Mapping[str, object] | None = None,
+    env: Mapping[str, str] | None = None,
+    venues: tuple[str, ...] | None = None,
+) -> Settings:
+    """The settings of this run. `flags` has dotted keys (`http.port`); a flag of None was not given.
+
+    `env` stands in for the environment and `venues` for the known venues (tests). Raises SettingsError.
+    """
+    env = os.environ if env is None else env
+    known = venue_names() if venues is None else venues
+    root = Path(env["CROSSOI_HOME"]).expanduser() if env.get("CROSSOI_HOME") else user_data_path("crossoi", False)
+    path = root / "config.toml"
+    said = {
+        **of_file(path, known),
+        **of_environment(env, known),
+        **{key: Said(value, f"--{key.split('.')[-1]}") for key, value in (flags or {}).items() if value is not None},
+    }
+    if mode == "demo":  # these two name the live daemon's own address and data
+        said = {key: s for key, s in said.items() if key not in ("http.port", "store.url") or s.where.startswith("--")}
+    read = {key: READERS[shape(key)](s, known) for key, s in said.items()}
+    return Settings(
+        root=root,
+        mode=mode,
+        config=path if path.exists() else None,
+        host=read.get("http.host", "127.0.0.1"),
+        port=read.get("http.port", PORTS[mode]),
+        venues=read.get("venues"),
+        assets=read.get("assets", ASSETS),
+        universe=read.get("universe", "perpetual"),
+        store_url=read.get("store.url"),
+        raw_days=read.get("store.raw_days", 30.0),
+        poll_every_s={key.split(".")[1]: value for key, value in read.items() if key.startswith("poll.")},
+    )
+
+
+def venue_names() -> tuple[str, ...]:
+    """Every venue's id, from the names of the files: importing twenty venues takes longer than asking their names."""
+    spec = find_spec("collectors.venues")
+    return tuple(sorted(module.name for module in iter_modules(spec.submodule_search_locations if spec else None)))
+
+
+def of_file(path: Path, venues: tuple[str, ...]) -> dict[str, Said]:
+    """The values of config.toml by dotted key; none where there is no file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as unreadable:
+        raise SettingsError(f"{path}: cannot be read: {unreadable}") from None
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as malformed:
+        raise SettingsError(f"{path}: not valid TOML: {malformed}") from None
+    said: dict[str, Said] = {}
+    for key, value in flat(tree):
+        where = f"{path} line {line_of(text, key)}"
+        said[checked(key, venues, where, key)] = Said(value, f"{where}, {key}")
+    return said
+
+
+def of_environment(env: Mapping[str, str], venues: tuple[str, ...]) -> dict[str, Said]:
+    """The values of CROSSOI_*: `http.port` is CROSSOI_HTTP_PORT."""
+    names = {PREFIX + key.upper().replace(".", "_"): key for key in all_keys(venues)}
+    said: dict[str, Said] = {}
+    for name, value in env.items():
+        if name.startswith(PREFIX) and name != "CROSSOI_HOME":
+            if name not in names:
+                raise SettingsError(f"{name}: unknown setting. {near(name, [*names, 'CROSSOI_HOME'])}")
+            if value:
+                said[names[name]] = Said(value, name)
+    return said
+
+
+def flat(tree: Mapping[str, Any], above: str = "") -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
+    for key, value in tree.items():
+        found += flat(value, f"{above}{key}.") if isinstance(value, dict) else [(above + key, value)]  # type: ignore[arg-type]  # toml tables have text keys
+    return found
+
+
+def line_of(text: str, key: str) -> int:
+    """The line on which a dotted key is set, as far as plain looking can tell; the parser does not say."""
+    inside, best = "", 1
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
+            inside = header[1].replace('"', "").replace(" ", "")
+            best = number if key.startswith(inside + ".") else best
+        elif (found := re.match(r"\s*([\w.\"'-]+)\s*=", line)) is not None:
+            full = ".".join(part for part in (inside, re.sub(r"[\"' ]", "", found[1])) if part)
+            if full == key:
+                return number
+            if key.startswith(full + "."):
+                best = number
+    return best
+
+
+def shape(key: str) -> str:
+    """`poll.<any>.every_s` is one kind of key."""
+    return "poll.*.every_s" if re.fullmatch(r"poll\.[^.]+\.every_s", key) else key
+
+
+def all_keys(venues: tuple[str, ...]) -> list[str]:
+    return [key for key in READERS if "*" not in key] + [f"poll.{venue}.every_s" for venue in venues]
+
+
+def checked(key: str, venues: tuple[str, ...], where: str, shown: str) -> str:
+    known = all_keys(venues)
+    if key not in known:
+        raise SettingsError(f"{where}: unknown key {shown!r}. {near(key, known)}")
+    return key
+
+
+def near(word: str, known: list[str] | tuple[str, ...], show: int = 12) -> str:
+    """The sentence that follows every misspelling: what may have been meant, and what there is."""
+    by_lower = {name.lower(): name for name in known}
+    close = [by_lower[name] for name in get_close_matches(word.lower(), by_lower, n=3, cutoff=0.6)]
+    listed = ", ".join(sorted(known)[:show]) + (", ..." if len(known) > show else "")
+    return (f"Did you mean {' or '.join(close)}? " if close else "") + f"There is: {listed}."
+
+
+def names(said: Said) -> list[str]:
+    """A list, or a text with commas; repeated words count once."""
+    value = said.value
+    words = value.split(",") if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else None  # type: ignore[arg-type]  # checked word by word below
+    if not words or not all(isinstance(word, str) for word in words):  # type: ignore[unknown-variable-type]  # the check itself
+        raise SettingsError(f"{said.where}: wants names, like ['one', 'two'] or 'all', not {value!r}.")
+    return list(dict.fromkeys(str(word).strip() for word in words if str(word).strip()))  # type: ignore[unknown-argument-type]  # texts, as just checked
+
+
+def read_venues(said: Said, known: tuple[str, ...]) -> tuple[str, ...] | None:
+    chosen = [name.lower() for name in names(said)]
+    if chosen == ["all"]:
+        return None
+    for name in chosen:
+        if name not in known:
+            raise SettingsError(f"{said.where}: unknown venue {name!r}. {near(name, (*known, 'all'), 30)}")
+    return tuple(chosen)
+
+
+def read_assets(said: Said, _: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Any coin may be listed somewhere, so only the spelling is checked here; serving says which no venue lists."""
+    chosen = [name.upper() for name in names(said)]
+    if chosen == ["ALL"]:
+        return None
+    for name in chosen:
+        if (coin := re.sub(r"[-_/]?(USDT|USDC|USD|PERP)+$", "", name)) != name and coin:
+            raise SettingsError(f"{said.where}: {name!r} is a symbol, not an asset. Did you mean {coin}?")
+        if not re.fullmatch(r"[A-Z0-9]{1,20}", name):
+            raise SettingsError(
+                f"{said.where}: {name!r} is no asset. Assets are coins such as BTC, ETH or SOL, or 'all'."
+            )
+    return tuple(chosen)
+
+
+def read_host(said: Said, _: tuple[str, ...]) -> str:
+    if said.value not in LOOPBACK:
+        raise SettingsError(
+            f"{said.where}: {said.value!r} would open the server to others, and it has no authentication. "
+            f"Use {' or '.join(LOOPBACK)}."
+        )
+    return str(said.value)
+
+
+def read_universe(said: Said, _: tuple[str, ...]) -> str:
+    if said.value not in UNIVERSES:
+        raise SettingsError(f"{said.where}: unknown universe {said.value!r}. {near(str(said.value), UNIVERSES)}")
+    return str(said.value)
+
+
+def read_text(said: Said, _: tuple[str, ...]) -> str:
+    if not isinstance(said.value, str):
+        raise SettingsError(f"{said.where}: wants a text, not {said.value!r}.")
+    return said.value
+
+
+def read_number(least: float, most: float, whole: bool = False) -> Callable[[Said, tuple[str, ...]], float]:
+    def read(said: Said, _: tuple[str, ...]) -> float:
+        value = said.value
+        try:
+            number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+        except ValueError:
+            number = None
+        if number is None or not least <= number <= most or (whole and number != int(number)):
+            kind = "whole number" if whole else "number"
+            raise SettingsError(f"{said.where}: wants a {kind} from {least:g} to {most:g}, not {value!r}.")
+        return int(number) if whole else number
+
+    return read
+
+
+READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
+    "venues": read_venues,
+    "assets": read_assets,
+    "universe": read_universe,
+    "http.host": read_host,
+    "http.port": read_number(0, 65535, whole=True),
+    "store.url": read_text,
+    "store.raw_days": read_number(0.01, 36_500),
+    "poll.*.every_s": read_number(0.5, 86_400),
+}

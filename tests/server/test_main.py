@@ -1,0 +1,56 @@
+"""The command line as a user meets it: exit statuses, and words on the right stream."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.settings import venue_names
+
+VENUE = max(venue_names(), key=len)
+MISSPELT = VENUE[:-2] + VENUE[-1]
+
+
+def crossoi(home: Path, *args: str, feed: str = "") -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "CROSSOI_HOME": str(home), "TERM": "dumb", "COLUMNS": "200"}
+    command = [sys.executable, "-P", "-m", "server", *args]
+    return subprocess.run(command, input=feed, capture_output=True, text=True, env=env, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["srve"], "Did you mean 'serve'?"),
+        (["serve", "--prt", "3"], "--port"),
+        (["serve", "--venues", MISSPELT], f"unknown venue {MISSPELT!r}. Did you mean {VENUE}"),
+        (["serve", "--assets", "BTC-PERP"], "'BTC-PERP' is a symbol, not an asset. Did you mean BTC?"),
+        (["serve", "--port", "99999"], "--port: wants a whole number from 0 to 65535"),
+        (["decode", MISSPELT], f"unknown venue {MISSPELT!r}. Did you mean {VENUE}"),
+    ],
+)
+def test_a_wrong_command_ends_with_2_and_says_what_may_be_meant(tmp_path: Path, args: list[str], words: str) -> None:
+    done = crossoi(tmp_path, *args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_malformed_configuration_ends_with_2_and_names_the_line(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("assets = ['BTC']\nvenus = []\n")
+    done = crossoi(tmp_path, "serve")
+    assert done.returncode == 2
+    assert "config.toml line 2: unknown key 'venus'. Did you mean venues?" in done.stderr
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    done = crossoi(tmp_path, "--version")
+    assert (done.returncode, done.stdout.count(".")) == (0, 2)
+
+
+def test_status_without_a_daemon_says_how_to_start_it(tmp_path: Path) -> None:
+    done = crossoi(tmp_path, "status")
+    assert done.returncode == 1
+    assert "The crossoi live daemon is not running. Start it with: crossoi serve" in done.stderr
+    assert "crossoi demo" in crossoi(tmp_path, "status", "--demo").stderr

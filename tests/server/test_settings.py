@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from server.settings import Settings, SettingsError, load, venue_names
+
+KNOWN = ("northern", "southern")
+
+
+def read(
+    home: Path, text: str = "", mode: str = "live", env: dict[str, str] | None = None, **flags: object
+) -> Settings:
+    if text:
+        (home / "config.toml").write_text(text)
+    dotted = {key.replace("__", "."): value for key, value in flags.items()}
+    return load(mode, dotted, {"CROSSOI_HOME": str(home), **(env or {})}, KNOWN)  # type: ignore[arg-type]
+
+
+def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
+    got = read(tmp_path)
+    assert (got.port, got.host, got.assets, got.venues, got.raw_days) == (
+        8787,
+        "127.0.0.1",
+        ("BTC", "ETH", "SOL"),
+        None,
+        30,
+    )
+    assert got.store == tmp_path / "live" / "store.duckdb"
+
+
+def test_real_and_simulated_data_live_in_different_folders_and_ports(tmp_path: Path) -> None:
+    live, demo = read(tmp_path), read(tmp_path, mode="demo")
+    assert (live.home.name, live.port, demo.home.name, demo.port) == ("live", 8787, "demo", 8788)
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    text = "[http]\nport = 1000\n[store]\nraw_days = 5\n[poll.northern]\nevery_s = 7.5\n"
+    env = {"CROSSOI_HTTP_PORT": "2000", "CROSSOI_STORE_RAW_DAYS": "6"}
+    got = read(tmp_path, text, env=env, http__port=3000)
+    assert (got.port, got.raw_days, got.poll_every_s) == (3000, 6, {"northern": 7.5})
+    assert read(tmp_path, text, env=env, http__port=None).port == 2000
+    assert read(tmp_path, text).port == 1000
+
+
+def test_the_demo_does_not_take_the_live_port_or_store_from_the_file(tmp_path: Path) -> None:
+    text = 'assets = ["BTC"]\n[http]\nport = 1000\n[store]\nurl = "elsewhere.duckdb"\n'
+    got = read(tmp_path, text, mode="demo")
+    assert (got.port, got.store_url, got.assets) == (8788, None, ("BTC",))
+    assert read(tmp_path, text, mode="demo", http__port=9).port == 9
+
+
+def test_all_means_no_limit(tmp_path: Path) -> None:
+    got = read(tmp_path, 'venues = ["all"]\nassets = "all"\n')
+    assert (got.venues, got.assets) == (None, None)
+
+
+def test_assets_and_venues_are_read_from_lists_and_texts(tmp_path: Path) -> None:
+    got = read(tmp_path, 'assets = ["btc", "Doge"]\n', venues="southern,northern,southern")
+    assert (got.assets, got.venues) == (("BTC", "DOGE"), ("southern", "northern"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('\nvenus = ["northern"]\n', "line 2: unknown key 'venus'. Did you mean venues?"),
+        ("[http]\nport = 1\n\nprot = 2\n", "line 4: unknown key 'http.prot'. Did you mean http.port"),
+        ("http.prot = 2\n", "line 1: unknown key 'http.prot'. Did you mean http.port"),
+        (
+            "assets = []\n[poll.northen]\nevery_s = 2\n",
+            "line 3: unknown key 'poll.northen.every_s'. Did you mean poll.northern",
+        ),
+        ('assets = ["BTC"]\n[http\n', "not valid TOML: Expected ']' at the end of a table declaration (at line 2"),
+        (
+            '# who\nvenues = ["nothern"]\n',
+            "line 2, venues: unknown venue 'nothern'. Did you mean northern or southern? There is: all, nor",
+        ),
+        ('assets = ["BTCUSDT"]\n', "line 1, assets: 'BTCUSDT' is a symbol, not an asset. Did you mean BTC?"),
+        ("assets = [1]\n", "line 1, assets: wants names"),
+        ("assets = []\n", "line 1, assets: wants names"),
+        ('[http]\nport = "web"\n', "line 2, http.port: wants a whole number from 0 to 65535, not 'web'."),
+        ("[http]\nport = true\n", "line 2, http.port: wants a whole number"),
+        ('[http]\nhost = "0.0.0.0"\n', "would open the server to others"),
+        ('universe = "perpetuals"\n', "unknown universe 'perpetuals'. Did you mean perpetual?"),
+        ("[poll.northern]\nevery_s = 0\n", "line 2, poll.northern.every_s: wants a number from 0.5 to 86400, not 0."),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_line_and_what_may_be_meant(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(SettingsError) as wrong:
+        read(tmp_path, text)
+    assert words in str(wrong.value)
+    assert str(tmp_path / "config.toml") in str(wrong.value)
+
+
+def test_a_misspelt_variable_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"CROSSOI_HTTP_PRT: unknown setting. Did you mean CROSSOI_HTTP_PORT"):
+        read(tmp_path, env={"CROSSOI_HTTP_PRT": "1"})
+
+
+def test_a_variable_names_itself_when_its_value_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"CROSSOI_VENUES: unknown venue 'nothern'. Did you mean northern"):
+        read(tmp_path, env={"CROSSOI_VENUES": "nothern"})
+
+
+def test_venues_are_known_without_being_imported() -> None:
+    names = venue_names()
+    assert names == tuple(sorted(names))
+    assert names

@@ -1,0 +1,115 @@
+"""What waits for the writer's thread: bounded, and honest about what it had to skip (faults.md, F38)."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from threading import Lock
+from time import monotonic
+
+from store.latest import Verdict
+from store.records import Gap, Liquidation, OpenInterest
+
+Spot = tuple[str, str, str]  # venue, segment, symbol
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction will hold."""
+
+    readings: list[tuple[OpenInterest, Verdict]] = field(default_factory=list[tuple[OpenInterest, Verdict]])
+    others: list[object] = field(default_factory=list[object])
+    skipped: dict[Spot, tuple[int, int]] = field(default_factory=dict[Spot, tuple[int, int]])
+    since: float | None = None  # monotonic time at which its oldest row began to wait
+
+    def __bool__(self) -> bool:
+        return bool(self.readings or self.others or self.skipped)
+
+
+class Buffer:
+    """Filled on the event loop, emptied by the writer's thread.
+
+    Up to `limit` rows wait in order. Past that only the newest reading of each instrument does: the one it replaces is
+    counted, and the stretch it stood for becomes a gap with the reason "shed".
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.shed = 0
+        self.since: float | None = None
+        self._lock = Lock()
+        self._readings: deque[tuple[OpenInterest, Verdict]] = deque()
+        self._newest: dict[int, tuple[OpenInterest, Verdict]] = {}
+        self._others: deque[object] = deque()
+        self._skipped: dict[Spot, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._readings) + len(self._newest) + len(self._others)
+
+    def add_reading(self, reading: OpenInterest, verdict: Verdict) -> None:
+        with self._lock:
+            if self.since is None:
+                self.since = monotonic()
+            if len(self._readings) < self.limit:
+                self._readings.append((reading, verdict))
+                return
+            key = reading.instrument.id
+            before = self._newest.get(key)
+            if before is None:
+                self._newest[key] = (reading, verdict)
+                return
+            loser, until = before[0], reading.seen
+            if verdict is Verdict.CHECK and reading.seen >= loser.seen and reading.ts < loser.ts:
+                loser = reading  # a late row is not the newest, whenever it came
+            else:
+                self._newest[key] = (reading, verdict)
+            self._skip(loser, max(until, loser.seen))
+
+    def add(self, record: object) -> None:
+        with self._lock:
+            if self.since is None:
+                self.since = monotonic()
+            if len(self._others) >= self.limit:
+                oldest = self._others.popleft()
+                if isinstance(oldest, Liquidation):
+                    self._skip(oldest, oldest.seen)
+                else:
+                    self.shed += 1
+            self._others.append(record)
+
+    def take(self) -> Batch:
+        with self._lock:
+            batch = Batch([*self._readings, *self._newest.values()], list(self._others), self._skipped, self.since)
+            self._readings.clear()
+            self._newest, self._skipped, self.since = {}, {}, None
+            self._others.clear()
+        return batch
+
+    def give_back(self, batch: Batch) -> None:
+        """A batch that could not be written waits again, before what came since."""
+        with self._lock:
+            later = [*self._readings, *self._newest.values()]
+            self._readings.clear()
+            self._newest = {}
+            others = [*batch.others, *self._others]
+            self._others.clear()
+            for spot, (start, end) in batch.skipped.items():
+                self._widen(spot, start, end)
+        for reading, verdict in batch.readings:
+            self.add_reading(reading, verdict)
+        for reading, verdict in later:
+            self.add_reading(reading, verdict)
+        for record in others:
+            self.add(record)
+        self.since = batch.since
+
+    def _skip(self, lost: OpenInterest | Liquidation, until: int) -> None:
+        self.shed += 1
+        i = lost.instrument
+        self._widen((i.venue, i.segment, i.symbol), lost.seen, until)
+
+    def _widen(self, spot: Spot, start: int, end: int) -> None:
+        known = self._skipped.get(spot)
+        self._skipped[spot] = (start, end) if known is None else (min(start, known[0]), max(end, known[1]))
+
+
+def gaps(skipped: dict[Spot, tuple[int, int]]) -> list[Gap]:
+    return [Gap(venue, segment, symbol, a, b, "shed") for (venue, segment, symbol), (a, b) in skipped.items()]

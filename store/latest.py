@@ -1,0 +1,105 @@
+"""What we heard last of every instrument, and whether a reading is worth a row (decisions.md, 6). No database here."""
+
+from collections import deque
+from enum import IntEnum
+from statistics import median
+
+from store.records import Flag, Health, OpenInterest, Source
+
+MARK_STEP = 0.0005  # a mark that moved by more than 5 bp is worth a row
+HEARTBEAT_MS = 60_000  # and so is being heard at all, this often
+WINDOW = 64  # gaps between seen events that the cadence is taken from
+
+
+class Verdict(IntEnum):
+    SKIP = 0  # nothing new: the reading only refreshes `last_seen`
+    KEEP = 1  # newer than everything we hold: a row
+    CHECK = 2  # late, replayed or first: a row unless the store has it
+    REPEAT = 3  # the stored statement again, worth a row as one that the venue affirms
+
+
+class State:
+    """One instrument."""
+
+    __slots__ = ("at", "current", "declared_s", "gaps", "kept", "last_seen")
+
+    def __init__(self, reading: OpenInterest) -> None:
+        self.current = reading
+        self.kept = reading
+        self.at = min(reading.ts, reading.seen)  # a time in the future must not be the newest for ever
+        self.last_seen = self.at if reading.source in PAST else reading.seen
+        self.gaps: deque[int] = deque(maxlen=WINDOW)
+        self.declared_s: float | None = None  # the cadence its connection reports
+
+    @property
+    def cadence_s(self) -> float | None:
+        """Median gap of seen events [s]; what the connection reports while we have too few, or where it hears more.
+
+        A line that says "unchanged" twenty times a second sends one reading a minute, so the smaller of the two holds.
+        """
+        own = median(self.gaps) / 1000 if len(self.gaps) >= 5 else None
+        said = [c for c in (own, self.declared_s) if c is not None]
+        return min(said) if said else None
+
+
+PAST = frozenset({Source.BACKFILL, Source.IMPORT})
+
+
+class Latest:
+    """Owns the newest reading of every instrument. `hear` on the event loop; anyone may look."""
+
+    def __init__(self) -> None:
+        self.states: dict[int, State] = {}
+
+    def snapshot(self, asset: str | None = None) -> list[State]:
+        return [s for s in list(self.states.values()) if asset is None or s.current.instrument.asset == asset]
+
+    def hear(self, r: OpenInterest) -> Verdict:
+        """Take in a reading and say whether it is worth a row."""
+        instrument_id = r.instrument.id
+        state = self.states.get(instrument_id)
+        if state is None:
+            self.states[instrument_id] = State(r)
+            return Verdict.CHECK
+        ts, seen = r.ts, r.seen
+        at = min(ts, seen)
+        if r.source in PAST:
+            if at > state.at:
+                state.current, state.at = r, at
+            return Verdict.CHECK
+        if seen > state.last_seen:
+            state.gaps.append(seen - state.last_seen)
+            state.last_seen = seen
+        current = state.current
+        same = r.raw == current.raw and (r.field is current.field or r.field == current.field)
+        if r.flags & Flag.AFFIRMED.value:
+            if not same:
+                return Verdict.CHECK
+        elif at < state.at:
+            return Verdict.CHECK
+        elif at == state.at and not same:
+            state.current = r
+            return Verdict.CHECK
+        state.current = r
+        if at > state.at:
+            state.at = at
+        kept = state.kept
+        if (
+            r.raw != kept.raw
+            or r.funding != kept.funding
+            or not -MARK_STEP * kept.mark <= r.mark - kept.mark <= MARK_STEP * kept.mark
+            or seen - kept.seen >= HEARTBEAT_MS
+            or (r.field is not kept.field and r.field != kept.field)
+        ):
+            state.kept = r
+            return Verdict.REPEAT if same and ts == current.ts and not r.flags & Flag.AFFIRMED.value else Verdict.KEEP
+        return Verdict.SKIP
+
+    def note(self, health: Health, instrument_id: int) -> None:
+        """A connection hears of a symbol more often than it has something to say."""
+        state = self.states.get(instrument_id)
+        if state is None:
+            return
+        if health.last_seen is not None and health.last_seen > state.last_seen:
+            state.last_seen = health.last_seen
+        state.declared_s = health.cadence_s

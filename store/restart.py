@@ -1,0 +1,36 @@
+"""What a new run must say of the time between the last row and now."""
+
+import duckdb
+
+from store.records import Gap
+
+SETTLED_MS = 1000  # a pause shorter than this hides nothing
+
+
+def downtime(con: duckdb.DuckDBPyConnection, now: int) -> list[Gap]:
+    """A gap a segment since it was last heard, and an end for every gap that was still open.
+
+    It reads a month back at most: who was not heard for longer is covered by the gap that says so.
+    """
+    heard = con.execute(
+        """
+        SELECT venue, segment, max(last) FROM (
+            SELECT i.venue, i.segment, max(epoch_ms(r.seen)) AS last FROM readings r
+            JOIN (SELECT DISTINCT instrument_id, venue, segment FROM instruments) i USING (instrument_id)
+            WHERE r.source IN ('stream', 'poll') AND r.seen > make_timestamp_ms(?) - INTERVAL 30 DAY GROUP BY ALL
+            UNION ALL
+            SELECT venue, segment, max(epoch_ms(last_seen)) FROM health WHERE last_seen IS NOT NULL GROUP BY ALL
+        ) GROUP BY ALL
+        """,
+        [now],
+    ).fetchall()
+    still_open = con.execute(
+        """
+        SELECT venue, segment, symbol, epoch_ms(start), arg_max(reason, start) FROM gaps
+        GROUP BY venue, segment, symbol, start HAVING count("end") = 0
+        """
+    ).fetchall()
+    closed = [Gap(venue, segment, symbol, start, now, reason) for venue, segment, symbol, start, reason in still_open]
+    return closed + [
+        Gap(venue, segment, "", last, now, "restart") for venue, segment, last in heard if now - last > SETTLED_MS
+    ]

@@ -5,10 +5,14 @@ each venue's own units.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 
-class Quote(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One contract at one moment."""
+
     mark: float  # USD a coin
     index: float
     last: float
@@ -18,7 +22,8 @@ class Quote(NamedTuple):
     next_funding_ms: int
 
 
-class Forced(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Forced:
     """A forced close."""
 
     ts_ms: int

@@ -16,9 +16,13 @@ CONTRACT = frozenset(
     ["symbol", "symbol_lower", "segment", "asset", "quote", "settle", "contract_size", "base_factor", "max_leverage"]
 )
 KNOWN = CONTRACT | frozenset(
-    "mark index last oi_base oi_usd oi_contracts funding funding_interval_h next_funding_ms later_funding_ms "
-    "now_ms now_s now_iso seq ts_ms ts_s ts_iso side size_base size_contracts size_usd price topic accepted".split()
-)
+    [
+        "mark", "index", "last", "oi_base", "oi_usd", "oi_contracts",
+        "funding", "funding_interval_h", "next_funding_ms", "later_funding_ms",
+        "now_ms", "now_s", "now_iso", "seq", "ts_ms", "ts_s", "ts_iso",
+        "side", "size_base", "size_contracts", "size_usd", "price", "topic", "accepted",
+    ]
+)  # fmt: skip
 GROUPS = frozenset(["listed", "quoted", "past", "forced"])
 LEAF = frozenset(["$", "x", "as", "dp", "map", "else"])
 KINDS = frozenset(["text", "number", "int"])
@@ -44,12 +48,12 @@ def value(scope: Scope, name: str) -> Any:
     head, _, rest = name.partition(".")
     if not rest:
         return scope.values.get(name)
-    found = scope.values.get(head)
+    found: Any = scope.values.get(head)
     for key in rest.split("."):
         if head == "says":
             found = found[key]
-        else:
-            found = found.get(key) if isinstance(found, dict) else None
+            continue
+        found = found.get(key) if isinstance(found, dict) else None
     return found
 
 
@@ -164,7 +168,8 @@ def each(template: dict[str, Any], place: str) -> Make:
 
 
 def check(name: str, place: str) -> None:
-    if name in KNOWN or name.partition(".")[0] in FREE and "." in name:
+    head, dot, _ = name.partition(".")
+    if name in KNOWN or (head in FREE and dot):
         return
     near = get_close_matches(name, sorted(KNOWN), 1)
     raise TemplateError(f"{place}: no value is called {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))

@@ -1,0 +1,127 @@
+"""What templates can say of a contract at a moment, in the venue's own units."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from simulator.quotes import Forced, Quote, Quotes
+from simulator.script import Contract, Script
+from simulator.template import Scope
+from store.records import Payoff
+
+Values = Mapping[str, Any]
+
+
+def of_time(ms: int, name: str) -> Values:
+    """`name`_ms, `name`_s and `name`_iso."""
+    iso = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {f"{name}_ms": ms, f"{name}_s": ms // 1000, f"{name}_iso": iso}
+
+
+def of_contract(contract: Contract) -> Values:
+    return {
+        "symbol": contract.symbol,
+        "symbol_lower": contract.symbol.lower(),
+        "segment": contract.segment,
+        "asset": contract.asset,
+        "quote": contract.quote,
+        "settle": contract.settle,
+        "contract_size": contract.contract_size,
+        "base_factor": contract.base_factor,
+        "max_leverage": contract.max_leverage,
+        "funding_interval_h": contract.funding_interval_h,
+        "says": contract.says,
+    }
+
+
+def of_quote(contract: Contract, quote: Quote) -> Values:
+    """Prices for one of the venue's base units, sizes in them: a kPEPE is a thousand PEPE and costs as much."""
+    factor = contract.base_factor
+    usd = quote.oi_base * quote.mark
+    return {
+        "mark": quote.mark * factor,
+        "index": quote.index * factor,
+        "last": quote.last * factor,
+        "oi_base": quote.oi_base / factor,
+        "oi_usd": usd,
+        "oi_contracts": in_contracts(contract, quote.oi_base, usd),
+        "funding": quote.funding,
+        "funding_interval_h": quote.funding_interval_h,
+        "next_funding_ms": quote.next_funding_ms,
+        "later_funding_ms": round(quote.next_funding_ms + quote.funding_interval_h * 3_600_000),
+    }
+
+
+def of_forced(contract: Contract, forced: Forced) -> Values:
+    usd = forced.base * forced.price
+    return {
+        **of_time(forced.ts_ms, "ts"),
+        "side": forced.side,
+        "size_base": forced.base / contract.base_factor,
+        "size_usd": usd,
+        "size_contracts": in_contracts(contract, forced.base, usd),
+        "price": forced.price * contract.base_factor,
+    }
+
+
+def in_contracts(contract: Contract, coins: float, usd: float) -> float:
+    """A linear contract is some of the venue's base units, an inverse one some dollars."""
+    if contract.payoff is Payoff.INVERSE:
+        return usd / contract.contract_size
+    return coins / contract.base_factor / contract.contract_size
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """One venue as templates see it."""
+
+    script: Script
+    quotes: Quotes
+
+    def contracts(self, segment: str | None) -> list[Contract]:
+        """The segment's contracts (None: all of them), in the venue's order."""
+        return [c for c in self.script.instruments if segment is None or c.segment == segment]
+
+    def quote(self, contract: Contract, now_ms: int) -> Quote | None:
+        if not contract.collect:
+            return None
+        return self.quotes.quote(self.script.venue, contract.segment, contract.symbol, now_ms)
+
+    def item(self, contract: Contract, now_ms: int) -> tuple[Values, bool]:
+        """What is to say of a contract, and whether it is quoted."""
+        quote = self.quote(contract, now_ms)
+        if quote is None:
+            return of_contract(contract), False
+        return {**of_contract(contract), **of_quote(contract, quote)}, True
+
+    def scope(
+        self,
+        segment: str | None,
+        now_ms: int,
+        seq: int,
+        contract: Contract | None = None,
+        more: Values | None = None,
+        forced: Sequence[tuple[Contract, Forced]] = (),
+        past: Sequence[tuple[int, Quote]] = (),
+    ) -> Scope:
+        """Everything a template may ask for. `contract` is whom the frame is about, `more` what was asked."""
+
+        def listed() -> Iterator[Scope]:
+            return (Scope({**plain, **self.item(c, now_ms)[0]}) for c in self.contracts(segment))
+
+        def quoted() -> Iterator[Scope]:
+            items = (self.item(c, now_ms) for c in self.contracts(segment))
+            return (Scope({**plain, **values}) for values, is_quoted in items if is_quoted)
+
+        def died() -> Iterable[Scope]:
+            return (Scope({**plain, **of_contract(c), **of_forced(c, f)}) for c, f in forced)
+
+        def before() -> Iterator[Scope]:
+            for ts, quote in past:
+                assert contract is not None
+                yield Scope({**plain, **of_contract(contract), **of_quote(contract, quote), **of_time(ts, "ts")})
+
+        plain: Values = {**of_time(now_ms, "now"), "seq": seq, **(more or {})}
+        own = {} if contract is None else self.item(contract, now_ms)[0]
+        return Scope({**plain, **own}, {"listed": listed, "quoted": quoted, "forced": died, "past": before})

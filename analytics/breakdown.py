@@ -1,0 +1,134 @@
+"""Who holds the open interest: one row a venue, one row an instrument (analytics.md, 10.2)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analytics import coverage
+from analytics.alignment import DAY_MS, State, extended, grid, panel, snapshot
+from analytics.carry import level
+from analytics.matched import window
+from analytics.provenance import Basis, Code, Reason, finite
+from analytics.settings import DEFAULTS, Settings
+
+FINE_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class VenueRow:
+    venue: str
+    klass: str
+    state: str  # fresh | stale | carried | excluded
+    usd: float  # one-sided
+    base: float  # coins, one-sided
+    share: float  # of the level, fraction of 1
+    growth: float | None  # of contracts over the last 24 h, fraction; None where it was not heard at both ends
+    funding_8h: float | None  # weighted by coins, fraction
+    age_s: float
+    cadence_s: float
+    disputed: bool  # a field of it whose side count is not established
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentRow:
+    venue: str
+    segment: str
+    symbol: str
+    payoff: str
+    raw: float | None  # as published, in `unit`, `sides` counted
+    unit: str
+    sides: int | None
+    side_status: str  # documented | measured | disputed
+    base: float
+    usd: float
+    share: float
+    mark: float | None
+    funding: float | None  # fraction per interval
+    funding_interval_h: float | None
+    age_s: float
+    state: str
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    total_usd: float | None
+    total_base: float | None
+    price: float | None
+    venues: tuple[VenueRow, ...]  # largest first
+    instruments: tuple[InstrumentRow, ...]  # largest first
+    coverage: coverage.Coverage
+    reasons: tuple[Reason, ...]
+
+
+def venues(
+    latest: pd.DataFrame, now: int, *, bars: pd.DataFrame | None = None, settings: Settings = DEFAULTS
+) -> Breakdown:
+    """The level by venue and instrument as of `now` (ms), from store.reader.latest.
+
+    `bars` of the last 24 h give each venue's growth. Empty in, `no_data` out.
+    """
+    last = snapshot(latest, now, settings)
+    heard = coverage.of(last, settings=settings)
+    parts = level(last, settings)
+    if not last.contracts:
+        return Breakdown(None, None, None, (), (), heard, heard.reasons)
+    usd, base = np.nan_to_num(parts.usd[0]), np.nan_to_num(parts.base[0])
+    total = float(usd.sum())
+    share = usd / total if total > 0 else np.zeros(len(usd))
+    words = [
+        "excluded" if gone else "carried" if kept else State(s).name.lower()
+        for s, gone, kept in zip(last.state[0], parts.excluded[0], parts.carried[0], strict=True)
+    ]
+    rows = latest.drop_duplicates("instrument_id", keep="last").set_index("instrument_id")
+    instruments: list[InstrumentRow] = []
+    for i, c in enumerate(last.contracts):
+        r = rows.loc[c.id]
+        sides = finite(r.get("sides"))
+        instruments.append(
+            InstrumentRow(
+                c.venue, str(r.get("segment", "")), c.symbol, c.payoff, finite(r.get("raw")), str(r.get("unit", "")),
+                None if sides is None else int(sides), str(r.get("side_status", "disputed")), float(base[i]),
+                float(usd[i]), float(share[i]), finite(last.mark[0, i]), finite(r.get("funding")), finite(r.get("funding_interval_h")),
+                float(last.age_s[0, i]), words[i], Basis.CARRIED if words[i] == "carried" else Basis.DERIVED,
+            )
+        )  # fmt: skip
+    growth = day_growth(latest, bars, now, settings)
+    by_venue: list[VenueRow] = []
+    for heard_as, group in (("fresh", heard.fresh), ("stale", heard.stale), ("carried", heard.carried),
+                            ("excluded", heard.excluded)):  # fmt: skip
+        for h in group:
+            mine = [i for i, c in enumerate(last.contracts) if c.venue == h.venue]
+            paid = [i for i in mine if np.isfinite(last.funding_8h[0, i]) and base[i] > 0]
+            weight = float(base[paid].sum())
+            funding = float((last.funding_8h[0, paid] * base[paid]).sum()) / weight if weight > 0 else None
+            by_venue.append(
+                VenueRow(
+                    h.venue, last.contracts[mine[0]].klass, heard_as, float(usd[mine].sum()), float(base[mine].sum()),
+                    float(share[mine].sum()), growth.get(h.venue), funding, h.age_s, h.cadence_s,
+                    any(instruments[i].side_status == "disputed" for i in mine),
+                    Basis.CARRIED if any(words[i] == "carried" for i in mine) else Basis.DERIVED,
+                )
+            )  # fmt: skip
+    disputed = sorted(v.venue for v in by_venue if v.disputed)
+    doubt = Reason(Code.DISPUTED_UNITS, f"Side count not established: {', '.join(disputed)}; levels may be off by 2.")
+    return Breakdown(
+        total, float(base.sum()), finite(last.price[0]), tuple(sorted(by_venue, key=lambda v: -v.usd)),
+        tuple(sorted(instruments, key=lambda r: -r.usd)), heard, (*heard.reasons, *((doubt,) if disputed else ())),
+    )  # fmt: skip
+
+
+def day_growth(latest: pd.DataFrame, bars: pd.DataFrame | None, now: int, settings: Settings) -> dict[str, float]:
+    """Native growth per venue over the last 24 h; only venues heard at both ends."""
+    if bars is None or not len(bars):
+        return {}
+    fine = extended(
+        panel(bars, grid(now - 1, now - DAY_MS, FINE_S), settings=settings), snapshot(latest, now, settings)
+    )
+    if len(fine.t) < 2 or not fine.contracts:
+        return {}
+    seen = window(fine, 0, -1 % len(fine.t), settings)
+    weight, moved = fine.by_venue(seen.usd0), fine.by_venue(seen.usd0 * seen.growth)
+    return {v: float(m / w) for v, w, m in zip(fine.venues, weight, moved, strict=True) if w > 0}

@@ -1,0 +1,73 @@
+"""Whether published numbers can be true (analytics.md, 1.2 and 1.3, checks 1, 2 and 5; 3 and 4 run per tick)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+
+from analytics.settings import DEFAULTS, Settings
+
+MIN_WINDOWS = 200  # 1.2: fewer say nothing about sides
+MIN_EVIDENCE = 5
+ONE_SIDED_LIMIT = 1.05
+TWO_SIDED_LIMIT = 2.05
+
+
+@dataclass(frozen=True, slots=True)
+class ImpliedPrice:
+    """Dollars over coins against the peers' price."""
+
+    implied: float  # USD
+    log_ratio: float
+    passes: bool
+
+
+def implied_price(usd: float, base: float, price: float, settings: Settings = DEFAULTS) -> ImpliedPrice | None:
+    """Check 1: `|ln(N_pub/(Q_pub*P))| <= tolerance`. None where a zero or missing part forbids the question."""
+    if not (usd > 0 and base > 0 and price > 0):
+        return None
+    ratio = log(usd / (base * price))
+    return ImpliedPrice(usd / base, ratio, abs(ratio) <= settings.implied_price_tolerance)
+
+
+def violation_share(change: float, volume: float) -> float:
+    """Check 2: f = max(0, |dQ| - V)/|dQ|, the part of a change that trading cannot explain. Both in coins."""
+    return max(0.0, abs(change) - volume) / abs(change) if change else 0.0
+
+
+def feasible(change: float, volume: float, lot: float = 0.0, settings: Settings = DEFAULTS) -> bool:
+    """Check 2: `|dQ| <= V*(1 + slack) + one lot` over a window of at least five minutes. In coins."""
+    return abs(change) <= volume * (1.0 + settings.feasibility_slack) + lot
+
+
+def sides(changes: Sequence[float], volumes: Sequence[float]) -> str:
+    """What the trades say of the side count (1.2): two_sided | consistent_with_one | implausible | undecided.
+
+    `changes` of the raw field and traded `volumes` over disjoint 1-5 min windows, both in coins as if s were 1.
+    """
+    dq, v = np.abs(np.asarray(changes, float)), np.asarray(volumes, float)
+    x = dq[v > 0] / v[v > 0]
+    if int((x > TWO_SIDED_LIMIT).sum()) > 1:
+        return "implausible"
+    if len(x) < MIN_WINDOWS:
+        return "undecided"
+    between = int(((x > ONE_SIDED_LIMIT) & (x <= TWO_SIDED_LIMIT)).sum())
+    if between >= MIN_EVIDENCE and not (x > TWO_SIDED_LIMIT).any():
+        return "two_sided"
+    return "consistent_with_one" if between == 0 else "undecided"
+
+
+def duplicates(
+    snapshots: Mapping[str, Sequence[float]], times: int = 3, digits: int = 10
+) -> tuple[tuple[str, str], ...]:
+    """Check 5: pairs of venues whose last values agree to `digits` significant digits `times` times in a row."""
+    names = sorted(snapshots)
+    found: list[tuple[str, str]] = []
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            x, y = snapshots[a][-times:], snapshots[b][-times:]
+            same = [p > 0 and abs(p - q) <= 0.5 * 10.0 ** (1 - digits) * abs(p) for p, q in zip(x, y, strict=False)]
+            if len(same) >= times and all(same):
+                found.append((a, b))
+    return tuple(found)

@@ -1,0 +1,144 @@
+"""How much is open: the chart, with everything a reader needs to trust its last point (analytics.md, 1.5 to 1.8)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analytics import change, coverage, highs, matched
+from analytics import closes as days
+from analytics.alignment import DAY_MS, Floats, Panel, State, extended, grid, only, panel, snapshot
+from analytics.carry import level
+from analytics.provenance import Basis, Method, Reason, floats
+from analytics.settings import DAY_S, DEFAULTS, Settings
+
+FINE_S = 300  # grid of the last day's change: fine enough to see silences
+
+
+@dataclass(frozen=True, slots=True)
+class ChartPoint:
+    """The market at one moment. `usd` and `base` are the level (live plus carried)."""
+
+    t: int  # ms UTC
+    usd: float
+    base: float  # coins
+    price: float | None  # USD, reference
+    carried_usd: float
+    coverage: float | None  # fresh part, fraction of 1
+    index: float  # chain-linked contracts of the matched panel, 1 at the first point: immune to outages
+    high_share: float | None  # of the trailing year, daily points only
+    hhi: float | None  # of venues
+    funding_8h: float | None  # weighted by one-sided coins; fraction
+    basis: str
+    provisional: bool  # the running moment; not part of any history
+
+
+@dataclass(frozen=True, slots=True)
+class ChartSeries:
+    points: tuple[ChartPoint, ...]
+    change: change.Change | None  # first point to last
+    day: change.Change | None  # the last 24 hours
+    high: highs.High  # in USD
+    high_base: highs.High  # in coins
+    coverage: coverage.Coverage
+    contributing: tuple[str, ...]  # venues in the last point
+    left: tuple[tuple[int, str], ...]  # (t, venue): universe changes inside the range, out of the level after T_carry
+    method: Method
+    reasons: tuple[Reason, ...]
+
+
+def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd.DataFrame | None = None,
+          closes: pd.DataFrame | None = None, gaps: pd.DataFrame | None = None, venue: str | None = None,
+          settings: Settings = DEFAULTS) -> ChartSeries:  # fmt: skip
+    """The series of a metric from `start` to `now` (ms) with a provisional last point.
+
+    Frames are store.reader's: `latest` the last point, `bars` at least the last 24 h and, for steps below a day, the
+    whole range; `closes` the last year and the range, for daily steps and the year's high. `venue` limits all but the
+    reference price to one venue. An asset nobody lists gives no points and `no_data`.
+    """
+    last = snapshot(latest, now, settings)
+    past = days.panel(closes if closes is not None else latest.iloc[:0], end=now - 1, settings=settings)
+    daily = extended(past, last)
+    fine = daily
+    if bars is not None and len(bars):
+        fine = extended(panel(bars, grid(now - 1, now - DAY_MS, FINE_S), settings=settings, gaps=gaps), last)
+    if step_s >= DAY_S:
+        shown = daily
+    else:
+        moments = grid(now // round(step_s * 1000) * round(step_s * 1000), start, step_s)
+        given = bars if bars is not None else latest.iloc[:0]
+        shown = extended(panel(given, moments[moments < now], settings=settings, gaps=gaps), last)
+    if venue is not None:
+        daily, fine, shown = (
+            only(p, np.array([c.venue == venue for c in p.contracts], bool)) for p in (daily, fine, shown)
+        )
+    heard = coverage.of(fine, settings=settings)
+    shares, high, high_base = year(daily, bool(len(last.t)), settings)
+    parts = level(shown, settings)
+    listed = ~(shown.state == State.ABSENT).all(axis=1) if shown.contracts else np.zeros(len(shown.t), bool)
+    keep = np.flatnonzero(listed & (shown.t >= start))
+    if step_s > DAY_S and len(keep):
+        keep = keep[::-1][:: round(step_s / DAY_S)][::-1]
+    if not len(keep):
+        return ChartSeries((), None, None, high, high_base, heard, (), (), METHOD, heard.reasons or (coverage.NOBODY,))
+    moved = matched.steps(shown, settings)
+    index = matched.chained(moved.total_growth(), moved.guarded(settings))
+    table = zip(
+        shown.t[keep].tolist(), parts.total_usd[keep].tolist(), parts.total_base[keep].tolist(),
+        floats(shown.price[keep]), parts.carried_usd[keep].tolist(), floats(coverage.shares(shown)[keep]),
+        (index[keep] / index[keep[0]]).tolist(),
+        floats(shares[keep]) if step_s >= DAY_S else [None] * len(keep),
+        floats(hhi(shown, parts.usd)[keep]), floats(funding(shown)[keep]), strict=True,
+    )  # fmt: skip
+    points = tuple(
+        ChartPoint(*row, basis=Basis.CARRIED if row[4] > 0 else Basis.DERIVED, provisional=row[0] >= now)
+        for row in table
+    )
+    whole = change.between(shown, int(keep[0]), settings=settings) if len(shown.t) > 1 else None
+    day = change.between(fine, change.nearest(fine, now - DAY_MS), settings=settings) if len(fine.t) > 1 else None
+    inside = tuple(sorted({c.venue for c, u in zip(shown.contracts, parts.usd[-1], strict=True) if u > 0}))
+    return ChartSeries(
+        points, whole, day, high, high_base, heard, inside, departures(shown, parts.excluded), METHOD, heard.reasons
+    )
+
+
+METHOD = Method("level.carry_matched_chain")
+
+
+def year(daily: Panel, running: bool, settings: Settings) -> tuple[Floats, highs.High, highs.High]:
+    """(h of each daily row in USD, the high as of now in USD, and in coins). A day heard too little of is missing."""
+    parts, heard = level(daily, settings), coverage.shares(daily)
+    ok = np.nan_to_num(heard) >= settings.panel_guard
+    usd, base = (np.where(ok, x, np.nan) for x in (parts.total_usd, parts.total_base))
+    if not running:
+        return highs.shares(usd, settings), highs.of(usd, None, settings), highs.of(base, None, settings)
+    # a venue that has gone silent is still in today's level at its last quantity
+    now = (float(parts.total_usd[-1]), float(parts.total_base[-1])) if len(usd) else (np.nan, np.nan)
+    high = highs.of(usd[:-1], now[0], settings)
+    return highs.shares(np.append(usd[:-1], now[0]), settings), high, highs.of(base[:-1], now[1], settings)
+
+
+def hhi(shown: Panel, usd: Floats) -> Floats:
+    """[T]: sum of squared venue shares; NaN where nothing is open."""
+    held = shown.by_venue(usd)
+    whole = held.sum(axis=1, keepdims=True)
+    p = np.divide(held, whole, out=np.full_like(held, np.nan), where=whole > 0)
+    return np.square(p).sum(axis=1)
+
+
+def funding(shown: Panel) -> Floats:
+    """[T]: funding per 8 h weighted by coins, over instruments that state one and are not dead."""
+    weight = np.where(np.isnan(shown.funding_8h) | (shown.state >= State.DEAD), 0.0, shown.base)
+    whole = weight.sum(axis=1)
+    total = (weight * np.nan_to_num(shown.funding_8h)).sum(axis=1)
+    return np.divide(total, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+
+
+def departures(shown: Panel, excluded: np.ndarray) -> tuple[tuple[int, str], ...]:
+    """When and which venue left the level because it had been silent for longer than T_carry."""
+    names = np.array([c.venue for c in shown.contracts])
+    found: list[tuple[int, str]] = []
+    for name in shown.venues:
+        gone = excluded[:, names == name].any(axis=1)
+        found += [(int(shown.t[k]), name) for k in np.flatnonzero(gone & ~np.append(False, gone[:-1]))]
+    return tuple(sorted(found))

@@ -1,0 +1,91 @@
+"""The reader's frames made safe: what is not a number goes, what a row says of its feed is worked out."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analytics.settings import Settings
+
+Floats = NDArray[np.float64]
+LIVE_SOURCES = ("stream", "poll")
+
+
+def cleaned(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose open interest is a number: one bad instrument must not turn a sum into nothing (12, trap 4)."""
+    if not len(rows):
+        wanted = (
+            "instrument_id",
+            "venue",
+            "class",
+            "payoff",
+            "symbol",
+            "t",
+            "native",
+            "base",
+            "usd",
+            "mark",
+            "last_seen",
+        )
+        return pd.DataFrame({name: pd.Series(dtype=object if name in wanted[1:5] else float) for name in wanted})
+    sizes = rows[["native", "base", "usd"]].to_numpy(float)
+    good = (np.isfinite(sizes) & (sizes >= 0)).all(axis=1) & np.isfinite(rows["last_seen"].to_numpy(float))
+    kept = rows if good.all() else rows.loc[good]
+    mark = kept["mark"].to_numpy(float)
+    odd = ~(np.isfinite(mark) & (mark > 0))
+    if odd.any():
+        base, usd = kept["base"].to_numpy(float), kept["usd"].to_numpy(float)
+        kept = kept.assign(
+            mark=np.where(odd, np.divide(usd, base, out=np.full_like(usd, np.nan), where=base > 0), mark)
+        )
+    return kept
+
+
+def per_8h(rows: pd.DataFrame) -> Floats:
+    """Funding as a fraction per 8 h, NaN where the rate or its interval is not known."""
+    if "funding" not in rows:
+        return np.full(len(rows), np.nan)
+    rate, hours = rows["funding"].to_numpy(float), rows["funding_interval_h"].to_numpy(float)
+    return np.divide(rate * 8.0, hours, out=np.full(len(rows), np.nan), where=hours > 0)
+
+
+def cadences(
+    rows: pd.DataFrame, ids: NDArray[np.int64], told: Mapping[int, float] | None, settings: Settings
+) -> Floats:
+    """kappa of each row [s], per instrument and source (decisions 13). `told` counts for live sources only."""
+    if not len(rows):
+        return np.empty(0)
+    source = rows["source"].astype(str).to_numpy() if "source" in rows else np.full(len(rows), "stream")
+    seen = rows["last_seen"].to_numpy(float)
+    code, labels = pd.factorize(source)
+    instruments, place = np.unique(ids, return_inverse=True)
+    group = place * len(labels) + code
+    order = np.argsort(group, kind="stable")
+    bounds = np.flatnonzero(np.diff(group[order], prepend=-1, append=-1))
+    if {"covered_s", "readings"} <= set(rows.columns):
+        count, covered = rows["readings"].to_numpy(float), rows["covered_s"].to_numpy(float)
+        spacing = np.divide(covered, count, out=np.full(len(rows), np.nan), where=(count > 0) & (covered > 0))
+    else:
+        spacing = np.full(len(rows), np.nan)
+    out = np.empty(len(rows))
+    for a, b in pairwise(bounds):
+        part = order[a:b]
+        known = told.get(int(instruments[place[part[0]]])) if told and labels[code[part[0]]] in LIVE_SOURCES else None
+        if known is None or not known > 0:
+            gaps = np.diff(seen[part]) / 1000.0
+            gaps, dense = gaps[gaps > 0], spacing[part][np.isfinite(spacing[part])]
+            guesses = [float(np.median(x)) for x in (gaps, dense) if len(x)]
+            known = min(guesses) if guesses else settings.default_cadence_s
+        out[part] = known
+    return out
+
+
+def rowwise_median(values: Floats) -> Floats:
+    """Median of each row without its NaN; NaN for a row that has nothing (numpy's would warn)."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    n = (~np.isnan(values)).sum(axis=1)
+    rows = np.arange(len(values))
+    low, high = ordered[rows, np.maximum((n - 1) // 2, 0)], ordered[rows, np.minimum(n // 2, values.shape[1] - 1)]
+    return np.where(n > 0, (low + high) / 2.0, np.nan)

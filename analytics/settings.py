@@ -1,0 +1,80 @@
+"""Every threshold of the analyses, with its default (analytics.md, 11). Frozen: a changed one is a new object."""
+
+from dataclasses import dataclass
+
+DAY_S = 86_400
+HOUR_S = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Names are those of `[analytics]` in config.toml. Shares are fractions of 1, times seconds."""
+
+    implied_price_tolerance: float = 0.02  # |ln|, 1.3 check 1
+    feasibility_slack: float = 0.05  # of the traded volume, plus one lot, 1.3 check 2
+
+    fresh_cadences: float = 3.0  # 1.4: fresh up to max(3 cadences, 10 s)
+    fresh_floor_s: float = 10.0
+    # an unchanged reading is stored once a minute (decisions 6), so rows cannot tell a shorter silence
+    stored_floor_s: float = 75.0
+    dead_cadences: float = 20.0  # 1.4: dead beyond max(20 cadences, 300 s)
+    dead_floor_s: float = 300.0
+    down_dead_s: float = 60.0  # 1.4: dead this soon when the transport is down
+    default_cadence_s: float = 60.0  # stands in where neither the feed nor its rows say
+    carry_s: float = 6.0 * HOUR_S  # 1.5: a dead venue stays in the level so long
+    panel_guard: float = 0.80  # 1.5: less matched than this is `undetermined_panel`
+    grade_a: float = 0.95
+    grade_b: float = 0.85
+    grade_c: float = 0.70
+    partial_universe: float = 0.90  # 4: concentration says so below this coverage
+
+    high_closes: int = 365  # 1.7
+    high_min_closes: int = 180
+    zone_depressed: float = 0.60
+    zone_near_high: float = 0.90
+    plateau_share: float = 0.80
+    plateau_closes: int = 30  # fires on the next one
+    drop_share: float = -0.15
+    drop_window_s: int = DAY_S
+    quadrant_neutral: float = 0.5  # 1.7, in own scales
+    opposite_sign_z: float = 1.0
+
+    rotation_share: float = 0.80  # 3.1: R
+    rotation_net_share: float = 0.0025  # of A
+    rotation_material_share: float = 0.005  # of A
+    rotation_percentile: float = 90.0
+    rotation_windows: int = 6  # decisions 17
+    significance: float = 0.05
+    exact_flips: int = 16  # venues enumerated; beyond that sampled
+    flip_samples: int = 20_000
+    conviction_percentile: float = 97.5  # 3.2
+    conviction_sigma: float = 0.5
+    conviction_min_history: int = 60
+    broad_same_sign: float = 0.70  # 3.4
+    fdr: float = 0.10
+
+    inflow_phi: float = 0.60  # 4
+    inflow_lq: float = 1.5
+    inflow_material_share: float = 0.0025  # of A
+    inflow_percentile: float = 75.0
+    inflow_windows: int = 3
+    fragility_percentile: float = 95.0
+    fragility_min_days: int = 90
+
+    z_min: int = 200  # 5
+    z_min_daily: int = 90  # decisions 12: for W = 24 h
+    z_min_span_s: int = 7 * DAY_S
+    z_observed: float = 0.60
+    z_alert_percentile: float = 98.76
+    z_max_gap_windows: float = 2.0
+
+    overheat_weights: tuple[float, float, float] = (0.4, 0.4, 0.2)  # 7.2: OI/cap, funding, long/short
+    overheat_min_days: int = 90
+    overheat_min_parts: int = 2
+
+    def min_history(self, window_s: int) -> int:
+        """Points of own history that a threshold for this window needs (decisions 12)."""
+        return self.z_min_daily if window_s >= DAY_S else self.z_min
+
+
+DEFAULTS = Settings()

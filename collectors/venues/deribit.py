@@ -1,0 +1,193 @@
+"""Deribit perpetuals, JSON-RPC. One field, two units: dollars on inverse contracts, coins on linear ones.
+
+Forced closes are flagged inside the public trades. The venue asks whether we are there, and wants an answer at once.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from collectors.venue import (
+    Acked,
+    Answer,
+    Ask,
+    Limits,
+    Liquidated,
+    Message,
+    Number,
+    Refused,
+    Said,
+    Segment,
+    Socket,
+    Update,
+    Venue,
+    among,
+    coin,
+    number,
+    wire,
+)  # fmt: skip
+from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
+
+REST = "https://www.deribit.com/api/v2/public"
+HOURS = 8.0  # `current_funding` accrues all the time; it is stated as a fraction of eight hours
+TICKER, TRADES = "ticker.", "trades."
+HEARTBEAT: Message = {"jsonrpc": "2.0", "id": 0, "method": "public/set_heartbeat", "params": {"interval": 30}}
+HERE: Message = {"jsonrpc": "2.0", "id": 0, "method": "public/test", "params": {}}  # our requests count from one
+
+
+class Ticker(Struct, gc=False):
+    instrument_name: str
+    timestamp: int
+    open_interest: Number
+    mark_price: Number
+    index_price: Number
+    current_funding: Number = None  # perpetuals only
+
+
+class Trade(Struct):
+    instrument_name: str
+    timestamp: int
+    price: float
+    amount: float  # in the unit of the open interest
+    direction: Literal["buy", "sell"]  # the taker's
+    liquidation: Literal["M", "T", "MT"] | None = None  # whose position died: the maker's, the taker's, both
+
+
+class Params(Struct, gc=False):
+    channel: str = ""
+    data: Ticker | list[Trade] | None = None
+    type: str = ""
+
+
+class Fault(Struct):
+    code: int
+    message: str
+
+
+class Frame(Struct, gc=False):
+    params: Params | None = None
+    id: int | None = None
+    result: list[str] | str | dict[str, Any] | None = None
+    error: Fault | None = None
+
+
+class Summary(Struct):
+    instrument_name: str
+    creation_timestamp: int
+    open_interest: Number
+    mark_price: Number
+    current_funding: Number = None
+
+
+class Listing(Struct):
+    instrument_name: str
+    settlement_period: str
+    is_active: bool
+    base_currency: str
+    quote_currency: str
+    settlement_currency: str
+    contract_size: float
+    max_leverage: float | None = None
+    instrument_type: str = ""
+    future_type: str = ""  # its older name
+    creation_timestamp: int = 0
+
+
+def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
+    yield HEARTBEAT
+    channels = [f"{kind}{i.symbol}.100ms" for i in instruments for kind in (TICKER, TRADES)]
+    yield {"jsonrpc": "2.0", "id": request, "method": "public/subscribe", "params": {"channels": channels}}
+
+
+def answer(frame: Frame | None) -> Message | None:
+    return HERE if frame is not None and frame.params is not None and frame.params.type == "test_request" else None
+
+
+def deaths(trade: Trade, unit: Unit) -> Iterable[Liquidated]:
+    """A forced sale closes a long. The taker traded in `direction`, the maker the other way."""
+    taker, maker = (Side.LONG, Side.SHORT) if trade.direction == "sell" else (Side.SHORT, Side.LONG)
+    for mark, side in (("M", maker), ("T", taker)):
+        if trade.liquidation is not None and mark in trade.liquidation:
+            yield Liquidated(
+                trade.instrument_name, trade.timestamp, side, trade.amount, unit, trade.price, FeedClass.FULL
+            )
+
+
+def segment(id: str, payoff: Payoff, kind: str, field: Field) -> Segment:
+    linear = payoff is Payoff.LINEAR
+
+    def owns(symbol: str) -> bool:  # BTC-PERPETUAL or BTC_USDC-PERPETUAL; options and combos have more dashes
+        return symbol.count("-") == 1 and ("_" in symbol) == linear
+
+    def read(listings: list[Listing]) -> Iterable[Instrument]:
+        for row in listings:
+            if row.settlement_period == "perpetual" and kind in (row.instrument_type, row.future_type):
+                asset, factor = coin(row.base_currency)
+                yield Instrument(
+                    "deribit", id, row.instrument_name, asset, row.quote_currency, row.settlement_currency,
+                    payoff=payoff, contract_size=row.contract_size, base_factor=factor, live=row.is_active,
+                    max_leverage=row.max_leverage, funding_interval_h=HOURS, valid_from=row.creation_timestamp,
+                )  # fmt: skip
+
+    def update(t: Ticker) -> Update:
+        oi, mark, index = number(t.open_interest), number(t.mark_price), number(t.index_price)
+        return Update(t.instrument_name, t.timestamp, oi, field, mark, index, number(t.current_funding), HOURS)
+
+    def parse(frame: Frame | None) -> Sequence[Said]:
+        if frame is None:
+            return ()
+        params = frame.params
+        if params is not None:
+            data = params.data
+            if isinstance(data, Ticker):
+                return (update(data),)
+            return [death for trade in data for death in deaths(trade, field.unit)] if data is not None else ()
+        if frame.error is not None:
+            return (Refused(f"{frame.error.code} {frame.error.message}", frame.id),)
+        if isinstance(frame.result, list):
+            taken = frozenset(c[len(TICKER) : c.rindex(".")] for c in frame.result if c.startswith(TICKER))
+            return (Acked(frame.id, only=taken),)
+        return ()
+
+    def ticker(row: Ticker) -> Sequence[Said]:
+        return (update(row),) if owns(row.instrument_name) else ()
+
+    def summary(rows: list[Summary]) -> Sequence[Said]:
+        return [
+            Update(
+                s.instrument_name, s.creation_timestamp, number(s.open_interest), field, number(s.mark_price),
+                funding=number(s.current_funding), funding_interval_h=HOURS,
+            )
+            for s in rows if owns(s.instrument_name)
+        ]  # fmt: skip
+
+    socket = Socket(
+        "wss://www.deribit.com/ws/api/v2", frozenset({"oi", "mark", "index", "funding", "liquidations"}), subscribe,
+        parse, among(wire(Frame), lambda channel: channel.startswith((TICKER, TRADES)), "params", "channel"), answer,
+        per_socket=200, batch=50, pace=0.3, cadence=10,
+    )  # fmt: skip
+    return Segment(
+        id, Ask(f"{REST}/get_instruments?currency=any&kind=future&expired=false", weight=20), read, owns, (socket,),
+        answers=(
+            Answer(summary, wire(list[Summary], "result"), "/api/v2/public/get_book_summary_by"),
+            Answer(ticker, wire(Ticker, "result"), "/api/v2/public/ticker"),
+        ),
+        decode=wire(list[Listing], "result"),
+    )  # fmt: skip
+
+
+EVIDENCE = "one side by convention; the documents do not say"
+DOLLARS, COINS = (Field("open_interest", unit, 1, evidence=EVIDENCE) for unit in (Unit.USD, Unit.BASE))
+VENUE = Venue(
+    id="deribit",
+    name="Deribit",
+    cls="institutional",
+    docs="https://docs.deribit.com/#ticker-instrument_name-interval",
+    fields=(DOLLARS, COINS),
+    segments=(
+        segment("inverse", Payoff.INVERSE, "reversed", DOLLARS),
+        segment("linear", Payoff.LINEAR, "linear", COINS),
+    ),
+    limits=Limits(weight=20, per=1),
+)

@@ -1,0 +1,211 @@
+"""Gate futures. Sizes are contracts: `total_size` and `open_interest` count both sides, `position_size` the long side.
+
+Without the decimal header sizes are cut to whole contracts. One unknown symbol makes the venue refuse a whole request.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from collectors.venue import (
+    SEND_TIME,
+    Acked,
+    Answer,
+    Ask,
+    History,
+    Limits,
+    Liquidated,
+    Message,
+    Notice,
+    Number,
+    Refused,
+    Said,
+    Segment,
+    Socket,
+    Update,
+    Venue,
+    among,
+    coin,
+    number,
+    wire,
+)  # fmt: skip
+from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
+
+PATH = "/api/v4/futures"
+DECIMAL = {"X-Gate-Size-Decimal": "1"}
+TICKERS, DEATHS, STATS = "futures.tickers", "futures.public_liquidates", "futures.contract_stats"
+SYSTEM = "futures.system"
+TWICE = "2026-09 captures: twice position_size x multiplier on BTC, and of the scale of others' two-sided totals"
+TOTAL = Field("total_size", Unit.CONTRACTS, 2, Status.MEASURED, evidence=TWICE)
+STATED = Field("open_interest", Unit.CONTRACTS, 2, Status.MEASURED, evidence=TWICE)
+LONGS = Field("position_size", Unit.CONTRACTS, 1, Status.DOCUMENTED, evidence="documented as the total long side")
+
+
+class Ticker(Struct, gc=False):
+    contract: str
+    total_size: Number
+    mark_price: Number
+    index_price: Number
+    funding_rate: Number
+    funding_interval: Number = None  # seconds; not over REST
+    t: int | None = None  # ms; not over REST
+
+
+class Death(Struct):
+    contract: str
+    size: float  # contracts, signed like the position that died
+    price: float
+    time_ms: int
+
+
+class Stat(Struct):
+    time: int  # seconds
+    open_interest: Number
+    mark_price: Number = None
+    contract: str = ""  # not over REST
+
+
+class Fault(Struct):
+    code: int
+    message: str
+
+
+class Tickers(Struct, tag_field="channel", tag=TICKERS, gc=False):
+    result: list[Ticker] | dict[str, str] | None = None
+    time_ms: int | None = None
+    id: int | None = None
+    error: Fault | None = None
+
+
+class Deaths(Struct, tag_field="channel", tag=DEATHS):
+    result: list[Death] | dict[str, str] | None = None
+    error: Fault | None = None
+
+
+class Stats(Struct, tag_field="channel", tag=STATS):
+    result: list[Stat] | dict[str, str] | None = None
+
+
+class System(Struct, tag_field="channel", tag=SYSTEM):
+    result: dict[str, Any] | None = None
+
+
+Frame = Tickers | Deaths | Stats | System
+
+
+class Listing(Struct):
+    name: str
+    type: str
+    quanto_multiplier: float
+    leverage_max: Number
+    funding_interval: float  # seconds
+    position_size: Number
+    mark_price: Number
+    index_price: Number
+    funding_rate: Number
+    in_delisting: bool
+    status: str = "trading"  # not in older replies
+
+
+def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
+    symbols = [i.symbol for i in instruments]
+    for channel, id in ((TICKERS, request), (DEATHS, 0)):  # our requests count from one: 0 is no batch's refusal
+        yield {"time": SEND_TIME, "id": id, "channel": channel, "event": "subscribe", "payload": symbols}
+
+
+def update(row: Ticker, ts: int | None) -> Update:
+    every = number(row.funding_interval)
+    return Update(
+        row.contract, ts if row.t is None else row.t, number(row.total_size), TOTAL, number(row.mark_price),
+        number(row.index_price), number(row.funding_rate), None if every is None else every / 3600,
+    )  # fmt: skip
+
+
+def stated(rows: Iterable[Stat]) -> Sequence[Said]:
+    return [Update(r.contract, r.time * 1000, number(r.open_interest), STATED, number(r.mark_price)) for r in rows]
+
+
+def died(row: Death) -> Liquidated:
+    side = Side.SHORT if row.size < 0 else Side.LONG
+    return Liquidated(row.contract, row.time_ms, side, abs(row.size), Unit.CONTRACTS, row.price, FeedClass.THROTTLED)
+
+
+def parse(frame: Frame | None) -> Sequence[Said]:
+    if isinstance(frame, Tickers):
+        result = frame.result
+        if isinstance(result, list):
+            return [update(row, frame.time_ms) for row in result]
+        if frame.error is not None:
+            return (Refused(f"{frame.error.code} {frame.error.message}", frame.id),)
+        return (Acked(frame.id),) if result is not None and result.get("status") == "success" else ()
+    if isinstance(frame, Deaths):
+        if frame.error is not None:
+            return (Refused(f"{frame.error.code} {frame.error.message}", 0),)
+        return [died(row) for row in frame.result] if isinstance(frame.result, list) else ()
+    if isinstance(frame, Stats):
+        return stated(frame.result) if isinstance(frame.result, list) else ()
+    if frame is not None and frame.result is not None and frame.result.get("type") == "upgrade":
+        return (Notice("the venue upgrades and will close the connection"),)
+    return ()
+
+
+def longs(rows: list[Listing]) -> Sequence[Said]:
+    return [
+        Update(
+            row.name, None, number(row.position_size), LONGS, number(row.mark_price), number(row.index_price),
+            number(row.funding_rate), row.funding_interval / 3600,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def segment(settle: str, quote: str) -> Segment:
+    def read(rows: list[Listing]) -> Iterable[Instrument]:
+        for row in rows:
+            base, _, priced = row.name.rpartition("_")
+            asset, factor = coin(base)
+            payoff, size = Payoff.LINEAR, row.quanto_multiplier
+            if row.type == "inverse":  # a multiplier of zero says that a contract is one dollar
+                payoff, size = (Payoff.QUANTO, size) if size else (Payoff.INVERSE, 1.0)
+            yield Instrument(
+                "gate", settle, row.name, asset, priced, settle.upper(), payoff=payoff, contract_size=size,
+                base_factor=factor, live=row.status == "trading" and not row.in_delisting and size > 0,
+                max_leverage=number(row.leverage_max), funding_interval_h=row.funding_interval / 3600,
+            )  # fmt: skip
+
+    def past(i: Instrument, start: int, end: int) -> Ask:
+        span = f"interval=5m&from={start // 1000}&limit=100"
+        return Ask(f"{rest}/contract_stats?contract={i.symbol}&{span}", headers=DECIMAL)
+
+    rest = f"https://api.gateio.ws{PATH}/{settle}"
+    socket = Socket(
+        f"wss://fx-ws.gateio.ws/v4/ws/{settle}", frozenset({"oi", "mark", "index", "funding", "liquidations"}),
+        subscribe, parse, among(wire(Frame), {TICKERS, DEATHS, STATS, SYSTEM}.__contains__, "channel"),
+        headers=DECIMAL, per_socket=300, batch=100, cadence=10,
+    )  # fmt: skip
+    history = History(
+        past, stated, frozenset({"oi", "mark"}), step=300, limit=100, decode=wire(list[Stat]),
+        depth=30,  # not documented: we ask no further back
+    )  # fmt: skip
+    return Segment(
+        settle, Ask(f"{rest}/contracts", headers=DECIMAL), read, lambda symbol: symbol.endswith(f"_{quote}"), (socket,),
+        history=(history,),
+        answers=(
+            Answer(lambda rows: [update(r, None) for r in rows], wire(list[Ticker]), f"{PATH}/{settle}/tickers"),
+            Answer(longs, wire(list[Listing]), f"{PATH}/{settle}/contracts"),
+            Answer(lambda row: stated([row]), wire(Stat)),
+        ),
+        decode=wire(list[Listing]),
+    )  # fmt: skip
+
+
+VENUE = Venue(
+    id="gate",
+    name="Gate",
+    cls="speculative",
+    docs="https://www.gate.com/docs/developers/futures/ws/en/#tickers-notification",
+    fields=(TOTAL, STATED, LONGS),
+    segments=(segment("usdt", "USDT"), segment("btc", "USD")),
+    limits=Limits(weight=200, per=10),
+)

@@ -1,0 +1,187 @@
+"""Hyperliquid perpetuals of the main dex. One frame states all coins by their place in the universe, with neither name
+nor time. Builder dexes (`dex:COIN`) are other books and left out. There is no public liquidation feed.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from msgspec import Raw, Struct
+
+from collectors.venue import (
+    Acked,
+    Answer,
+    Ask,
+    CatalogueError,
+    Heartbeat,
+    Limits,
+    Message,
+    Number,
+    Parse,
+    Refused,
+    Remembering,
+    Said,
+    Segment,
+    Socket,
+    Update,
+    Venue,
+    among,
+    coin,
+    number,
+    wire,
+)  # fmt: skip
+from store.records import Field, Instrument, Unit
+
+INFO = "https://api.hyperliquid.xyz/info"
+MAIN = ""  # the name of the main dex
+TOP = 10  # coins of a subscription that get a context of their own beside the frames of all
+GREETING = "Websocket connection established."  # not JSON
+OI = Field("openInterest", Unit.BASE, 2, evidence="press and the caps' definition count both sides, a rival counts one")
+
+
+class Listing(Struct, rename="camel"):
+    name: str
+    max_leverage: float
+    is_delisted: bool = False
+
+
+class Meta(Struct):
+    universe: list[Listing]
+
+
+class Context(Struct, rename="camel", gc=False):
+    open_interest: Number
+    mark_px: Number
+    oracle_px: Number
+    funding: Number  # fraction an hour
+
+
+class Named(Struct):
+    coin: str
+    ctx: Context
+
+
+class Dexes(Struct):
+    ctxs: list[tuple[str, Raw]]
+
+
+class Subscription(Struct):
+    type: str
+    coin: str | None = None
+
+
+class Echo(Struct):
+    method: str
+    subscription: Subscription
+
+
+class One(Struct, tag_field="channel", tag="activeAssetCtx"):
+    data: Named
+
+
+class Every(Struct, tag_field="channel", tag="allDexsAssetCtxs"):
+    data: Dexes
+
+
+class Response(Struct, tag_field="channel", tag="subscriptionResponse"):
+    data: Echo
+
+
+class Trouble(Struct, tag_field="channel", tag="error"):
+    data: str
+
+
+class Paid(Struct, rename="camel"):
+    coin: str
+    funding_rate: float
+    time: int
+
+
+Frame = One | Every | Response | Trouble
+CHANNELS = {"activeAssetCtx", "allDexsAssetCtxs", "subscriptionResponse", "error"}
+typed = among(wire(Frame), CHANNELS.__contains__, "channel")
+places, context = wire(list[Raw]), wire(Context)
+
+
+def decode(frame: str | bytes) -> Frame | None:
+    return None if frame == GREETING else typed(frame)
+
+
+def read(meta: Meta) -> Iterable[Instrument]:
+    for row in meta.universe:
+        asset, factor = coin(row.name)
+        yield Instrument(
+            "hyperliquid", "linear", row.name, asset, "USD", "USDC", base_factor=factor, live=not row.is_delisted,
+            max_leverage=row.max_leverage, funding_interval_h=1.0,
+        )  # fmt: skip
+
+
+def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
+    yield {"method": "subscribe", "subscription": {"type": "allDexsAssetCtxs"}}
+    for i in instruments[:TOP]:
+        yield {"method": "subscribe", "subscription": {"type": "activeAssetCtx", "coin": i.symbol}}
+
+
+def update(symbol: str, ctx: Context) -> Update:
+    mark, index = number(ctx.mark_px), number(ctx.oracle_px)
+    return Update(symbol, None, number(ctx.open_interest), OI, mark, index, number(ctx.funding), 1.0)
+
+
+def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
+    """The n-th context is of the n-th coin of the universe: delisted coins keep their place, new ones are appended."""
+    asked = [(n, i.symbol) for n, i in enumerate(instruments) if (i.live if wanted is None else i.symbol in wanted)]
+
+    def parse(frame: Frame | None) -> Sequence[Said]:
+        if isinstance(frame, One):
+            return (update(frame.data.coin, frame.data.ctx),)
+        if isinstance(frame, Every):
+            rows = [row for dex, contexts in frame.data.ctxs if dex == MAIN for row in places(contexts)]
+            if len(rows) != len(instruments):
+                raise CatalogueError(f"{len(rows)} contexts for a universe of {len(instruments)}")
+            return [update(symbol, context(rows[n])) for n, symbol in asked]
+        if isinstance(frame, Response) and frame.data.method == "subscribe":
+            named = frame.data.subscription.coin
+            return [Acked(symbol=symbol) for _, symbol in asked] if named is None else (Acked(symbol=named),)
+        if isinstance(frame, Trouble) and "Already subscribed" not in frame.data:  # the stream goes on
+            return (Refused(frame.data),)
+        return ()
+
+    return parse
+
+
+def snapshot(reply: tuple[Meta, list[Context]]) -> Sequence[Said]:
+    meta, contexts = reply
+    return [update(listed.name, ctx) for listed, ctx in zip(meta.universe, contexts, strict=True)]
+
+
+def paid(rows: list[Paid]) -> Sequence[Said]:
+    return [Update(p.coin, p.time, funding=p.funding_rate, funding_interval_h=1.0) for p in rows]
+
+
+VENUE = Venue(
+    id="hyperliquid",
+    name="Hyperliquid",
+    cls="speculative",
+    docs="https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket",
+    fields=(OI,),
+    segments=(
+        Segment(
+            id="linear",
+            catalogue=Ask(INFO, "POST", {"type": "meta", "dex": MAIN}, weight=20),
+            read=read,
+            owns=str.isalnum,  # neither `dex:COIN`, `@107`, `#250` nor `PURR/USDC`
+            feeds=(
+                Socket(
+                    "wss://api.hyperliquid.xyz/ws", frozenset({"oi", "mark", "index", "funding"}),
+                    subscribe, Remembering(make), decode, heartbeat=Heartbeat({"method": "ping"}, every=30),
+                    per_socket=900, batch=900,
+                ),
+            ),
+            answers=(
+                Answer(snapshot, wire(tuple[Meta, list[Context]]), "/info"),
+                Answer(paid, wire(list[Paid]), "/info"),
+            ),
+            decode=wire(Meta),
+        ),
+    ),
+    limits=Limits(weight=1200, per=60, dials=30, dials_per=60),
+    note="whether its open interest counts one side or both is disputed",
+)  # fmt: skip

@@ -1,0 +1,149 @@
+import json
+
+import pytest
+
+from collectors.board import Board
+from collectors.venue import Acked, CatalogueError, Refused, Update
+from collectors.venues.hyperliquid import OI, VENUE
+from store.records import Flag, Status
+
+[SEGMENT] = VENUE.segments
+[FEED] = SEGMENT.feeds
+UNIVERSE = [
+    {"name": "BTC", "szDecimals": 5, "maxLeverage": 40, "marginTableId": 56},
+    {"name": "MATIC", "szDecimals": 1, "maxLeverage": 20, "isDelisted": True},
+    {"name": "kPEPE", "szDecimals": 0, "maxLeverage": 10},
+]
+
+
+def context(oi: object, mark: object, index: object = "10", funding: object = "0.0000125") -> dict[str, object]:
+    return {"funding": funding, "openInterest": oi, "markPx": mark, "oraclePx": index, "premium": None, "midPx": None}
+
+
+CONTEXTS = [context("30000.5", "60000.0", "60010.0"), context("0.0", "0.5"), context("8000000.0", "0.012", "0.0121")]
+INSTRUMENTS = list(SEGMENT.read(SEGMENT.decode(json.dumps({"universe": UNIVERSE, "marginTables": []}))))
+
+
+def said(channel: str, data: object, wanted: set[str] | None = None, instruments=INSTRUMENTS) -> list[object]:
+    return list(FEED.parse.make(instruments, wanted)(FEED.decode(json.dumps({"channel": channel, "data": data}))))
+
+
+def everywhere(contexts: object, **how):
+    return said("allDexsAssetCtxs", {"ctxs": [["hyna", [context("9", "9")]], ["", contexts], ["xyz", []]]}, **how)
+
+
+def test_the_universe_keeps_its_order_and_its_dead() -> None:
+    assert [(i.symbol, i.live, i.max_leverage) for i in INSTRUMENTS] == [
+        ("BTC", True, 40.0),
+        ("MATIC", False, 20.0),
+        ("kPEPE", True, 10.0),
+    ]
+    assert [(i.asset, i.base_factor, i.settle, i.funding_interval_h) for i in INSTRUMENTS] == [
+        ("BTC", 1.0, "USDC", 1.0),
+        ("MATIC", 1.0, "USDC", 1.0),
+        ("PEPE", 1000.0, "USDC", 1.0),
+    ]
+    assert (SEGMENT.catalogue.method, SEGMENT.catalogue.body) == ("POST", {"type": "meta", "dex": ""})
+
+
+def test_contexts_are_joined_by_place_and_the_delisted_keep_theirs() -> None:
+    assert everywhere(CONTEXTS) == [
+        Update("BTC", None, 30_000.5, OI, 60_000.0, 60_010.0, 0.0000125, 1.0),
+        Update("kPEPE", None, 8_000_000.0, OI, 0.012, 0.0121, 0.0000125, 1.0),
+    ]
+
+
+def test_both_sides_are_halved_and_thousands_multiplied() -> None:
+    board = Board(INSTRUMENTS)
+    btc, pepe = (board.apply(update, 1790000000000) for update in everywhere(CONTEXTS))
+    assert (btc.base, btc.usd) == (15_000.25, 900_015_000.0)
+    assert (pepe.base, pepe.mark) == (4e9, 0.000012)
+    assert pepe.usd == pytest.approx(48_000)
+    assert (OI.sides, OI.status) == (2, Status.DISPUTED)
+
+
+def test_the_venue_states_no_time_and_the_record_says_so() -> None:
+    record = Board(INSTRUMENTS).apply(everywhere(CONTEXTS)[0], 1790000000000)
+    assert record.ts == 1790000000000
+    assert record.flags & Flag.RECEIVE_TIME
+
+
+def test_what_was_not_asked_for_is_not_read() -> None:
+    broken = [CONTEXTS[0], CONTEXTS[1], {"openInterest": "not a number"}]
+    assert [u.symbol for u in everywhere(broken, wanted={"BTC"})] == ["BTC"]
+
+
+@pytest.mark.parametrize("contexts", [CONTEXTS[:2], [*CONTEXTS, CONTEXTS[0]], []])
+def test_another_number_of_contexts_is_an_error_and_not_a_guess(contexts: object) -> None:
+    with pytest.raises(CatalogueError, match="universe of 3"):
+        everywhere(contexts)
+
+
+def test_without_the_main_dex_there_is_nothing_to_join() -> None:
+    with pytest.raises(CatalogueError):
+        said("allDexsAssetCtxs", {"ctxs": [["xyz", CONTEXTS]]})
+
+
+def test_a_coins_own_context_says_the_same() -> None:
+    assert said("activeAssetCtx", {"coin": "kPEPE", "ctx": CONTEXTS[2]}) == [
+        Update("kPEPE", None, 8_000_000.0, OI, 0.012, 0.0121, 0.0000125, 1.0)
+    ]
+
+
+def test_zero_is_zero_null_is_no_value_and_a_missing_field_is_unreadable() -> None:
+    [zero] = said("activeAssetCtx", {"coin": "BTC", "ctx": context("0.0", "1")})
+    [null] = said("activeAssetCtx", {"coin": "BTC", "ctx": context(None, "1", None, "")})
+    assert (zero.oi, null.oi, null.index, null.funding) == (0.0, None, None, None)
+    with pytest.raises(ValueError, match="openInterest"):
+        said("activeAssetCtx", {"coin": "BTC", "ctx": {"markPx": "1", "oraclePx": "1", "funding": "0"}})
+
+
+def test_all_coins_are_asked_for_once_and_the_first_by_name() -> None:
+    messages = list(FEED.subscribe(INSTRUMENTS[:1], 1))
+    assert messages == [
+        {"method": "subscribe", "subscription": {"type": "allDexsAssetCtxs"}},
+        {"method": "subscribe", "subscription": {"type": "activeAssetCtx", "coin": "BTC"}},
+    ]
+
+
+def test_the_echo_of_a_subscription_is_its_ack() -> None:
+    def echo(**subscription: str) -> list[object]:
+        return said(
+            "subscriptionResponse", {"method": "subscribe", "subscription": subscription}, wanted={"BTC", "kPEPE"}
+        )
+
+    assert echo(type="activeAssetCtx", coin="BTC") == [Acked(symbol="BTC")]
+    assert echo(type="allDexsAssetCtxs") == [Acked(symbol="BTC"), Acked(symbol="kPEPE")]
+
+
+def test_an_error_is_a_refusal_unless_we_have_it_already() -> None:
+    assert said("error", "Invalid subscription") == [Refused("Invalid subscription")]
+    assert said("error", "Already subscribed: {...}") == []
+
+
+def test_the_greeting_and_the_pong_say_nothing() -> None:
+    parse = FEED.parse.make(INSTRUMENTS)
+    for frame in ("Websocket connection established.", '{"channel":"pong"}', '{"channel":"trades","data":[]}'):
+        assert list(parse(FEED.decode(frame))) == []
+    assert (FEED.heartbeat.message, FEED.heartbeat.every) == ({"method": "ping"}, 30)
+
+
+def test_the_whole_dex_can_be_read_from_one_reply() -> None:
+    snapshot, paid = SEGMENT.answers
+    got = list(snapshot.parse(snapshot.decode(json.dumps([{"universe": UNIVERSE}, CONTEXTS]))))
+    assert [(u.symbol, u.oi) for u in got] == [("BTC", 30_000.5), ("MATIC", 0.0), ("kPEPE", 8_000_000.0)]
+    with pytest.raises(ValueError, match="argument"):
+        list(snapshot.parse(snapshot.decode(json.dumps([{"universe": UNIVERSE}, CONTEXTS[:2]]))))
+    [past] = paid.parse(paid.decode('[{"coin":"BTC","fundingRate":"-0.00002","time":1790000000000}]'))
+    assert past == Update("BTC", 1790000000000, funding=-0.00002, funding_interval_h=1.0)
+
+
+def test_only_coins_of_the_main_dex_are_ours() -> None:
+    assert [SEGMENT.owns(s) for s in ("BTC", "kPEPE", "xyz:TSLA", "@107", "PURR/USDC", "#250")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]

@@ -3,11 +3,11 @@
 The only place in the house where units are converted (analytics.md, 1.1).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from collectors.venue import Gives, Liquidated, Update
-from store.records import Field, Flag, Instrument, Liquidation, OpenInterest, Payoff, Source, Unit
+from store.records import Field, Flag, Instrument, Liquidation, OpenInterest, Payoff, Record, Source, Unit
 
 SKEW_MS = 60_000  # decisions.md, 1: beyond this a venue's clock is not believed
 OLD_MARK_MS = 60_000
@@ -59,12 +59,28 @@ class Board:
         simulated: bool = False,
         dollars: Mapping[str, float] = DOLLARS,
         coins: Mapping[str, float] | None = None,
+        sink: Callable[[Record], None] | None = None,
     ) -> None:
         self.known = {i.symbol: Known(i) for i in instruments}
         self.simulated = simulated
         self.dollars = dollars
         self.coins: Mapping[str, float] = {} if coins is None else coins
         self.unknown = 0  # updates for symbols that no catalogue named
+
+    def enlist(self, instruments: Iterable[Instrument]) -> list[Instrument]:
+        """Take in a catalogue. Gives the instruments that are new or have changed."""
+        changed: list[Instrument] = []
+        for instrument in instruments:
+            known = self.known.get(instrument.symbol)
+            if known is None:
+                self.known[instrument.symbol] = Known(instrument)
+            elif known.instrument != instrument:
+                known.instrument = instrument
+                known.field = None  # learned anew: a multiplier may have changed
+            else:
+                continue
+            changed.append(instrument)
+        return changed
 
     def forget(self, symbols: Iterable[str], gives: frozenset[Gives]) -> None:
         """State dies with the connection that stated it: the first record of an epoch is built from that epoch."""
@@ -115,7 +131,10 @@ class Board:
         if mark is None or oi is None or field is None:
             return None
         instrument = known.instrument
-        price = mark if instrument.base_factor == 1.0 else mark / instrument.base_factor
+        price, index = mark, known.index
+        if instrument.base_factor != 1.0:
+            price = mark / instrument.base_factor
+            index = None if index is None else index / instrument.base_factor
         if known.native_usd:
             usd = oi * known.factor
             base = usd / price
@@ -136,7 +155,7 @@ class Board:
             flags |= SKEWED
         known.kept_seen, known.kept_mark, known.kept_funding = seen, mark, known.funding
         return OpenInterest(
-            instrument, field, ts, seen, oi, base, usd, price, known.index, known.funding, known.funding_interval_h,
+            instrument, field, ts, seen, oi, base, usd, price, index, known.funding, known.funding_interval_h,
             source, self.simulated, flags,
         )  # fmt: skip
 

@@ -1,0 +1,340 @@
+"""One connection's life: dial, subscribe, answer, keep the heartbeat, hand on what is said. Never reconnects.
+
+What ends a connection is raised: `SilentError` when data stops or never comes, `UnreadableError` past a rate of bad
+frames, else what the socket says (OSError, websockets' own errors).
+"""
+
+import logging
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import anyio
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+
+from collectors.board import Board
+from collectors.http import Clock, Sink, utc_ms
+from collectors.ledger import LIVE, Ledger
+from collectors.subscriptions import Subscriptions
+from collectors.venue import Acked, Heartbeat, Liquidated, Message, Notice, Parse, Refused, Said, Socket, Update
+from store.records import Instrument, Quarantined
+
+log = logging.getLogger(__name__)
+
+KEPT = 2000  # characters of an unreadable frame
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, EOFError, OSError, zlib.error)
+"""What a venue's decode and parse may raise on a frame they cannot read; OSError and below are gzip's."""
+
+
+class SilentError(Exception):
+    """The connection is open and says nothing of the market: `mute` from the start, or `stale` after data."""
+
+    def __init__(self, state: str, words: str) -> None:
+        super().__init__(words)
+        self.state = state
+
+
+class UnreadableError(Exception):
+    """So many frames could not be read that the connection itself must be at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long we wait for what, in seconds."""
+
+    dial: float = 15.0  # TCP, TLS and the handshake
+    greeting: float = 10.0
+    first: float = 20.0  # from the handshake, or the last subscription sent, to the first data
+    silences: float = 2.0  # a feed is silent after so many cadences ...
+    margin: float = 5.0  # ... and this
+    symbol: float = 3.0  # a symbol is stale after so many cadences, and the margin
+    again: float = 30.0  # between subscriptions of a stale symbol; doubled each time ...
+    again_max: float = 600.0  # ... up to this, which is also when a refused symbol is tried again
+    answer: float = 2.0  # to one subscription of a batch that was refused before
+    farewell: float = 0.5  # for a polite close; then the transport is aborted
+    look: float = 1.0  # between two looks at the clock
+    probe: float = 20.0  # between protocol pings; they prove a line that may be silent
+    bad_share: float = 0.5  # of the frames between two looks ...
+    bad_least: int = 50  # ... and at least so many: then the connection is given up
+    samples: int = 5  # unreadable frames kept between two looks
+
+
+PATIENCE = Patience()
+
+
+class Line:
+    """Owns one connection from its dial to its end."""
+
+    def __init__(
+        self,
+        socket: Socket,
+        instruments: Sequence[Instrument],
+        parse: Parse,
+        board: Board,
+        ledger: Ledger,
+        sink: Sink,
+        *,
+        aside: dict[str, str] | None = None,
+        patience: Patience = PATIENCE,
+        succession: Callable[[str], None] = log.info,
+        clock: Clock = time.monotonic,
+        now: Callable[[], int] = utc_ms,
+    ) -> None:
+        self.socket = socket
+        self.parse = parse
+        self.board = board
+        self.ledger = ledger
+        self.sink = sink
+        self.patience = patience
+        self.succession = succession  # called when the next connection should be opened before this one ends
+        self.clock = clock
+        self.now = now
+        self.subscriptions = Subscriptions(instruments, socket.batch, {} if aside is None else aside)
+        self.pending = set(self.subscriptions.wanted)  # no data yet on this connection
+        self.frames = 0
+        self.unreadable = 0
+        self.noted = (0, 0)  # frames and unreadable at the last look
+        self.opened = 0.0
+        self.spoke = 0.0  # when the last subscription was sent
+        self.first: float | None = None
+        self.last: float | None = None
+        self.tried: dict[str, tuple[float, float]] = {}  # symbol: when to subscribe it again, and the wait after that
+        self.retried = False
+        self.succeeded = False
+        self.proved: float | None = None  # when the line was last known to be whole, where silence proves nothing
+        self.looked = 0.0
+        self.any_counts = "oi" not in socket.gives  # else only what states or affirms open interest counts
+        self.complete = anyio.Event()  # every wanted symbol has been heard
+
+    async def live(self, url: str) -> None:
+        """From dial to end. Raises what ended it."""
+        patience = self.patience
+        loopback = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+        line = await connect(
+            url,
+            additional_headers=self.socket.headers,
+            open_timeout=patience.dial,
+            close_timeout=patience.farewell,
+            ping_interval=patience.probe,
+            # Where silence proves nothing, pongs must; elsewhere only data does, and some venues answer no ping.
+            ping_timeout=patience.probe if self.socket.cadence is None else None,
+            max_size=2**24,
+            proxy=None if loopback else True,
+        )
+        self.opened = self.spoke = self.proved = self.clock()
+        try:
+            if self.socket.greets:
+                with anyio.fail_after(patience.greeting):
+                    await line.recv()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.subscribe, line)
+                tasks.start_soon(self.watch)
+                if self.socket.heartbeat is not None:
+                    tasks.start_soon(beat, line, self.socket.heartbeat)
+                await self.receive(line)
+        except BaseExceptionGroup as group:
+            raise leaf(group) from group
+        finally:
+            with anyio.move_on_after(patience.farewell, shield=True):
+                await line.close()
+            line.transport.abort()
+
+    async def receive(self, line: ClientConnection) -> None:
+        """The hot path. No queue between socket and board, and no limit on each frame: `watch` has the clock."""
+        decode, answer, parse = self.socket.decode, self.socket.answer, self.parse
+        recv, clock, now = line.recv, self.clock, self.now
+        while True:
+            frame = await recv()
+            self.frames += 1
+            at, seen = clock(), now()
+            try:
+                message = decode(frame)
+                reply = None if answer is None else answer(message)
+                if reply is None:
+                    for said in parse(message):
+                        if said.__class__ is Update:
+                            self.update(said, at, seen)  # type: ignore[arg-type]  # narrowed by class, for speed
+                        else:
+                            self.other(said, at, seen)
+                    continue
+            except UNREADABLE as fault:
+                self.strange(frame, fault, seen)
+                continue
+            await line.send(text(reply))
+
+    def update(self, update: Update, at: float, seen: int) -> None:
+        """Market data: to the board, to the sink, and into the books."""
+        record = self.board.apply(update, seen)
+        if record is not None:
+            self.sink(record)
+        self.last = at
+        standing = self.ledger.standings.get(update.symbol)
+        if standing is None or not (self.any_counts or update.oi is not None or update.affirms):
+            return
+        if self.pending and update.symbol in self.pending:
+            if update.oi is None and not self.any_counts:
+                return  # "unchanged" before any value: a delta that overtook its snapshot
+            self.pending.discard(update.symbol)
+            self.tried.pop(update.symbol, None)
+            self.subscriptions.flows(update.symbol)
+            if self.first is None:
+                self.first = at
+            if not self.pending:
+                self.complete.set()
+        standing.at = at
+        standing.frames += 1
+        if standing.state is not LIVE:
+            self.ledger.revive(standing)
+
+    def other(self, said: Said, at: float, seen: int) -> None:
+        match said:
+            case Liquidated():
+                record = self.board.liquidation(said, seen)
+                if record is not None:
+                    self.sink(record)
+                if self.any_counts:
+                    self.last = at
+            case Acked():
+                self.subscriptions.ack(said)
+            case Refused():
+                for symbol, words in self.subscriptions.refuse(said).items():
+                    log.warning("%s %s: refused: %s", self.ledger.venue, symbol, words)
+                    self.ledger.lost([symbol], "refused", words)
+                    self.tried[symbol] = (at + self.patience.again_max, self.patience.again_max)
+            case Notice():
+                self.succeed(said.words)
+            case Update():
+                self.update(said, at, seen)
+
+    def strange(self, frame: str | bytes, fault: Exception, seen: int) -> None:
+        """Keep a frame we cannot read for whoever mends it, and go on."""
+        self.unreadable += 1
+        if self.unreadable - self.noted[1] <= self.patience.samples:
+            raw = frame if isinstance(frame, str) else repr(frame[:KEPT])
+            words = f"{fault.__class__.__name__}: {fault}"[:300]
+            self.sink(Quarantined(self.ledger.venue, self.ledger.segment, "", seen, "unreadable", words, raw[:KEPT]))
+
+    def succeed(self, words: str) -> None:
+        if not self.succeeded:
+            self.succeeded = True
+            self.succession(words)
+
+    async def subscribe(self, line: ClientConnection) -> None:
+        subscriptions, socket = self.subscriptions, self.socket
+        while True:
+            request = subscriptions.next()
+            if request is None:
+                await subscriptions.waiting.wait()
+                continue
+            for message in socket.subscribe(request.group, request.number):
+                await line.send(text(message))
+                await anyio.sleep(socket.pace)
+            if not self.retried:
+                self.spoke = self.clock()
+            if request.careful:
+                with anyio.move_on_after(self.patience.answer):
+                    await request.answered.wait()
+
+    async def watch(self) -> None:
+        """Look at the clock now and then: cheaper than a timer a frame, and blind to pongs."""
+        patience, socket = self.patience, self.socket
+        while True:
+            await anyio.sleep(patience.look)
+            now = self.clock()
+            frames, bad = self.frames - self.noted[0], self.unreadable - self.noted[1]
+            if bad >= patience.bad_least and bad > patience.bad_share * frames:
+                raise UnreadableError(f"{bad} of {frames} frames could not be read")
+            if frames >= patience.bad_least or now - self.looked >= 10 * patience.look:
+                self.noted, self.looked = (self.frames, self.unreadable), now
+            if socket.life is not None and now - self.opened > socket.life - min(60.0, socket.life / 10):
+                self.succeed(f"near the end of its {socket.life:g} s")
+            self.retry_refused(now)
+            if socket.cadence is None:
+                self.quiet(now)
+            else:
+                self.listening(now, socket.cadence)
+
+    def expected(self) -> list[str]:
+        aside, standings = self.subscriptions.aside, self.ledger.standings
+        return [s for s in self.subscriptions.wanted if s not in aside and standings[s].state != "closed"]
+
+    def retry_refused(self, now: float) -> None:
+        due = [s for s in self.subscriptions.aside if s in self.subscriptions.wanted and self.due(s, now)]
+        for symbol in due:
+            self.subscriptions.todo.append(((self.subscriptions.wanted[symbol],), True))
+            self.subscriptions.waiting.set()
+
+    def due(self, symbol: str, now: float) -> bool:
+        """Whether to subscribe a symbol again; the waits double."""
+        at, wait = self.tried.get(symbol, (now, self.patience.again))
+        if symbol in self.subscriptions.aside and symbol not in self.tried:
+            at, wait = now + self.patience.again_max, self.patience.again_max
+            self.tried[symbol] = (at, wait)
+        if now < at:
+            return False
+        self.tried[symbol] = (now + wait, min(2 * wait, self.patience.again_max))
+        return True
+
+    def quiet(self, now: float) -> None:
+        """A feed whose silence proves nothing is as good as its line, which the pongs prove."""
+        self.proved = max(self.opened, now - self.patience.probe)
+        if self.any_counts and now - self.spoke > self.patience.answer and not self.subscriptions.todo:
+            self.complete.set()
+            if self.first is None:
+                self.first = now
+            for symbol in self.expected():
+                standing = self.ledger.standings[symbol]
+                if standing.state is not LIVE:
+                    self.ledger.revive(standing)
+
+    def listening(self, now: float, cadence: float) -> None:
+        """First data in time, then no silence; of the line, then of each symbol."""
+        patience, expected = self.patience, self.expected()
+        if not expected:
+            return
+        limit = patience.silences * cadence + patience.margin
+        first = max(patience.first, limit)
+        if self.last is None:
+            waited = now - self.spoke
+            if waited > first:
+                acked = len(self.subscriptions.acked)
+                words = f"{acked} of {len(expected)} symbols acknowledged" if acked else "not even an acknowledgement"
+                raise SilentError("mute", f"no data {waited:.1f} s after subscribing, {words}")
+            if waited > first / 2 and not self.retried:
+                self.retried = True
+                self.subscriptions.again(expected)
+            return
+        if now - self.last > limit:
+            raise SilentError("stale", f"no data for {now - self.last:.1f} s")
+        late: list[str] = []
+        for symbol in expected:
+            heard = self.ledger.standings[symbol].at
+            if symbol in self.pending or heard is None:
+                age, allowed, state = now - self.spoke, first, "mute"
+            else:
+                age, allowed, state = now - heard, patience.symbol * cadence + patience.margin, "stale"
+            if age > allowed:
+                self.ledger.lost([symbol], state, f"silent for {age:.0f} s while others flow")
+                if self.due(symbol, now):
+                    late.append(symbol)
+        if late:
+            self.subscriptions.again(late)
+
+
+async def beat(line: ClientConnection, heartbeat: Heartbeat) -> None:
+    while True:
+        await anyio.sleep(heartbeat.every)
+        await line.send(text(heartbeat.message))
+
+
+def text(message: Message) -> str:
+    return message if isinstance(message, str) else msgspec.json.encode(message).decode()
+
+
+def leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What ended a task group: the first error in it."""
+    inner: BaseException = group.exceptions[0]
+    return leaf(inner) if isinstance(inner, BaseExceptionGroup) else inner  # type: ignore[arg-type]  # of unknown parts

@@ -1,0 +1,257 @@
+"""Keeps one feed going for ever: opens its line again when it ends, asks its question again when it is time."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import anyio
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from collectors.board import Board
+from collectors.connection import KEPT, UNREADABLE, Line, Patience, SilentError, UnreadableError
+from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink, utc_ms
+from collectors.ledger import LIVE, Ledger
+from collectors.venue import Ask, Parse, Poll, Remembering, Socket, Update, Venue
+from store.records import Instrument, Quarantined, Source
+
+Delays = Callable[[], Iterator[float]]
+Ended = tuple[str, str, int | None]
+"""How a try ended: the state, the words, and when to try again at the earliest [ms UTC]."""
+BROKEN = (
+    OSError,
+    WebSocketException,
+    TimeoutError,
+    SilentError,
+    UnreadableError,
+    FailedError,
+    LimitedError,
+    BlockedError,
+)
+"""What ends a line in the ordinary course of things. Anything else is a bug, and the supervisor's."""
+
+
+def backoff(first: float = 0.5, cap: float = 45.0) -> Iterator[float]:
+    """Full jitter under a doubling, capped ceiling [s]: venues that fall together are not dialled together."""
+    ceiling = first
+    while True:
+        yield random.uniform(0.0, ceiling)
+        ceiling = min(cap, 2 * ceiling)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often we do what, in seconds."""
+
+    settled: float = 30.0  # data must have flowed for so long before the next wait is short again
+    blocked: float = 300.0  # between two tries where we are not wanted
+    report: float = 10.0  # between two health rows of one symbol
+    catalogue: float = 3600.0  # between two readings of the catalogue ...
+    unknown: float = 60.0  # ... or so soon when a symbol appears that it did not name
+    handover: float = 10.0  # how long an old connection waits for the next one to carry every symbol
+
+
+RHYTHM = Rhythm()
+
+
+@dataclass(slots=True)
+class Feeding:
+    """What the keepers of one feed share."""
+
+    venue: Venue
+    segment: str
+    http: Http
+    board: Board
+    ledger: Ledger
+    sink: Sink
+    listing: Callable[[], list[Instrument]]  # the whole catalogue, in its order
+    patience: Patience
+    rhythm: Rhythm
+    delays: Delays
+    every: float | None = None  # seconds between polls, where the user wants another than the feed's own
+    clock: Clock = time.monotonic
+    now: Callable[[], int] = utc_ms
+    frames: int = 0  # of connections that have ended, and of replies
+    unreadable: int = 0
+    lives: "list[Life]" = field(default_factory=lambda: list[Life]())  # connections that are open now
+
+    def counts(self) -> tuple[int, int]:
+        """(frames, unreadable) so far"""
+        lines = [life.line for life in self.lives]
+        return self.frames + sum(x.frames for x in lines), self.unreadable + sum(x.unreadable for x in lines)
+
+
+@dataclass(slots=True)
+class Life:
+    """One connection, as its keeper sees it."""
+
+    line: Line
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    over: anyio.Event = field(default_factory=anyio.Event)  # ended, or to be followed
+    ended: Ended | None = None
+
+
+def parser(socket: Socket, listing: list[Instrument]) -> Parse:
+    return socket.parse.make(listing) if isinstance(socket.parse, Remembering) else socket.parse
+
+
+async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument]) -> None:
+    """One connection after another. The next is opened before the last ends where the venue gives warning."""
+    delays = feed.delays()
+    aside: dict[str, str] = {}
+    older: Life | None = None
+    lives: list[Life] = []
+    async with anyio.create_task_group() as tasks:
+        while group:
+            over = anyio.Event()
+            line = Line(
+                socket, list(group.values()), parser(socket, feed.listing()), feed.board, feed.ledger, feed.sink,
+                aside=aside, patience=feed.patience, succession=lambda _words, over=over: over.set(),
+                clock=feed.clock, now=feed.now,
+            )  # fmt: skip
+            life = Life(line, over=over)
+            lives = [other for other in lives if other.ended is None] + [life]
+            tasks.start_soon(live, feed, socket, group, life, lives)
+            if older is not None:
+                tasks.start_soon(retire, feed, older, life)
+            await over.wait()
+            if life.ended is None:
+                older = life
+                continue
+            if line.first is not None and (line.last or feed.clock()) - line.first >= feed.rhythm.settled:
+                delays = feed.delays()
+            await rest(life.ended, delays, feed.rhythm, feed.now)
+
+
+async def live(feed: Feeding, socket: Socket, group: dict[str, Instrument], life: Life, lives: list[Life]) -> None:
+    """One connection, and what its end means for what we know."""
+    line = life.line
+    feed.lives.append(life)
+    try:
+        with life.scope:
+            await feed.http.dial(feed.venue)
+            url = socket.url
+            if socket.token is not None and socket.dial is not None:  # fresh for every dial
+                url = socket.dial(socket.decode(await feed.http.ask(feed.venue, socket.token)))
+            await line.live(feed.http.address(feed.venue, url))
+    except BROKEN as fault:
+        life.ended = explain(feed.http, feed.venue, fault)
+    except UNREADABLE as fault:
+        life.ended = ("down", f"unreadable token: {fault}", None)
+    else:
+        life.ended = ("closed", "followed by another connection", None)
+    feed.lives.remove(life)
+    feed.frames += line.frames
+    feed.unreadable += line.unreadable
+    carried = any(other.ended is None and other.line.first is not None for other in lives if other is not life)
+    if not life.scope.cancel_called and not carried:
+        state, words, _ = life.ended
+        symbols = [s for s in group if s not in line.subscriptions.aside]
+        feed.board.forget(symbols, socket.gives)
+        feed.ledger.lost(symbols, state, words, line.proved)
+    life.over.set()
+
+
+async def retire(feed: Feeding, older: Life, younger: Life) -> None:
+    """End the old connection once the new one carries what it carried."""
+    with anyio.move_on_after(feed.rhythm.handover):
+        await younger.line.complete.wait()
+    if younger.line.first is not None and younger.ended is None:
+        older.scope.cancel()
+
+
+async def rest(ended: Ended, delays: Iterator[float], rhythm: Rhythm, now: Callable[[], int]) -> None:
+    """Wait before the next try: as long as the venue asks, else by the backoff."""
+    state, _, until = ended
+    delay = next(delays)
+    if until is not None:
+        delay += max(0.0, (until - now()) / 1000)
+    elif state == "blocked":
+        delay += rhythm.blocked
+    await anyio.sleep(delay)
+
+
+def explain(http: Http, venue: Venue, fault: BaseException) -> Ended:
+    """The state, the words and the earliest next try that an error means."""
+    if isinstance(fault, InvalidStatus):
+        reply = fault.response
+        judged = http.judge(venue, reply.status_code, reply.headers, bytes(reply.body))
+        fault = fault if judged is None else judged
+    match fault:
+        case LimitedError():
+            return "limited", str(fault), fault.until
+        case BlockedError():
+            return "blocked", str(fault), None
+        case SilentError():
+            return fault.state, str(fault), None
+        case FailedError() | UnreadableError():
+            return "down", str(fault), None
+        case _:
+            return "down", f"{fault.__class__.__name__}: {fault}".rstrip(": "), None
+
+
+async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> None:
+    """One question after another, spread over the period."""
+    every = poll.every if feed.every is None else feed.every
+    delays = feed.delays()
+    while group:
+        begun = feed.clock()
+        ended = None
+        if isinstance(poll.ask, Ask):
+            ended = await poll_once(feed, poll, poll.ask, list(group))
+        else:
+            for place, instrument in enumerate(list(group.values())):
+                await anyio.sleep(max(0.0, begun + place * every / max(1, len(group)) - feed.clock()))
+                failed = await poll_once(feed, poll, poll.ask(instrument), [instrument.symbol])
+                if failed is not None and failed[0] != "down":
+                    ended = failed  # the venue, not this symbol
+                    feed.ledger.lost(group, ended[0], ended[1])
+                    break
+        overdue(feed, group, every)
+        if ended is None:
+            delays = feed.delays()
+            await anyio.sleep(max(0.0, begun + every - feed.clock()))
+        else:
+            await rest(ended, delays, feed.rhythm, feed.now)
+
+
+async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> Ended | None:
+    """Ask, read, hand on. Gives what went wrong, if something did."""
+    try:
+        reply = await feed.http.ask(feed.venue, ask)
+    except (FailedError, LimitedError, BlockedError) as fault:
+        ended = explain(feed.http, feed.venue, fault)
+        feed.ledger.lost(symbols, ended[0], ended[1])
+        return ended
+    feed.frames += 1
+    at, seen = feed.clock(), feed.now()
+    any_counts = "oi" not in poll.gives
+    try:
+        for said in poll.parse(poll.decode(reply)):
+            if isinstance(said, Update):
+                record = feed.board.apply(said, seen, Source.POLL)
+                if record is not None:
+                    feed.sink(record)
+                standing = feed.ledger.standings.get(said.symbol)
+                if standing is not None and (any_counts or said.oi is not None):
+                    standing.at = at
+                    standing.frames += 1
+                    if standing.state is not LIVE:
+                        feed.ledger.revive(standing)
+    except UNREADABLE as fault:
+        feed.unreadable += 1
+        words = f"{fault.__class__.__name__}: {fault}"[:300]
+        raw = reply[:KEPT].decode(errors="replace")
+        feed.sink(Quarantined(feed.venue.id, feed.segment, "", seen, "unreadable", words, raw))
+        feed.ledger.lost(symbols, "down", f"an unreadable reply: {words}")
+        return "down", words, None
+    return None
+
+
+def overdue(feed: Feeding, group: dict[str, Instrument], every: float) -> None:
+    """Symbols that the replies leave out."""
+    limit = feed.patience.symbol * every + feed.patience.margin
+    for symbol in group:
+        standing = feed.ledger.standings[symbol]
+        if standing.state is LIVE and standing.at is not None and feed.clock() - standing.at > limit:
+            feed.ledger.lost([symbol], "stale", f"not in the replies for {feed.clock() - standing.at:.0f} s")

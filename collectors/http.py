@@ -1,0 +1,256 @@
+"""Questions over HTTP, asked politely: one budget and one patience a venue, for REST and dials together.
+
+What can come instead of an answer:
+
+    FailedError    the venue did not answer, or answered with an error
+    LimitedError   the venue asked us to wait; nobody asks or dials it before `until`
+    BlockedError   the venue does not want us here (451, 403, a page instead of data)
+"""
+
+import logging
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import anyio
+import httpx2
+import msgspec
+
+from collectors.venue import Ask, Venue
+from store.records import Hold, Record
+
+log = logging.getLogger(__name__)
+
+Address = Callable[[Venue, str], str]
+Sink = Callable[[Record], None]
+Clock = Callable[[], float]
+
+BODY_LIMIT = 64 * 2**20  # bytes, unpacked; the largest catalogue known is under 10 MiB
+HELD_S = 15.0  # when a venue limits us and does not say for how long; doubled each time ...
+HELD_MAX_S = 600.0  # ... up to this
+SPOKEN_WAIT = re.compile(r"(?:banned|blocked|limited|wait|retry)\D{0,40}?until\D{0,10}(\d{13}|\d{10})\b", re.IGNORECASE)
+SPOKEN_LIMIT = re.compile(r"too (?:many|frequent)|rate.?limit|access too|banned until", re.IGNORECASE)
+
+
+class FailedError(Exception):
+    """A question without an answer, in words for a reader."""
+
+
+class BlockedError(Exception):
+    """The venue refuses this address, in its own words."""
+
+
+class LimitedError(Exception):
+    """The venue asked us to wait until `until`, ms UTC."""
+
+    def __init__(self, hold: Hold) -> None:
+        super().__init__(hold.reason)
+        self.until = hold.until
+
+
+def real(_: Venue, url: str) -> str:
+    return url
+
+
+def utc_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Budget:
+    """At most `amount` in any `per` seconds: a sliding window, because a bucket lets twice that through."""
+
+    def __init__(self, amount: float, per: float, clock: Clock = time.monotonic) -> None:
+        self.amount = amount
+        self.per = per
+        self.clock = clock
+        self.spent: deque[tuple[float, float]] = deque()
+        self.total = 0.0
+        self.queue = anyio.Lock()  # first come, first served
+
+    async def spend(self, weight: float = 1.0) -> None:
+        weight = min(weight, self.amount)  # a question dearer than the whole budget is asked alone
+        async with self.queue:
+            while (wait := self.wait(weight)) > 0:  # noqa: ASYNC110 - waits for time to pass, not for an event
+                await anyio.sleep(wait)
+            self.note(weight)
+
+    def note(self, weight: float) -> None:
+        self.spent.append((self.clock(), weight))
+        self.total += weight
+
+    def wait(self, weight: float) -> float:
+        """Seconds until `weight` fits."""
+        now = self.clock()
+        while self.spent and self.spent[0][0] <= now - self.per:
+            self.total -= self.spent.popleft()[1]
+        if not self.spent:
+            self.total = 0.0
+        excess = self.total + weight - self.amount
+        for at, spent in self.spent:
+            if excess <= 1e-9:
+                break
+            excess -= spent
+            if excess <= 1e-9:
+                return max(at + self.per - now, 0.001)
+        return 0.0
+
+    def observe(self, used: float) -> None:
+        """The venue's own count of what this window has cost, which other programs on this address share."""
+        self.wait(0)
+        if used > self.total:
+            self.note(used - self.total)
+
+
+@dataclass(slots=True)
+class Standing:
+    """How we stand with one venue."""
+
+    weight: Budget
+    dials: Budget
+    hold: Hold | None = None
+    refusals: int = 0  # in a row, without a stated wait
+
+
+@dataclass(slots=True)
+class Http:
+    """Owns the HTTP client of one run, and what every venue has asked of us."""
+
+    address: Address = real
+    sink: Sink | None = None
+    holds: Iterable[Hold] = ()
+    timeout: float = 10.0
+    now: Callable[[], int] = utc_ms
+    clock: Clock = time.monotonic
+    standings: dict[str, Standing] = field(default_factory=dict[str, Standing])
+    client: httpx2.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = httpx2.AsyncClient(
+            timeout=self.timeout,
+            headers={"User-Agent": "crossoi"},
+            mounts={"all://127.0.0.1": None, "all://localhost": None},  # a proxy is never asked for the loopback
+        )
+        self.holds = {hold.venue: hold for hold in sorted(self.holds, key=lambda hold: hold.until)}.values()
+
+    async def __aenter__(self) -> "Http":
+        await self.client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.client.__aexit__(kind, error, trace)
+
+    async def ask(self, venue: Venue, ask: Ask) -> bytes:
+        """The body of the reply. Raises FailedError, LimitedError or BlockedError."""
+        standing = self.standing(venue)
+        self.check(venue)
+        await standing.weight.spend(ask.weight)
+        self.check(venue)  # the wait for the budget may have brought a hold
+        body = None if ask.body is None else msgspec.json.encode(ask.body)
+        headers = dict(ask.headers) if body is None else {"Content-Type": "application/json", **ask.headers}
+        url = self.address(venue, ask.url)
+        try:
+            with anyio.fail_after(self.timeout * 3):  # the client's own limit is on each read, not on the whole
+                async with self.client.stream(ask.method, url, content=body, headers=headers) as reply:
+                    text = await whole(reply)
+        except httpx2.HTTPError as broken:
+            raise FailedError(f"{urlsplit(url).netloc}: {broken.__class__.__name__} {broken}".strip()) from broken
+        except TimeoutError as broken:
+            raise FailedError(f"{urlsplit(url).netloc}: no whole answer within {self.timeout * 3:g} s") from broken
+        if venue.limits.used_header and (used := reply.headers.get(venue.limits.used_header)):
+            standing.weight.observe(float(used) if used.replace(".", "", 1).isdigit() else 0.0)
+        trouble = self.judge(venue, reply.status_code, reply.headers, text)
+        if trouble is not None:
+            raise trouble
+        standing.refusals = 0
+        return text
+
+    async def dial(self, venue: Venue) -> None:
+        """Wait for a place in the venue's budget of connections. Raises LimitedError while the venue is on hold."""
+        self.check(venue)
+        await self.standing(venue).dials.spend()
+        self.check(venue)
+
+    def check(self, venue: Venue) -> None:
+        hold = self.standing(venue).hold
+        if hold is not None and hold.until > self.now():
+            raise LimitedError(hold)
+
+    def standing(self, venue: Venue) -> Standing:
+        standing = self.standings.get(venue.id)
+        if standing is None:
+            limits = venue.limits
+            standing = self.standings[venue.id] = Standing(
+                Budget(limits.weight, limits.per, self.clock),
+                Budget(limits.dials, limits.dials_per, self.clock),
+                next((hold for hold in self.holds if hold.venue == venue.id), None),
+            )
+        return standing
+
+    def judge(
+        self, venue: Venue, status: int, headers: Mapping[str, str], body: bytes
+    ) -> FailedError | LimitedError | BlockedError | None:
+        """What a reply or a refused handshake is, if it is not an answer. A wait asked for holds the whole venue."""
+        words = body[:300].decode(errors="replace").strip()
+        page = "html" in headers.get("content-type", "") or body[:200].lstrip().lower().startswith((b"<!doc", b"<html"))
+        limited = status in (429, 418) or (status in (400, 403, 503) and not page and SPOKEN_LIMIT.search(words))
+        if limited or (status == 503 and "retry-after" in headers):
+            return LimitedError(self.hold(venue, status, headers, words))
+        if status in (451, 403):
+            return BlockedError(f"HTTP {status}: {'a page, not data' if page else words or 'no words'}")
+        if page and status < 400:
+            return BlockedError(f"HTTP {status}: a page, not data")
+        if not 200 <= status < 300:
+            return FailedError(f"HTTP {status}: {'a page, not data' if page else words or 'no words'}")
+        return None
+
+    def hold(self, venue: Venue, status: int, headers: Mapping[str, str], words: str) -> Hold:
+        standing = self.standing(venue)
+        now = self.now()
+        until = stated_wait(headers.get("retry-after", ""), words, now)
+        if until is None:
+            until = now + int(1000 * min(HELD_S * 2**standing.refusals, HELD_MAX_S))
+            standing.refusals += 1
+        hold = Hold(venue.id, until, f"HTTP {status}: {words or 'no words'}")
+        if standing.hold is None or until > standing.hold.until:
+            standing.hold = hold
+            log.warning("%s: asked to wait %.0f s: %s", venue.id, (until - now) / 1000, hold.reason)
+            if self.sink is not None:
+                self.sink(hold)
+        return standing.hold
+
+
+async def whole(reply: httpx2.Response) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in reply.aiter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > BODY_LIMIT:
+            raise FailedError(f"an answer of more than {BODY_LIMIT} bytes")
+    return b"".join(parts)
+
+
+def stated_wait(header: str, words: str, now: int) -> int | None:
+    """Until when a venue asks us to wait, ms UTC: `Retry-After` in seconds or as a date, or "banned until" in words."""
+    spoken = SPOKEN_WAIT.search(words)
+    stated = None
+    if spoken:
+        digits = spoken.group(1)
+        stated = int(digits) if len(digits) == 13 else int(digits) * 1000
+    header = header.strip()
+    if header.replace(".", "", 1).isdigit():
+        after = now + int(float(header) * 1000)
+    else:
+        try:
+            after = int(parsedate_to_datetime(header).timestamp() * 1000) if header else None
+        except ValueError:
+            after = None
+    found = [at for at in (stated, after) if at is not None and at > now]
+    return max(found) if found else None

@@ -1,0 +1,137 @@
+"""What we know of each symbol of one feed, since when, and where we could not know: health and gap rows."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from collectors.http import Clock, Sink, utc_ms
+from store.records import Gap, Health
+
+LIVE = "live"
+
+
+class Standing:
+    """One symbol of one feed. A plain class with slots, because `at` is written for every frame."""
+
+    __slots__ = ("at", "cadence", "detail", "frames", "gap", "since", "state", "symbol")
+
+    def __init__(self, symbol: str, cadence: float | None, since: int) -> None:
+        self.symbol = symbol
+        self.cadence = cadence
+        self.state = "connecting"
+        self.detail = ""
+        self.since = since
+        self.at: float | None = None  # monotonic, the last data
+        self.frames = 0
+        self.gap: Gap | None = None
+
+
+class Ledger:
+    """Owns the standing of every symbol of one feed, and says through the sink what changes."""
+
+    def __init__(
+        self,
+        venue: str,
+        segment: str,
+        sink: Sink,
+        *,
+        about: str = "",  # what a secondary feed gives; the feed of open interest has none and speaks for the symbol
+        gaps: Sequence[Gap] = (),  # left open by an earlier run
+        changed: Callable[[], None] = lambda: None,
+        clock: Clock = time.monotonic,
+        now: Callable[[], int] = utc_ms,
+    ) -> None:
+        self.changed = changed
+        self.venue = venue
+        self.segment = segment
+        self.sink = sink
+        self.about = about
+        self.clock = clock
+        self.now = now
+        self.began = now()
+        self.left = {
+            gap.symbol: gap
+            for gap in sorted(gaps, key=lambda gap: gap.start)
+            if gap.venue == venue and gap.segment == segment and gap.end is None and not about
+        }
+        self.standings: dict[str, Standing] = {}
+
+    def expect(self, symbols: Iterable[str], cadence: float | None) -> None:
+        """Symbols that should be heard from now on."""
+        for symbol in symbols:
+            known = self.standings.get(symbol)
+            if known is None or known.state == "closed":
+                standing = self.standings[symbol] = Standing(symbol, cadence, self.now())
+                standing.gap = self.left.get(symbol)
+
+    def seen_ms(self, standing: Standing) -> int | None:
+        """When the last data came, ms UTC. Kept on the monotonic clock, so that a step of the wall clock cannot lie."""
+        return None if standing.at is None else self.now() - int(1000 * (self.clock() - standing.at))
+
+    def revive(self, standing: Standing) -> None:
+        """Data flows again."""
+        gap = standing.gap
+        if gap is not None:
+            standing.gap = None
+            self.sink(Gap(gap.venue, gap.segment, gap.symbol, gap.start, self.now(), gap.reason))
+        self.turn(standing, LIVE, "")
+
+    def lost(self, symbols: Iterable[str], state: str, words: str, proved: float | None = None) -> None:
+        """We do not know any more: a gap opens at the last moment we knew, which `proved` (monotonic) can be too."""
+        for symbol in symbols:
+            standing = self.standings.get(symbol)
+            if standing is None or standing.state == "closed":
+                continue
+            if standing.gap is None:
+                seen = self.seen_ms(standing)
+                if proved is not None:
+                    seen = max(seen or 0, self.now() - int(1000 * (self.clock() - proved)))
+                reason = f"{self.about}: {state}: {words}" if self.about else f"{state}: {words}"
+                start = self.began if seen is None else seen
+                standing.gap = Gap(self.venue, self.segment, symbol, start, None, reason)
+                self.sink(standing.gap)
+            self.turn(standing, state, words)
+
+    def close(self, symbols: Iterable[str]) -> None:
+        """Delisted: an end, not a gap."""
+        for symbol in symbols:
+            standing = self.standings.get(symbol)
+            if standing is not None and standing.state != "closed":
+                if standing.gap is not None:
+                    gap, standing.gap = standing.gap, None
+                    self.sink(Gap(gap.venue, gap.segment, gap.symbol, gap.start, self.now(), gap.reason))
+                self.turn(standing, "closed", "no longer listed")
+
+    def stop(self) -> None:
+        """A clean stop is an interruption like any other; the next run is told of it and ends it."""
+        for standing in self.standings.values():
+            if standing.gap is None and standing.state != "closed" and standing.at is not None:
+                self.lost([standing.symbol], "closed", "stopped")
+
+    def turn(self, standing: Standing, state: str, detail: str) -> None:
+        if standing.state != state:
+            standing.state = state
+            standing.since = self.now()
+            standing.detail = detail
+            self.sink_health(standing)
+            self.changed()
+        standing.detail = detail
+
+    def sink_health(self, standing: Standing) -> None:
+        if self.about:
+            return
+        seen = self.seen_ms(standing)
+        health = Health(
+            self.venue, self.segment, standing.symbol, self.now(), standing.state, standing.since, seen,
+            standing.cadence, standing.frames, 0, standing.detail,
+        )  # fmt: skip
+        self.sink(health)
+
+    def report(self) -> None:
+        """Every symbol's health, whether it changed or not."""
+        for standing in self.standings.values():
+            self.sink_health(standing)
+
+    def best(self) -> Standing | None:
+        """The best-off symbol speaks for all: a segment is live while anything of it is."""
+        order = (LIVE, "stale", "connecting", "limited", "blocked", "mute", "refused", "waiting", "down", "closed")
+        return min(self.standings.values(), key=lambda standing: order.index(standing.state), default=None)

@@ -1,0 +1,267 @@
+"""Keeps every line of every venue alive, and what goes wrong inside that venue."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import anyio
+
+from collectors.board import DOLLARS, Board
+from collectors.connection import PATIENCE, UNREADABLE, Patience
+from collectors.feeds import RHYTHM, Delays, Feeding, Rhythm, backoff, explain, keep_poll, keep_socket, rest
+from collectors.http import Address, BlockedError, Clock, FailedError, Http, LimitedError, Sink, real, utc_ms
+from collectors.ledger import LIVE, Ledger
+from collectors.venue import Ask, Remembering, Segment, Socket, Venue
+from store.records import Gap, Health, Hold, Instrument, Kind
+
+log = logging.getLogger(__name__)
+
+PAGES = 200  # of one catalogue; more is a loop
+SPEAK_S = 600.0  # between two log lines about one venue in one state
+
+
+@dataclass(frozen=True, slots=True)
+class Collecting:
+    """What to collect."""
+
+    assets: frozenset[str] | None = frozenset({"BTC", "ETH", "SOL"})  # None: all
+    universe: frozenset[Kind] = frozenset({Kind.PERPETUAL})
+    poll_every: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds, by venue
+    simulated: bool = False
+    dollars: Mapping[str, float] = field(default_factory=lambda: dict(DOLLARS))  # what a quote currency is worth
+
+    def wants(self, instrument: Instrument) -> bool:
+        return (
+            instrument.live
+            and instrument.kind in self.universe
+            and (self.assets is None or instrument.asset in self.assets)
+        )
+
+
+COLLECTING = Collecting()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What all venues of one run share."""
+
+    http: Http
+    sink: Sink
+    collecting: Collecting
+    gaps: Sequence[Gap]
+    patience: Patience
+    rhythm: Rhythm
+    delays: Delays
+    clock: Clock
+    now: Callable[[], int]
+
+
+async def run(
+    venues: Sequence[Venue],
+    sink: Sink,
+    *,
+    collecting: Collecting = COLLECTING,
+    address: Address = real,
+    holds: Sequence[Hold] = (),
+    gaps: Sequence[Gap] = (),
+    delays: Delays = backoff,
+    patience: Patience = PATIENCE,
+    rhythm: Rhythm = RHYTHM,
+    clock: Clock = time.monotonic,
+    now: Callable[[], int] = utc_ms,
+) -> None:
+    """Collect from every venue until cancelled. `holds` and open `gaps` are what an earlier run left behind."""
+    async with Http(address=address, sink=sink, holds=holds, clock=clock, now=now) as http:
+        shared = Run(http, sink, collecting, gaps, patience, rhythm, delays, clock, now)
+        async with anyio.create_task_group() as tasks:
+            for venue in venues:
+                if venue.closed_on is None:
+                    for segment in venue.segments:
+                        keeper = Keeper(shared, venue, segment)
+                        tasks.start_soon(guard, keeper.name, keeper.keep, keeper.broken, delays)
+
+
+async def guard(name: str, work: Callable[[], Awaitable[None]], broken: Callable[[str], None], delays: Delays) -> None:
+    """Nothing that goes wrong in `work` passes here; it is begun again."""
+    for delay in delays():
+        try:
+            await work()
+        except Exception as fault:  # a bug in one venue's file must not stop the other venues
+            log.exception("%s: broken, again in %.1f s", name, delay)
+            broken(f"{fault.__class__.__name__}: {fault}"[:300])
+        else:
+            return
+        await anyio.sleep(delay)
+
+
+class Keeper:
+    """Owns one segment of one venue: its catalogue, its board, its feeds, and what is said of its health."""
+
+    def __init__(self, run: Run, venue: Venue, segment: Segment) -> None:
+        self.run = run
+        self.venue = venue
+        self.segment = segment
+        self.name = f"{venue.id} {segment.id}"
+        self.listing: list[Instrument] = []
+        self.board = Board(())
+        self.feeds: list[Feeding] = []
+        self.groups: list[dict[str, Instrument]] = []
+        self.state = ""
+        self.detail = ""
+        self.began = self.since = run.now()
+        left = (gap for gap in run.gaps if gap.end is None and not gap.symbol)
+        self.gap = next((gap for gap in left if (gap.venue, gap.segment) == (venue.id, segment.id)), None)
+        self.spoken: dict[str, float] = {}
+
+    async def keep(self) -> None:
+        """From the catalogue on, for ever."""
+        self.turn("connecting", "reading the catalogue")
+        await self.read()
+        self.board = Board(
+            (), simulated=self.run.collecting.simulated, dollars=self.run.collecting.dollars, sink=self.run.sink
+        )
+        self.groups = []
+        self.feeds = list(self.feedings())
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.report)
+                while True:
+                    for work, feed, group in self.enlist():
+                        lost = partial(feed.ledger.lost, group, "down")
+                        tasks.start_soon(guard, self.name, work, lost, self.run.delays)
+                    await self.until_due()
+                    await self.read()
+        finally:
+            for feed in self.feeds:
+                feed.ledger.stop()
+
+    def feedings(self) -> Iterator[Feeding]:
+        """The first feed of open interest speaks for its symbols; the others for what they give."""
+        run, spoken_for = self.run, False
+        for feed in self.segment.feeds:
+            main = "oi" in feed.gives and not spoken_for
+            spoken_for = spoken_for or main
+            ledger = Ledger(
+                self.venue.id, self.segment.id, run.sink, about="" if main else ", ".join(sorted(feed.gives)),
+                gaps=run.gaps, changed=self.changed, clock=run.clock, now=run.now,
+            )  # fmt: skip
+            yield Feeding(
+                self.venue, self.segment.id, run.http, self.board, ledger, run.sink, lambda: self.listing,
+                run.patience, run.rhythm, run.delays, run.collecting.poll_every.get(self.venue.id), run.clock, run.now,
+            )  # fmt: skip
+
+    def enlist(self) -> Iterator[tuple[Callable[[], Awaitable[None]], Feeding, dict[str, Instrument]]]:
+        """Work for what the catalogue newly lists. What it lists no more is closed."""
+        wanted = {i.symbol: i for i in self.listing if self.run.collecting.wants(i)}
+        carried = {symbol for group in self.groups for symbol in group}
+        gone = carried - wanted.keys()
+        fresh = [i for symbol, i in wanted.items() if symbol not in carried]
+        for group in self.groups:
+            for symbol in gone & group.keys():
+                del group[symbol]
+        for instrument in self.board.enlist(wanted.values()):
+            self.run.sink(instrument)
+        if not wanted:
+            self.turn("waiting", "lists nothing that is asked for")
+        for spec, feed in zip(self.segment.feeds, self.feeds, strict=True):
+            feed.ledger.close(gone)
+            cadence = spec.cadence if isinstance(spec, Socket) else (feed.every or spec.every)
+            feed.ledger.expect([i.symbol for i in fresh], cadence)
+            size = spec.per_socket if isinstance(spec, Socket) else max(1, len(fresh))
+            for place in range(0, len(fresh), size):
+                group = {i.symbol: i for i in fresh[place : place + size]}
+                self.groups.append(group)
+                if isinstance(spec, Socket):
+                    yield partial(keep_socket, feed, spec, group), feed, group
+                else:
+                    yield partial(keep_poll, feed, spec, group), feed, group
+
+    async def until_due(self) -> None:
+        """Until the catalogue should be read again: by the clock, or because a symbol is not in it."""
+        known, rhythm = self.board.unknown, self.run.rhythm
+        with anyio.move_on_after(rhythm.catalogue):
+            while self.board.unknown == known:  # noqa: ASYNC110 - the hot path counts and must not signal
+                await anyio.sleep(rhythm.unknown)
+
+    async def read(self) -> None:
+        """The catalogue, until it can be read."""
+        run, delays = self.run, self.run.delays()
+        while True:
+            try:
+                listing = await self.catalogue()
+            except (FailedError, LimitedError, BlockedError) as fault:
+                ended = explain(run.http, self.venue, fault)
+            except UNREADABLE as fault:
+                ended = ("down", f"an unreadable catalogue: {fault.__class__.__name__}: {fault}"[:300], None)
+            else:
+                break
+            if not self.listing:
+                self.broken(ended[1], ended[0])
+            await rest(ended, delays, run.rhythm, run.now)
+        moved = [i.symbol for i in listing] != [i.symbol for i in self.listing]
+        self.listing = listing
+        for spec, feed in zip(self.segment.feeds, self.feeds, strict=False):
+            if moved and isinstance(spec, Socket) and isinstance(spec.parse, Remembering):
+                for life in feed.lives:  # frames that count places need a parse of the new order
+                    life.over.set()
+
+    async def catalogue(self) -> list[Instrument]:
+        """Every page of it."""
+        found: list[Instrument] = []
+        ask: Ask | None = self.segment.catalogue
+        for _ in range(PAGES):
+            reply = self.segment.decode(await self.run.http.ask(self.venue, ask))
+            found.extend(self.segment.read(reply))
+            ask = None if self.segment.more is None else self.segment.more(reply)
+            if ask is None:
+                return found
+        raise FailedError(f"a catalogue of more than {PAGES} pages")
+
+    def broken(self, words: str, state: str = "down") -> None:
+        """The segment as a whole cannot be collected."""
+        for feed in self.feeds:
+            feed.ledger.lost(feed.ledger.standings, state, words)
+        if self.gap is None and not self.feeds:
+            self.gap = Gap(self.venue.id, self.segment.id, "", self.began, None, f"{state}: {words}")
+            self.run.sink(self.gap)
+        self.turn(state, words)
+
+    def changed(self) -> None:
+        """The best-off symbol speaks for the segment."""
+        standings = [best for feed in self.feeds if not feed.ledger.about and (best := feed.ledger.best())]
+        if standings:
+            self.turn(standings[0].state, standings[0].detail)
+
+    def turn(self, state: str, detail: str) -> None:
+        changed, self.detail = state != self.state, detail
+        if not changed:
+            return
+        self.state, self.since = state, self.run.now()
+        if state == LIVE and self.gap is not None:
+            gap, self.gap = self.gap, None
+            self.run.sink(Gap(gap.venue, gap.segment, gap.symbol, gap.start, self.since, gap.reason))
+        self.run.sink(self.health())
+        clock = self.run.clock()
+        if clock - self.spoken.get(state, -SPEAK_S) >= SPEAK_S:  # a flapping venue does not fill the log
+            self.spoken[state] = clock
+            quiet = state in (LIVE, "connecting", "closed")
+            log.log(logging.INFO if quiet else logging.WARNING, "%s: %s %s", self.name, state, detail)
+
+    def health(self) -> Health:
+        counts = [feed.counts() for feed in self.feeds]
+        standings = [s for feed in self.feeds if not feed.ledger.about for s in feed.ledger.standings.values()]
+        seen = [at for feed in self.feeds if not feed.ledger.about for s in standings if (at := feed.ledger.seen_ms(s))]
+        return Health(
+            self.venue.id, self.segment.id, "", self.run.now(), self.state, self.since, max(seen, default=None),
+            min((s.cadence for s in standings if s.cadence is not None), default=None),
+            sum(frames for frames, _ in counts), sum(bad for _, bad in counts), self.detail,
+        )  # fmt: skip
+
+    async def report(self) -> None:
+        while True:
+            await anyio.sleep(self.run.rhythm.report)
+            for feed in self.feeds:
+                feed.ledger.report()
+            self.run.sink(self.health())

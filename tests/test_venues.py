@@ -1,0 +1,273 @@
+"""Every venue, held to the same promises. A new venue adds no test code, only its script."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+import pytest
+
+from collectors.board import Board
+from collectors.venue import (
+    Ask,
+    Liquidated,
+    Message,
+    Parse,
+    Poll,
+    Refused,
+    Remembering,
+    Said,
+    Segment,
+    Socket,
+    Update,
+    Venue,
+    spelled,
+)
+from collectors.venues import VENUES
+from simulator.conversation import Conversation, Speech
+from simulator.fixed import Fixed
+from simulator.rest import Asked, Desk
+from simulator.script import Contract, Death, Reading, Script, contracts, load_all
+from simulator.values import Views
+from store.records import Instrument, Kind, Liquidation, OpenInterest, Source
+
+SCRIPTS = load_all()
+each_venue = pytest.mark.parametrize("id", sorted(set(VENUES) & set(SCRIPTS)))
+FACTS = ("symbol", "segment", "asset", "quote", "settle", "payoff", "contract_size", "base_factor")
+SOMETIMES = ("max_leverage", "funding_interval_h")  # compared where the script states them
+ROUNDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """A venue and the script it is held to."""
+
+    venue: Venue
+    script: Script
+    views: Views
+    desk: Desk
+
+    def ask(self, ask: Ask, now_ms: int) -> bytes:
+        """The reply to a question, over no network."""
+        parts = urlsplit(ask.url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        fits, reply = self.desk.answer(Asked(ask.method, ask.url.partition("?")[0], query, ask.body), now_ms)
+        assert fits, f"the script has no reply to {ask.method} {ask.url} {ask.body}"
+        return msgspec.json.encode(reply)
+
+    def catalogue(self, segment: Segment) -> list[Instrument]:
+        page, found = segment.catalogue, list[Instrument]()
+        for _ in range(10):
+            reply = segment.decode(self.ask(page, self.script.expect.now_ms))
+            found += segment.read(reply)
+            following = None if segment.more is None else segment.more(reply)
+            if following is None:
+                return found
+            page = following
+        raise AssertionError("the catalogue does not end")
+
+
+def play(id: str) -> Play:
+    script = SCRIPTS[id]
+    views = Views(script, Fixed(SCRIPTS))
+    return Play(VENUES[id], script, views, Desk(views))
+
+
+def wanted(instruments: Iterable[Instrument]) -> list[Instrument]:
+    return [i for i in instruments if i.live and i.kind is Kind.PERPETUAL]
+
+
+def parser(feed: Socket | Poll, instruments: Sequence[Instrument]) -> Parse:
+    if isinstance(feed.parse, Remembering):
+        return feed.parse.make(instruments, [i.symbol for i in wanted(instruments)])
+    return feed.parse
+
+
+def facts(found: Instrument | Contract, names: Iterable[str]) -> dict[str, object]:
+    return {name: getattr(found, name) for name in names}
+
+
+@each_venue
+def test_module_names_its_venue(id: str) -> None:
+    venue = VENUES[id]
+    assert venue.id == id
+    assert venue.fields
+    assert venue.docs.startswith("https://")
+    sockets = [feed for segment in venue.segments for feed in segment.feeds if isinstance(feed, Socket)]
+    assert all(socket.url.startswith("wss://") for socket in sockets)
+
+
+@each_venue
+def test_catalogue_reads_as_the_script_says(id: str) -> None:
+    it = play(id)
+    found = {i.symbol: i for segment in it.venue.segments for i in wanted(it.catalogue(segment))}
+    want = {c.symbol: c for c in contracts(it.script)}
+    assert sorted(found) == sorted(want), "collected, and no dated or delisted contract among them"
+    for symbol, contract in want.items():
+        names = [*FACTS, *(name for name in SOMETIMES if getattr(contract, name) is not None)]
+        assert facts(found[symbol], names) == facts(contract, names)
+
+
+@each_venue
+def test_a_segment_owns_its_own_symbols_only(id: str) -> None:
+    it = play(id)
+    for contract in contracts(it.script):
+        owners = [segment.id for segment in it.venue.segments if segment.owns(contract.symbol)]
+        assert owners == [contract.segment], contract.symbol
+
+
+@each_venue
+def test_frames_and_replies_make_the_records_that_the_script_expects(id: str) -> None:
+    it = play(id)
+    records = [record for segment in it.venue.segments for record in conversed(it, segment)]
+    readings = [r for r in records if isinstance(r, OpenInterest)]
+    agree(readings, it.script.expect.readings)
+    deaths = [died(r) for r in records if isinstance(r, Liquidation)]
+    assert sorted(deaths, key=str) == sorted(map(died_as, it.script.expect.liquidations), key=str)
+
+
+@each_venue
+def test_history_gives_what_the_script_expects(id: str) -> None:
+    it = play(id)
+    expect, hour = it.script.expect, 3_600_000
+    end = expect.now_ms // hour * hour
+    got: list[Reading] = []
+    for segment in it.venue.segments:
+        instruments = {i.symbol: i for i in it.catalogue(segment)}
+        for history in (h for h in segment.history if "oi" in h.gives):
+            for want in (w for w in expect.history if w.symbol in instruments):
+                start, instrument = end - round(history.step * 1000) * 5, instruments[want.symbol]
+                reply = history.decode(it.ask(history.ask(instrument, start, end), end))
+                said = [named(s, instrument) for s in history.parse(reply) if isinstance(s, Update)]
+                times = sorted(update.ts for update in said if update.ts is not None)
+                assert set(range(start + 1, end)) & set(times), "points between the two ends"
+                assert all(ts % round(history.step * 1000) == 0 for ts in times)
+                board = Board([replace(instrument)])
+                board.apply(Update(want.symbol, mark=1.0), end)
+                records = [board.apply(update, end, Source.BACKFILL) for update in said]
+                got += [stated(r) for r in records[:1] if r is not None]
+                assert all(r is not None and stated(r) == stated(records[0]) for r in records if records[0])
+    key = [msgspec.structs.replace(want, base=None, usd=None) for want in expect.history]
+    assert sorted(got, key=str) == sorted(key, key=str)
+
+
+@each_venue
+def test_an_unknown_symbol_is_refused_in_words_or_stays_silent(id: str) -> None:
+    it = play(id)
+    for segment in it.venue.segments:
+        instruments = it.catalogue(segment)
+        bad = replace(wanted(instruments)[0], symbol="NOSUCHCOIN")
+        for feed in (f for f in segment.feeds if isinstance(f, Socket)):
+            talk = Conversation(Speech(script_socket(it.script, feed), it.views))
+            parse = parser(feed, instruments)
+            for message in feed.subscribe([bad], 7):
+                for reply in talk.hear(spelled(message, it.script.expect.now_ms), 0.0, it.script.expect.now_ms):
+                    for said in parse(feed.decode(reply)):
+                        assert not isinstance(said, Update | Liquidated)
+                        assert not isinstance(said, Refused) or said.words
+
+
+def script_socket(script: Script, feed: Socket):
+    found = [s for s in script.sockets if s.url == feed.url]
+    assert found, f"the script has no socket at {feed.url}"
+    return found[0]
+
+
+def conversed(it: Play, segment: Segment) -> Iterator[OpenInterest | Liquidation]:
+    """All that comes of a segment's feeds in a few rounds, over no network."""
+    instruments = it.catalogue(segment)
+    asked_for = wanted(instruments)
+    board = Board(asked_for)
+    now_ms = it.script.expect.now_ms
+    talks = [(feed, opened(it, feed, asked_for, now_ms - 5000)) for feed in segment.feeds if isinstance(feed, Socket)]
+    parsers = {id(feed): parser(feed, instruments) for feed in segment.feeds}
+    for n in range(ROUNDS):
+        for feed, (talk, early) in talks:
+            replies = early if n == 0 else talk.due(n * 100.0, now_ms + n)
+            for reply in replies:
+                yield from applied(board, parsers[id(feed)](feed.decode(reply)), now_ms + n, Source.STREAM)
+        for feed in (f for f in segment.feeds if isinstance(f, Poll)):
+            for instrument in [None] if isinstance(feed.ask, Ask) else asked_for:
+                if instrument is not None and instrument.symbol not in it.script.expect.quotes:
+                    continue
+                ask = feed.ask if isinstance(feed.ask, Ask) else feed.ask(instrument)
+                heard = parsers[id(feed)](feed.decode(it.ask(ask, now_ms + n)))
+                yield from applied(board, [named(s, instrument) for s in heard], now_ms + n, Source.POLL)
+
+
+def opened(it: Play, feed: Socket, instruments: Sequence[Instrument], now_ms: int) -> tuple[Conversation, list[str]]:
+    """A conversation in which all is subscribed, and what was said so far. Everything we say must be understood."""
+    talk = Conversation(Speech(script_socket(it.script, feed), it.views))
+    early = talk.open(0.0, now_ms)
+    if feed.greets:
+        assert early, "the venue was to speak first"
+        early = []
+    requests: list[Message] = list(feed.subscribe(instruments, 1))
+    if feed.heartbeat is not None:
+        requests.append(feed.heartbeat.message)
+    for message in requests:
+        early += talk.hear(spelled(message, now_ms), 0.0, now_ms)
+    assert talk.unheard == []
+    assert talk.beats == (feed.heartbeat is not None)
+    asks = talk.speech.socket.asks
+    if asks is not None:
+        assert feed.answer is not None
+        ours = [feed.answer(feed.decode(theirs)) for theirs in talk.ask(talk.ask_due or 0.0, now_ms)]
+        for message in ours:
+            assert message is not None
+            talk.hear(spelled(message, now_ms), 0.0, now_ms)
+        assert talk.answers == 1
+    return talk, early
+
+
+def named(said: Said, instrument: Instrument | None) -> Said:
+    """A reply that names no symbol is about the instrument that the question was about."""
+    if isinstance(said, Update) and said.symbol == "" and instrument is not None:
+        return msgspec.structs.replace(said, symbol=instrument.symbol)
+    return said
+
+
+def applied(board: Board, said: Iterable[Said], seen: int, source: Source) -> Iterator[OpenInterest | Liquidation]:
+    for word in said:
+        assert not isinstance(word, Refused), word.words
+        record = None
+        if isinstance(word, Update):
+            record = board.apply(word, seen, source)
+        elif isinstance(word, Liquidated):
+            record = board.liquidation(word, seen)
+        if record is not None:
+            yield record
+
+
+def stated(r: OpenInterest) -> Reading:
+    return Reading(symbol=r.instrument.symbol, field=r.field.key, raw=r.raw, unit=r.field.unit, sides=r.field.sides)
+
+
+def agree(got: Sequence[OpenInterest], want: Sequence[Reading]) -> None:
+    """Every record is as expected, as far as its venue had spoken by then; and each is complete in the end."""
+    expected = {(w.symbol, w.field): w for w in want}
+    latest = {(r.instrument.symbol, r.field.key): r for r in got}
+    assert sorted(latest, key=str) == sorted(expected, key=str)
+    for record in got:
+        w = expected[record.instrument.symbol, record.field.key]
+        assert stated(record) == Reading(symbol=w.symbol, field=w.field, raw=w.raw, unit=w.unit, sides=w.sides)
+        assert (record.base, record.usd, record.mark) == pytest.approx((w.base, w.usd, w.mark), rel=1e-9)
+        for name in ("index", "funding", "funding_interval_h"):
+            assert getattr(record, name) in (None, getattr(w, name)), (w.symbol, name)
+    for place, record in latest.items():
+        w = expected[place]
+        assert (record.index, record.funding, record.funding_interval_h) == (w.index, w.funding, w.funding_interval_h)
+
+
+def died(r: Liquidation) -> tuple[object, ...]:
+    sizes = [rounded(x) for x in (r.size, r.base, r.usd, r.price)]
+    return r.instrument.symbol, str(r.side), str(r.unit), str(r.feed), *sizes
+
+
+def died_as(d: Death) -> tuple[object, ...]:
+    return d.symbol, d.side, d.unit, d.feed, *[rounded(x) for x in (d.size, d.base, d.usd, d.price)]
+
+
+def rounded(x: float) -> float:
+    """To nine significant digits: what a division leaves behind is not meant."""
+    return float(f"{x:.9g}")

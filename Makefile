@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo run test check format lock bench clean
+.PHONY: docs help setup demo run test check format lock bench clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 
 bench: $(STAMP)  ## ratios to a stated floor: a table, and bench/results.json
 	$(BIN)/python -m bench
+
+docs: $(STAMP)  ## renew the generated parts of docs/
+	$(BIN)/python docs/generate.py
 
 clean:  ## the environment and caches; never data
 	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,66 @@
+"""Rewrites the generated parts of the documents from the code: `python docs/generate.py [--check]`."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from collectors.venue import Poll, Socket
+from collectors.venues import VENUES
+
+DOCS = Path(__file__).parent
+PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [columns, tuple("---" for _ in columns), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def venues() -> str:
+    rows = [
+        (v.id, v.name, v.cls, segment.id, transport(feeds), ", ".join(sorted({g for f in feeds for g in f.gives})),
+         ", ".join(f"{h.step / 60:g} min for {h.depth:g} d" for h in segment.history) or "none", v.note)
+        for v in VENUES.values() for segment in v.segments for feeds in [segment.feeds]
+    ]  # fmt: skip
+    return table(("venue", "name", "class", "segment", "open interest comes by", "gives", "history", "note"), rows)
+
+
+def transport(feeds: tuple[Socket | Poll, ...]) -> str:
+    for feed in feeds:
+        if "oi" in feed.gives:
+            return f"poll, every {feed.every:g} s" if isinstance(feed, Poll) else "stream"
+    return "files"
+
+
+def fields() -> str:
+    rows = [
+        (v.id, str(f.key), str(f.unit), str(f.sides), str(f.status), f.since, f.evidence)
+        for v in VENUES.values() for f in v.fields
+    ]  # fmt: skip
+    return table(("venue", "field", "unit", "sides", "status", "since", "how we know"), rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {"venues": venues, "fields": fields}
+
+
+def renewed(text: str) -> str:
+    return PART.sub(lambda m: m[1] + PARTS[m[2]]() + m[3], text)
+
+
+def main() -> int:
+    stale = []
+    for path in sorted(DOCS.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        new = renewed(text)
+        if new != text:
+            stale.append(path.name)
+            if "--check" not in sys.argv:
+                path.write_text(new, encoding="utf-8")
+    if stale:
+        print(("out of date: " if "--check" in sys.argv else "renewed: ") + ", ".join(stale))
+    return int(bool(stale) and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,15 +1,21 @@
 """Every venue, held to the same promises. A new venue adds no test code, only its script."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 from urllib.parse import parse_qsl, urlsplit
 
+import anyio
 import msgspec
 import pytest
 
+from collectors import supervisor
 from collectors.board import Board
+from collectors.feeds import Rhythm
+from collectors.supervisor import Collecting
 from collectors.venue import (
     Ask,
+    Limits,
     Liquidated,
     Message,
     Parse,
@@ -25,11 +31,12 @@ from collectors.venue import (
 )
 from collectors.venues import VENUES
 from simulator.conversation import Conversation, Speech
+from simulator.exchange import Exchange, exchange
 from simulator.fixed import Fixed
 from simulator.rest import Asked, Desk
 from simulator.script import Contract, Death, Reading, Script, contracts, load_all
 from simulator.values import Views
-from store.records import Instrument, Kind, Liquidation, OpenInterest, Source
+from store.records import Instrument, Kind, Liquidation, OpenInterest, Record, Source
 
 SCRIPTS = load_all()
 each_venue = pytest.mark.parametrize("id", sorted(set(VENUES) & set(SCRIPTS)))
@@ -165,6 +172,119 @@ def test_an_unknown_symbol_is_refused_in_words_or_stays_silent(id: str) -> None:
                     for said in parse(feed.decode(reply)):
                         assert not isinstance(said, Update | Liquidated)
                         assert not isinstance(said, Refused) or said.words
+
+
+@each_venue
+@pytest.mark.parametrize("fault", [None, "drop", "babble"])
+@pytest.mark.anyio
+async def test_records_arrive_over_the_loopback_whatever_happens_to_the_line(id: str, fault: str | None) -> None:
+    it, script = VENUES[id], SCRIPTS[id]
+    book = Book(script, script.expect.now_ms - 5000)
+    async with exchange(SCRIPTS, Fixed(SCRIPTS), clock=lambda: book.moment, haste=50) as venues:
+        book.venues = venues
+        async with anyio.create_task_group() as tasks:
+            if fault == "babble":  # before anything else: not even the catalogue can be read
+                venues.fault(id, "babble")
+            tasks.start_soon(collected, quick(it), book, venues)
+            with anyio.fail_after(20):
+                if fault == "babble":
+                    await venues.until(lambda: venues.noise[id] >= 2)
+                    venues.fault(id, None)
+                await venues.until(book.complete)
+                if fault is not None:
+                    dials, noise = venues.dials[id], venues.noise[id]
+                    venues.fault(id, fault)
+                    if fault == "babble":
+                        await venues.until(lambda: venues.noise[id] >= noise + 12)
+                        venues.fault(id, None)
+                    elif script.sockets:
+                        await venues.until(lambda: venues.dials[id] > dials)
+                    book.latest.clear()
+                    await venues.until(book.complete)
+                await venues.until(lambda: hears_of_deaths(venues, it))
+                book.moment = script.expect.now_ms  # now the forced closes have happened
+                await venues.until(lambda: len(book.deaths) >= len(script.expect.liquidations))
+                if any(socket.heartbeat is not None for socket in script.sockets):
+                    await venues.until(lambda: venues.beats[id] > 0)
+                if any(socket.asks is not None for socket in script.sockets):
+                    await venues.until(lambda: venues.answers[id] > 0)
+            tasks.cancel_scope.cancel()
+    agree(book.readings, script.expect.readings)
+    assert sorted(map(died, book.deaths), key=str) == sorted(map(died_as, script.expect.liquidations), key=str)
+    assert all(record.simulated for record in book.readings)
+    assert venues.unheard == []
+
+
+@dataclass(slots=True)
+class Book:
+    """What has come of one venue, and the market's clock."""
+
+    script: Script
+    moment: int
+    venues: Exchange | None = None
+    readings: list[OpenInterest] = field(default_factory=list[OpenInterest])
+    deaths: list[Liquidation] = field(default_factory=list[Liquidation])
+    latest: dict[tuple[str, str | int], OpenInterest] = field(default_factory=dict[tuple[str, str | int], OpenInterest])
+
+    def put(self, record: Record) -> None:
+        if isinstance(record, OpenInterest):
+            self.readings.append(record)
+            self.latest[record.instrument.symbol, record.field.key] = record
+        elif isinstance(record, Liquidation):
+            self.deaths.append(record)
+        assert self.venues is not None
+        self.venues.note()
+
+    def complete(self) -> bool:
+        """Whether the last word on every symbol says all that the venue publishes."""
+        return all(
+            (r := self.latest.get((w.symbol, w.field or ""))) is not None
+            and all((getattr(r, n) is None) == (getattr(w, n) is None) for n in ("index", "funding"))
+            for w in self.script.expect.readings
+        )
+
+
+def hears_of_deaths(venues: Exchange, venue: Venue) -> bool:
+    """Whether every socket that gives forced closes has subscribed them."""
+    urls = {
+        feed.url
+        for segment in venue.segments
+        for feed in segment.feeds
+        if isinstance(feed, Socket) and "liquidations" in feed.gives
+    }
+    heard = {
+        line.talk.speech.socket.url
+        for line in venues.lines[venue.id]
+        for sub in line.talk.subscriptions.values()
+        if sub.channel.forced is not None or sub.channel.each_forced is not None
+    }
+    return urls <= heard
+
+
+async def collected(venue: Venue, book: Book, venues: Exchange) -> None:
+    await supervisor.run(
+        [venue],
+        book.put,
+        collecting=Collecting(assets=None, simulated=True),
+        address=lambda venue, url: venues.address(venue.id, url),
+        delays=lambda: repeat(0.01),
+        rhythm=Rhythm(blocked=0.01),
+    )
+
+
+def quick(venue: Venue) -> Venue:
+    """The same venue with heartbeats and polls hurried, and all the budget it wants."""
+
+    def hurry(feed: Socket | Poll) -> Socket | Poll:
+        if isinstance(feed, Poll):
+            return replace(feed, every=0.1)
+        return replace(feed, pace=0.001, heartbeat=feed.heartbeat and replace(feed.heartbeat, every=0.05))
+
+    return replace(
+        venue,
+        segments=tuple(replace(s, feeds=tuple(map(hurry, s.feeds))) for s in venue.segments),
+        limits=Limits(weight=1e6, dials=1000, dials_per=1.0),
+    )
 
 
 def script_socket(script: Script, feed: Socket):

@@ -63,7 +63,7 @@ class Desk:
             return ()
         step, edge = round(past.step_s * 1000), int(past.open)
         end = min(moment(past.end, more, past.unit_ms, now_ms + edge) - edge, now_ms)
-        start = moment(past.start, more, past.unit_ms, end - step * (past.limit - 1) - edge) + edge
+        start = moment(past.start, more, past.unit_ms, end // step * step - step * (past.limit - 1) - edge) + edge
         if past.newest_first:
             start = max(start, end - step * past.limit)
         else:

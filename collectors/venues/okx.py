@@ -71,26 +71,33 @@ class Listing(Struct):
     listTime: int
 
 
-def oi(row: Row) -> Update:
-    return Update(row.instId, row.ts, number(row.oi), OI)
+def oi(rows: Sequence[Row]) -> Sequence[Update]:
+    return [Update(r.instId, r.ts, number(r.oi), OI) for r in rows]
 
 
-def mark(row: Row) -> Update:
-    return Update(row.instId, row.ts, None, None, number(row.markPx))
+def mark(rows: Sequence[Row]) -> Sequence[Update]:
+    return [Update(r.instId, r.ts, None, None, number(r.markPx)) for r in rows]
 
 
-def index(row: Row) -> Update:
-    return Update(f"{row.instId}-SWAP", row.ts, index=number(row.idxPx))
+def index(rows: Sequence[Row]) -> Sequence[Update]:
+    return [Update(f"{r.instId}-SWAP", r.ts, None, None, None, number(r.idxPx)) for r in rows]
 
 
-def funding(row: Row) -> Update:
+def funding(rows: Sequence[Row]) -> Sequence[Update]:
+    return [Update(r.instId, stated(r), funding=number(r.fundingRate), funding_interval_h=hours(r)) for r in rows]
+
+
+def hours(row: Row) -> float | None:
     now, then = row.fundingTime, row.nextFundingTime
-    hours = (then - now) / HOUR_MS if isinstance(then, int) and now is not None else None
-    ts = now if row.ts is None else row.ts  # a settled row has the time of its settlement
-    return Update(row.instId, ts, funding=number(row.fundingRate), funding_interval_h=hours)
+    return (then - now) / HOUR_MS if isinstance(then, int) and now is not None else None
 
 
-READ: Mapping[str, Callable[[Row], Update]] = {
+def stated(row: Row) -> int | None:
+    """When a rate held: a settled one, which names no next settlement, at its own."""
+    return row.fundingTime if row.ts is None and row.nextFundingTime is None else row.ts
+
+
+READ: Mapping[str, Callable[[Sequence[Row]], Sequence[Update]]] = {
     "open-interest": oi, "mark-price": mark, "index-tickers": index, "funding-rate": funding,
 }  # fmt: skip
 
@@ -166,7 +173,7 @@ def segment(id: str, payoff: Payoff) -> Segment:
                 for row in frame.data if owns(row.instId) for d in row.details
             ]  # fmt: skip
         said = READ.get(channel)
-        return [said(row) for row in frame.data] if said else ()
+        return said(frame.data) if said else ()
 
     levels = Socket(
         SOCKET, frozenset({"oi", "mark", "index", "funding"}), subscribe, parse, decode,
@@ -187,7 +194,7 @@ def segment(id: str, payoff: Payoff) -> Segment:
             ),
         ),
         answers=tuple(
-            Answer(lambda rows, said=said: [said(row) for row in rows], wire(list[Row], *at), f"/{channel}")
+            Answer(said, wire(list[Row], *at), f"/{channel}")
             for channel, said in READ.items()
             for at in (("data",), ())
         ),

@@ -1,0 +1,139 @@
+"""The SQL behind `reader`, by question. Named parameters; times are ms UTC."""
+
+
+def version(table: str, key: str) -> str:
+    """The newest version of each row known at $as_of, or the oldest one where none was known yet."""
+    return f"""(FROM {table} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY
+        known_at <= make_timestamp_ms($as_of) DESC,
+        CASE WHEN known_at <= make_timestamp_ms($as_of) THEN epoch_ms(known_at) ELSE -epoch_ms(known_at) END DESC
+    ) = 1)"""
+
+
+READING_COLUMNS = (
+    "field", "unit", "sides", "raw", "native", "base", "usd", "mark", "index", "funding", "funding_interval_h", "ts",
+    "seen", "last_seen", "cadence_s", "source", "simulated", "flags",
+)  # fmt: skip
+
+INSTRUMENT_VERSION = version("instruments", "instrument_id")
+VENUE_VERSION = version("venues", "venue")
+FIELD_VERSION = version("side_registry", "venue, segment, field, unit")
+
+ASSETS = f"""
+SELECT asset, count(*) AS instruments, count(DISTINCT venue) AS venues FROM {INSTRUMENT_VERSION}
+GROUP BY asset ORDER BY asset
+"""
+
+VENUES = f"""
+SELECT venue, name, class, docs, note, nullif(closed_on, '') AS closed_on FROM {VENUE_VERSION} ORDER BY venue
+"""
+
+SIDES = f"""
+SELECT venue, segment, field, unit, sides, status, nullif(valid_from, '') AS valid_from, evidence,
+    epoch_ms(known_at) AS known_at
+FROM {FIELD_VERSION} r
+WHERE segment != '' OR NOT EXISTS (
+    FROM side_registry s WHERE s.venue = r.venue AND s.field = r.field AND s.unit = r.unit AND s.segment != ''
+)
+ORDER BY venue, segment, field, unit
+"""
+
+INSTRUMENTS = f"""
+SELECT i.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.segment, i.symbol, i.asset, i.quote, i.settle,
+    i.kind, i.payoff, i.contract_size, i.base_factor, i.live, i.max_leverage, i.funding_interval_h, i.funding_kind,
+    f.field, f.unit, f.sides, f.status AS side_status
+FROM {INSTRUMENT_VERSION} i
+LEFT JOIN {VENUE_VERSION} v USING (venue)
+LEFT JOIN (
+    SELECT venue, segment, arg_max(field, known_at) AS field, arg_max(unit, known_at) AS unit,
+        arg_max(sides, known_at) AS sides, arg_max(status, known_at) AS status
+    FROM {FIELD_VERSION} WHERE segment != '' GROUP BY ALL
+) f ON f.venue = i.venue AND f.segment = i.segment
+WHERE $asset IS NULL OR i.asset = $asset
+ORDER BY i.venue, i.segment, i.symbol
+"""
+
+LATEST = """
+WITH rows AS (
+    SELECT *, least(epoch_ms(ts), epoch_ms(seen)) AS said,
+        CASE WHEN source IN ('backfill', 'import') THEN epoch_ms(ts) ELSE epoch_ms(seen) END AS heard
+    FROM readings
+    WHERE list_contains($ids, instrument_id) AND seen <= make_timestamp_ms($as_of)
+      AND ts > make_timestamp_ms($since) AND ts <= make_timestamp_ms($as_of)
+), newest AS (
+    FROM rows QUALIFY row_number() OVER (PARTITION BY instrument_id ORDER BY said DESC, seen DESC) = 1
+), paced AS (
+    SELECT instrument_id, max(heard) AS last_seen, median(gap) / 1000 AS cadence_s FROM (
+        SELECT instrument_id, heard, heard - lag(heard) OVER (PARTITION BY instrument_id ORDER BY heard) AS gap
+        FROM rows
+        QUALIFY row_number() OVER (PARTITION BY instrument_id ORDER BY heard DESC) <= 64
+    ) GROUP BY instrument_id
+)
+SELECT n.instrument_id, n.field, n.unit, n.sides, n.raw, n.raw / n.sides AS native, n.base, n.usd, n.mark, n."index",
+    n.funding, n.funding_interval_h, epoch_ms(n.ts) AS ts, epoch_ms(n.seen) AS seen, p.last_seen, p.cadence_s, n.source,
+    n.simulated, n.flags
+FROM newest n JOIN paced p USING (instrument_id)
+"""
+
+HEALTH = """
+SELECT venue, segment, symbol, epoch_ms(ts) AS ts, state, epoch_ms(since) AS since, epoch_ms(last_seen) AS last_seen,
+    cadence_s, frames, unreadable, detail
+FROM health WHERE ts <= make_timestamp_ms($as_of) AND ts > make_timestamp_ms($as_of) - INTERVAL 7 DAY
+QUALIFY row_number() OVER (PARTITION BY venue, segment, symbol ORDER BY ts DESC) = 1
+ORDER BY venue, segment, symbol
+"""
+
+GAPS = """
+SELECT venue, segment, symbol, epoch_ms(start) AS start,
+    epoch_ms(max("end") FILTER ("end" <= make_timestamp_ms($as_of))) AS "end", arg_max(reason, "end") AS reason
+FROM (SELECT venue, segment, symbol, start, "end", reason FROM gaps
+    WHERE start < make_timestamp_ms($end) AND start <= make_timestamp_ms($as_of) AND ($venue IS NULL OR venue = $venue)
+      AND ($asset IS NULL OR EXISTS (
+        FROM instruments i WHERE i.venue = gaps.venue AND i.segment = gaps.segment AND gaps.symbol IN ('', i.symbol)
+          AND i.asset = $asset)))
+GROUP BY venue, segment, symbol, start
+HAVING coalesce(epoch_ms(max("end") FILTER ("end" <= make_timestamp_ms($as_of))), $end) >= $start
+ORDER BY start, venue, segment, symbol
+"""
+
+LIQUIDATIONS = f"""
+SELECT l.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.symbol, epoch_ms(l.ts) AS ts,
+    epoch_ms(l.seen) AS seen, l.side, l.size, l.unit, l.base, l.usd, l.price, l.feed
+FROM liquidations l JOIN {INSTRUMENT_VERSION} i USING (instrument_id) LEFT JOIN {VENUE_VERSION} v USING (venue)
+WHERE i.asset = $asset AND l.ts >= make_timestamp_ms($start) AND l.ts < make_timestamp_ms($end)
+  AND l.seen <= make_timestamp_ms($as_of)
+ORDER BY l.ts, l.instrument_id
+"""
+
+CLOSES = f"""
+SELECT c.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.payoff, i.symbol,
+    epoch_ms(c.day::TIMESTAMP) AS day, epoch_ms(c.day::TIMESTAMP) + 86400000 AS t, c.revision,
+    c.raw / c.sides AS native, c.raw, c.sides, c.contract_size, c.mark, c.base, c.usd, c.age_s, c.basis, c.source,
+    c.simulated, epoch_ms(c.known_at) AS known_at
+FROM (FROM closes WHERE day >= make_timestamp_ms($start)::DATE AND day < make_timestamp_ms($end)::DATE
+        AND known_at <= make_timestamp_ms($as_of)
+    QUALIFY row_number() OVER (PARTITION BY instrument_id, day ORDER BY revision DESC) = 1) c
+JOIN {INSTRUMENT_VERSION} i USING (instrument_id) LEFT JOIN {VENUE_VERSION} v USING (venue)
+WHERE i.asset = $asset
+ORDER BY c.day, i.venue, i.symbol
+"""
+
+QUARANTINE = """
+SELECT venue, segment, symbol, "check", count(*) AS count, epoch_ms(max(seen)) AS last, arg_max(words, seen) AS words
+FROM quarantine WHERE seen >= make_timestamp_ms($start) AND seen < make_timestamp_ms($end)
+GROUP BY ALL ORDER BY count DESC, venue, segment, symbol
+"""
+
+HOLDS = "SELECT venue, epoch_ms(max(until)) AS until, arg_max(reason, until) AS reason FROM holds GROUP BY venue"
+
+SPAN = f"""
+WITH mine AS (SELECT instrument_id FROM {INSTRUMENT_VERSION} WHERE asset = $asset)
+SELECT min(first) AS first, max(last) AS last FROM (
+    SELECT epoch_ms(min(bucket)) AS first, epoch_ms(max(last_seen)) AS last
+    FROM bars_1d SEMI JOIN mine USING (instrument_id)
+    WHERE known_at <= make_timestamp_ms($as_of)
+    UNION ALL SELECT epoch_ms(min(bucket)), epoch_ms(max(last_seen)) FROM bars_1h SEMI JOIN mine USING (instrument_id)
+    WHERE known_at <= make_timestamp_ms($as_of) AND bucket > make_timestamp_ms($as_of) - INTERVAL 3 DAY
+    UNION ALL SELECT epoch_ms(min(ts)), epoch_ms(max(ts)) FROM readings SEMI JOIN mine USING (instrument_id)
+    WHERE seen <= make_timestamp_ms($as_of) AND ts <= make_timestamp_ms($as_of)
+)
+"""

@@ -1,0 +1,221 @@
+"""Every question the tools ask of the store, one method each. Frames out; times in them are int64 ms UTC.
+
+`as_of` (ms UTC, None for now) hides what was heard or computed later. Instruments and venues are spelling, not
+observation: where no version is that old, the oldest one stands in, so that imported history can be named.
+"""
+
+from collections.abc import Callable
+from threading import Timer
+from time import time
+from typing import Any, Protocol
+
+import duckdb
+import pandas as pd
+
+from store import barred
+from store import questions as q
+from store.latest import Latest, State
+from store.minutes import FAR
+
+TIMEOUT_S = 10.0
+LOOK_BACK_MS = (600_000, 7_200_000, 48 * 3_600_000)  # where "the latest" is looked for, widening until all are found
+Frame = pd.DataFrame
+Question = Callable[[duckdb.DuckDBPyConnection], Frame]
+
+
+class TooSlow(Exception):  # noqa: N818 -- named as the sentence it says
+    """A question took longer than its limit and was interrupted."""
+
+
+class Cursors(Protocol):
+    """What gives a connection of its own to whoever asks: the engine's `Store`, or a DuckDB connection."""
+
+    def cursor(self) -> duckdb.DuckDBPyConnection: ...
+
+
+class Reader:
+    """Asks; never writes. Safe to call from many threads: every call has a cursor of its own."""
+
+    def __init__(self, store: Cursors, live: Latest | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
+        self.store = store
+        self.live = live
+        self.timeout_s = timeout_s
+
+    def assets(self, as_of: int | None = None) -> Frame:
+        """asset, instruments, venues (counts), in alphabetical order."""
+        return self.ask(q.ASSETS, as_of=until(as_of))
+
+    def venues(self, as_of: int | None = None) -> Frame:
+        """venue, name, class, docs, note, closed_on (YYYY-MM-DD or None)."""
+        return self.ask(q.VENUES, as_of=until(as_of))
+
+    def instruments(self, asset: str | None = None, as_of: int | None = None) -> Frame:
+        """instrument_id, venue, class, segment, symbol, asset, quote, settle, kind, payoff, contract_size, base_factor,
+        live, max_leverage, funding_interval_h, funding_kind, field, unit, sides, side_status.
+
+        The last four are those of the field heard last in the segment; None before the first reading.
+        """
+        return self.ask(q.INSTRUMENTS, asset=asset, as_of=until(as_of))
+
+    def latest(self, asset: str, as_of: int | None = None) -> Frame:
+        """One row an instrument that was heard within two days: the columns of `instruments`, and
+
+        raw (as published), native (raw / sides: the instrument's own contract unit, one-sided), base [coins], usd,
+        mark, index [USD a coin], funding (fraction an interval), funding_interval_h, ts, seen, last_seen [ms], cadence_s
+        (median gap of seen events, NaN while unknown), source, simulated, flags, state (of its connection, or None).
+        """
+        known = self.instruments(asset, as_of)
+        said = ["field", "unit", "sides", "funding_interval_h"]
+        memory = [] if self.live is None or as_of is not None else [in_memory(s) for s in self.live.snapshot(asset)]
+        missing = sorted({int(i) for i in known["instrument_id"]} - {int(row["instrument_id"]) for row in memory})
+        now = time_ms() if as_of is None else as_of
+        stored: list[dict[str, Any]] = []
+        for back in LOOK_BACK_MS:
+            if missing:
+                rows = self.ask(q.LATEST, ids=missing, as_of=until(as_of), since=now - back)
+                stored += [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
+                missing = sorted(set(missing) - {int(i) for i in rows["instrument_id"]})
+        columns = ["instrument_id", *q.READING_COLUMNS]
+        readings = pd.DataFrame(memory + stored, columns=columns)
+        frame = known.drop(columns=said).merge(readings, on="instrument_id")
+        return self._with_state(frame, as_of)
+
+    def bars(self, asset: str, start: int, end: int, step_ms: int, as_of: int | None = None) -> Frame:
+        """instrument_id, venue, class, payoff, symbol, t (the bucket's end, ms), native, base, usd, mark (closes),
+        mark_high, mark_low, opened, closed (gross, native; NaN where no change could be seen), readings, funding,
+        funding_interval_h, covered_s, last_seen, source; by instrument and t.
+
+        `step_ms` is whole minutes. A bucket in which nothing was heard has no row; the running one is complete up to
+        now, its `t` lies in the future.
+        """
+        return self.ask_with(lambda con: barred.bars(con, asset, start, end, step_ms, until(as_of)))
+
+    def closes(self, asset: str, start_day: int, end_day: int, as_of: int | None = None) -> Frame:
+        """Daily UTC closes of days in [start_day, end_day), newest revision: instrument_id, venue, class, payoff,
+        symbol, day (its first ms), t (its last ms + 1), revision, native, raw, sides, contract_size, mark, base, usd, age_s,
+        basis (measured | carried), source, simulated, known_at.
+        """
+        return self.ask(q.CLOSES, asset=asset, start=start_day, end=end_day, as_of=until(as_of))
+
+    def liquidations(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
+        """instrument_id, venue, class, symbol, ts, seen, side (of the position that died), size, unit, base, usd,
+        price, feed (full | throttled | inferred).
+        """
+        return self.ask(q.LIQUIDATIONS, asset=asset, start=start, end=end, as_of=until(as_of))
+
+    def gaps(
+        self, start: int, end: int, venue: str | None = None, asset: str | None = None, as_of: int | None = None
+    ) -> Frame:
+        """Gaps that touch [start, end): venue, segment, symbol ('' for the whole segment), start, end (NaN while open),
+        reason.
+        """
+        return self.ask(q.GAPS, start=start, end=end, venue=venue, asset=asset, as_of=until(as_of))
+
+    def health(self, as_of: int | None = None) -> Frame:
+        """The newest word on every venue, segment and symbol ('' for the whole segment): venue, segment, symbol, ts,
+        state, since, last_seen, cadence_s, frames, unreadable, detail.
+        """
+        return self.ask(q.HEALTH, as_of=time_ms() + 60_000 if as_of is None else as_of)
+
+    def side_registry(self, as_of: int | None = None) -> Frame:
+        """venue, segment ('' where the venue's file does not tie the field to one), field, unit, sides, status,
+        valid_from, evidence, known_at.
+        """
+        return self.ask(q.SIDES, as_of=until(as_of))
+
+    def quarantine_counts(self, start: int, end: int) -> Frame:
+        """venue, segment, symbol, check, count, last (ms), words (the newest)."""
+        return self.ask(q.QUARANTINE, start=start, end=end)
+
+    def holds(self) -> Frame:
+        """venue, until (ms), reason: the longest wait each venue has asked for."""
+        return self.ask(q.HOLDS)
+
+    def meta(self) -> dict[str, str]:
+        """schema_version, mode, created, engine."""
+        frame = self.ask("SELECT key, value FROM meta")
+        return {str(k): str(v) for k, v in zip(frame["key"], frame["value"], strict=True)}
+
+    def counts(self) -> dict[str, int]:
+        """Rows in each table, as the engine estimates them."""
+        frame = self.ask("SELECT table_name, estimated_size FROM duckdb_tables() WHERE NOT internal")
+        return {str(t): int(n) for t, n in zip(frame["table_name"], frame["estimated_size"], strict=True)}
+
+    def size_bytes(self) -> int:
+        """What the file holds, its log included [bytes]."""
+        frame = self.ask("SELECT database_size, wal_size, block_size, total_blocks FROM pragma_database_size()")
+        return int(frame["block_size"].sum() * frame["total_blocks"].sum()) if len(frame) == 1 else 0
+
+    def span(self, asset: str, as_of: int | None = None) -> tuple[int, int] | None:
+        """First and last ms for which anything is known of an asset."""
+        frame = self.ask(q.SPAN, asset=asset, as_of=until(as_of))
+        first, last = frame["first"].iloc[0], frame["last"].iloc[0]
+        return None if pd.isna(first) or pd.isna(last) else (int(first), int(last))
+
+    def ask(self, sql: str, **values: Any) -> Frame:
+        return self.ask_with(lambda con: con.execute(sql, values).df())
+
+    def ask_with(self, question: Question) -> Frame:
+        """Run one question on a cursor of its own, interrupted when its time is up."""
+        con = self.store.cursor()
+        timer = Timer(self.timeout_s, con.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            return question(con)
+        except duckdb.InterruptException as error:
+            raise TooSlow(f"A question to the store took longer than {self.timeout_s:g} s; ask for less.") from error
+        finally:
+            timer.cancel()
+            con.close()
+
+    def _with_state(self, frame: Frame, as_of: int | None) -> Frame:
+        """Add each instrument's connection state: its segment's where that is not live, else its own.
+
+        A connection hears of a symbol more often than it has something new to say, so its word on last_seen counts too.
+        """
+        spots = ["venue", "segment", "symbol"]
+        said = ["state", "last_seen", "cadence_s"]
+        health = self.health(as_of)[[*spots, *said]]
+        own = health[health["symbol"] != ""].rename(columns={c: f"own_{c}" for c in said})
+        whole = health[health["symbol"] == ""].drop(columns=["symbol", "last_seen", "cadence_s"])
+        frame = frame.merge(own, on=spots, how="left").merge(whole, on=spots[:2], how="left")
+        alone = frame["state"].isna() | (frame["state"] == "live") & frame["own_state"].notna()
+        frame["state"] = frame["own_state"].where(alone, frame["state"])
+        frame["last_seen"] = frame[["last_seen", "own_last_seen"]].max(axis=1).astype("int64")
+        frame["cadence_s"] = frame[["cadence_s", "own_cadence_s"]].min(axis=1)
+        return frame.drop(columns=[f"own_{c}" for c in said])
+
+
+def in_memory(state: State) -> dict[str, Any]:
+    """The newest reading of one instrument as a row of `latest`."""
+    r = state.current
+    return {
+        "instrument_id": r.instrument.id,
+        "field": str(r.field.key),
+        "unit": r.field.unit.value,
+        "sides": r.field.sides,
+        "raw": r.raw,
+        "native": r.raw / r.field.sides,
+        "base": r.base,
+        "usd": r.usd,
+        "mark": r.mark,
+        "index": r.index,
+        "funding": r.funding,
+        "funding_interval_h": r.funding_interval_h,
+        "ts": r.ts,
+        "seen": r.seen,
+        "last_seen": state.last_seen,
+        "cadence_s": state.cadence_s,
+        "source": r.source.value,
+        "simulated": r.simulated,
+        "flags": r.flags,
+    }
+
+
+def until(as_of: int | None) -> int:
+    return FAR if as_of is None else as_of
+
+
+def time_ms() -> int:
+    return round(time() * 1000)

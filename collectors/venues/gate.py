@@ -35,7 +35,7 @@ from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Un
 PATH = "/api/v4/futures"
 DECIMAL = {"X-Gate-Size-Decimal": "1"}
 TICKERS, DEATHS, STATS = "futures.tickers", "futures.public_liquidates", "futures.contract_stats"
-SYSTEM = "futures.system"
+OWN, SYSTEM = "futures.liquidates", "futures.system"  # the first is an account's own: read where somebody kept it
 TWICE = "2026-09 captures: twice position_size x multiplier on BTC, and of the scale of others' two-sided totals"
 TOTAL = Field("total_size", Unit.CONTRACTS, 2, Status.MEASURED, evidence=TWICE)
 STATED = Field("open_interest", Unit.CONTRACTS, 2, Status.MEASURED, evidence=TWICE)
@@ -56,6 +56,13 @@ class Death(Struct):
     contract: str
     size: float  # contracts, signed like the position that died
     price: float
+    time_ms: int
+
+
+class OwnDeath(Struct):
+    contract: str
+    size: float
+    fill_price: float
     time_ms: int
 
 
@@ -83,6 +90,10 @@ class Deaths(Struct, tag_field="channel", tag=DEATHS):
     error: Fault | None = None
 
 
+class OwnDeaths(Struct, tag_field="channel", tag=OWN):
+    result: list[OwnDeath] | dict[str, str] | None = None
+
+
 class Stats(Struct, tag_field="channel", tag=STATS):
     result: list[Stat] | dict[str, str] | None = None
 
@@ -91,7 +102,7 @@ class System(Struct, tag_field="channel", tag=SYSTEM):
     result: dict[str, Any] | None = None
 
 
-Frame = Tickers | Deaths | Stats | System
+Frame = Tickers | Deaths | OwnDeaths | Stats | System
 
 
 class Listing(Struct):
@@ -126,9 +137,9 @@ def stated(rows: Iterable[Stat]) -> Sequence[Said]:
     return [Update(r.contract, r.time * 1000, number(r.open_interest), STATED, number(r.mark_price)) for r in rows]
 
 
-def died(row: Death) -> Liquidated:
-    side = Side.SHORT if row.size < 0 else Side.LONG
-    return Liquidated(row.contract, row.time_ms, side, abs(row.size), Unit.CONTRACTS, row.price, FeedClass.THROTTLED)
+def died(contract: str, ts: int, size: float, price: float) -> Liquidated:
+    side = Side.SHORT if size < 0 else Side.LONG
+    return Liquidated(contract, ts, side, abs(size), Unit.CONTRACTS, price, FeedClass.THROTTLED)
 
 
 def parse(frame: Frame | None) -> Sequence[Said]:
@@ -142,7 +153,11 @@ def parse(frame: Frame | None) -> Sequence[Said]:
     if isinstance(frame, Deaths):
         if frame.error is not None:
             return (Refused(f"{frame.error.code} {frame.error.message}", 0),)
-        return [died(row) for row in frame.result] if isinstance(frame.result, list) else ()
+        rows = frame.result if isinstance(frame.result, list) else []
+        return [died(r.contract, r.time_ms, r.size, r.price) for r in rows]
+    if isinstance(frame, OwnDeaths):
+        own = frame.result if isinstance(frame.result, list) else []
+        return [died(r.contract, r.time_ms, r.size, r.fill_price) for r in own]
     if isinstance(frame, Stats):
         return stated(frame.result) if isinstance(frame.result, list) else ()
     if frame is not None and frame.result is not None and frame.result.get("type") == "upgrade":
@@ -181,7 +196,7 @@ def segment(settle: str, quote: str) -> Segment:
     rest = f"https://api.gateio.ws{PATH}/{settle}"
     socket = Socket(
         f"wss://fx-ws.gateio.ws/v4/ws/{settle}", frozenset({"oi", "mark", "index", "funding", "liquidations"}),
-        subscribe, parse, among(wire(Frame), {TICKERS, DEATHS, STATS, SYSTEM}.__contains__, "channel"),
+        subscribe, parse, among(wire(Frame), {TICKERS, DEATHS, OWN, STATS, SYSTEM}.__contains__, "channel"),
         headers=DECIMAL, per_socket=300, batch=100, cadence=10,
     )  # fmt: skip
     history = History(

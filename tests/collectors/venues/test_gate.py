@@ -96,8 +96,12 @@ def test_a_negative_forced_close_is_of_a_short() -> None:
     assert record.usd == pytest.approx(745.24)
 
 
-def test_the_accounts_own_forced_closes_are_not_the_markets() -> None:
-    assert heard({"contract": "BTC_USD", "size": -124, "user": "x"}, channel="futures.liquidates") == []
+def test_an_accounts_own_forced_close_is_read_but_never_asked_for() -> None:
+    row = {"contract": "BTC_USD", "size": -124, "fill_price": 215.5, "order_price": 215.1, "time_ms": 1790000000123}
+    [said] = heard({**row, "user": "x"}, channel="futures.liquidates")
+    assert (said.symbol, said.side, said.size, said.price) == ("BTC_USD", Side.SHORT, 124.0, 215.5)
+    asked = [message["channel"] for message in FEED.subscribe(listed(USDT, LISTED), 1)]
+    assert asked == ["futures.tickers", "futures.public_liquidates"]
 
 
 def test_statistics_count_both_sides_at_the_second_they_name() -> None:

@@ -3,19 +3,24 @@
 The only place in the house where units are converted (analytics.md, 1.1).
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
+from collectors.checks import CONFIRM_MS, DROP, RISE, Level, judge, quarantined
 from collectors.venue import Gives, Liquidated, Update
 from store.records import Field, Flag, Instrument, Liquidation, OpenInterest, Payoff, Record, Source, Unit
 
 SKEW_MS = 60_000  # decisions.md, 1: beyond this a venue's clock is not believed
+EARLY_MS = -SKEW_MS
 OLD_MARK_MS = 60_000
+INF = math.inf
 HEARTBEAT_MS = 60_000  # an affirmed reading is repeated this often ...
 MARK_STEP = 0.0005  # ... or when its mark has moved by 5 bp
 RECEIVE_TIME, SKEWED, STALE_MARK, RESYNC, AFFIRMED = (  # as plain integers: enum arithmetic costs more than a record
     int(flag) for flag in (Flag.RECEIVE_TIME, Flag.SKEWED, Flag.STALE_MARK, Flag.RESYNC, Flag.AFFIRMED)
 )
+STREAM = Source.STREAM  # looking a member up costs as much as a record, too
 DOLLARS: Mapping[str, float] = MappingProxyType({"USD": 1.0, "USDT": 1.0, "USDC": 1.0})  # modelled, decisions.md 8
 
 
@@ -23,33 +28,40 @@ class Known:
     """What a venue has told us of one instrument on the connections that are open now."""
 
     __slots__ = (
-        "factor", "field", "funding", "funding_interval_h", "index", "instrument", "kept_funding", "kept_mark",
-        "kept_seen", "mark", "mark_seen", "native_usd", "oi", "resync", "seen", "ts",
+        "dollar", "factor", "field", "funding", "funding_interval_h", "index", "instrument", "kept_funding",
+        "kept_price", "kept_seen", "last", "level", "mark_seen", "native_usd", "oi", "price", "quanto", "resync",
+        "scale", "ts", "ts_flags",
     )  # fmt: skip
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(self, instrument: Instrument, dollar: float, window: int) -> None:
         self.instrument = instrument
+        self.dollar = dollar  # USD a quote unit
+        self.scale = instrument.base_factor
         self.field: Field | None = None
         self.factor = 0.0
         self.native_usd = False
+        self.quanto = instrument.payoff is Payoff.QUANTO
         self.funding_interval_h = instrument.funding_interval_h
         self.oi: float | None = None
         self.ts: int | None = None
-        self.mark: float | None = None
+        self.ts_flags = 0
+        self.price: float | None = None  # the mark, quote units a coin
         self.mark_seen = 0
         self.index: float | None = None
         self.funding: float | None = None
-        self.seen = 0
         self.resync = True
         self.kept_seen = 0
-        self.kept_mark = 0.0
+        self.kept_price = 0.0
         self.kept_funding: float | None = None
+        self.level = Level(window)
+        self.last = math.nan  # `level.last` while nothing is in doubt: then one comparison tells that all is well
 
 
 class Board:
     """Owns the state of one segment.
 
-    `coins` gives the USD price of a settle coin for quanto contracts; without it those make no record.
+    `coins` gives the USD price of a settle coin for quanto contracts; without it those make no record. With a `sink`
+    every reading is checked: what fails goes there as `Quarantined`, and held readings that are confirmed go there too.
     """
 
     def __init__(
@@ -60,25 +72,28 @@ class Board:
         dollars: Mapping[str, float] = DOLLARS,
         coins: Mapping[str, float] | None = None,
         sink: Callable[[Record], None] | None = None,
+        confirm_ms: int = CONFIRM_MS,
     ) -> None:
-        self.known = {i.symbol: Known(i) for i in instruments}
         self.simulated = simulated
         self.dollars = dollars
         self.coins: Mapping[str, float] = {} if coins is None else coins
+        self.sink = sink
+        self.confirm_ms = confirm_ms
+        self.known: dict[str, Known] = {}
         self.unknown = 0  # updates for symbols that no catalogue named
+        self.enlist(instruments)
 
     def enlist(self, instruments: Iterable[Instrument]) -> list[Instrument]:
         """Take in a catalogue. Gives the instruments that are new or have changed."""
         changed: list[Instrument] = []
         for instrument in instruments:
             known = self.known.get(instrument.symbol)
-            if known is None:
-                self.known[instrument.symbol] = Known(instrument)
-            elif known.instrument != instrument:
-                known.instrument = instrument
-                known.field = None  # learned anew: a multiplier may have changed
-            else:
+            if known is not None and known.instrument == instrument:
                 continue
+            dollar = self.dollars.get(instrument.quote, 1.0)
+            self.known[instrument.symbol] = fresh = Known(instrument, dollar, self.confirm_ms)
+            if known is not None:
+                fresh.level = known.level  # a multiplier that changed shows as a jump, and is held
             changed.append(instrument)
         return changed
 
@@ -89,90 +104,136 @@ class Board:
             if "oi" in gives:
                 known.oi = known.ts = None
                 known.resync = True
+                known.kept_seen = 0
             if "mark" in gives:
-                known.mark = None
+                known.price = None
             if "index" in gives:
                 known.index = None
             if "funding" in gives:
                 known.funding = None
 
-    def apply(self, update: Update, seen: int, source: Source = Source.STREAM) -> OpenInterest | None:
-        """Take in one update. A record comes back for every open interest stated, as soon as it can be priced."""
-        known = self.known.get(update.symbol)
-        if known is None:
+    def apply(self, update: Update, seen: int, source: Source = STREAM) -> OpenInterest | None:
+        """Take in one update. A record comes back for every open interest stated, as soon as it can be priced.
+
+        One function and not four, because a call costs as much as the arithmetic.
+        """
+        try:
+            known = self.known[update.symbol]
+        except KeyError:
             self.unknown += 1
             return None
-        known.seen = seen
-        if update.mark is not None and update.mark > 0:
-            known.mark = update.mark
+        oi, ts, mark = update.oi, update.ts, update.mark
+        if oi is not None and ts is not None and known.ts is not None and ts < known.ts:
+            return self.late(known, update, seen, source)
+        if mark is not None and 0.0 < mark < INF:
+            known.price = mark / known.scale
             known.mark_seen = seen
         if update.index is not None:
-            known.index = update.index
+            known.index = update.index / known.scale
         if update.funding is not None:
             known.funding = update.funding
         if update.funding_interval_h is not None:
             known.funding_interval_h = update.funding_interval_h
-        if update.oi is not None:  # the frame that speaks of open interest owns the time
-            known.oi = update.oi
-            known.ts = update.ts
+        flags = 0
+        if oi is not None:  # the frame that speaks of open interest owns the time
             if update.field is not known.field:
                 self.learn(known, update.field)
-            flags = 0
-        elif update.affirms and known.oi is not None and self.moved(known, seen):
-            flags = AFFIRMED
-        elif known.kept_seen == 0 and known.oi is not None and update.mark is not None:
-            flags = 0  # heard before it could be priced
+            if ts is None:
+                ts, flags = seen, RECEIVE_TIME
+            elif not EARLY_MS <= seen - ts <= SKEW_MS and (source is STREAM or ts > seen):
+                ts, flags = seen, SKEWED
+            known.oi, known.ts, known.ts_flags = oi, ts, flags
+        elif known.oi is None:
+            return None
+        elif update.affirms and self.moved(known, seen):
+            oi, ts, flags = known.oi, known.ts, known.ts_flags | AFFIRMED
+        elif mark is not None and known.kept_seen == 0:
+            oi, ts, flags = known.oi, known.ts, known.ts_flags  # heard before it could be priced
         else:
             return None
-        return self.record(known, seen, source, flags)
-
-    def record(self, known: Known, seen: int, source: Source, flags: int) -> OpenInterest | None:
-        mark, oi, field = known.mark, known.oi, known.field
-        if mark is None or oi is None or field is None:
+        price = known.price
+        if price is None:
             return None
-        instrument = known.instrument
-        price, index = mark, known.index
-        if instrument.base_factor != 1.0:
-            price = mark / instrument.base_factor
-            index = None if index is None else index / instrument.base_factor
+        amount = oi * known.factor
         if known.native_usd:
-            usd = oi * known.factor
-            base = usd / price
+            base, usd = amount / price, amount
         else:
-            base = oi * known.factor
-            usd = base * price * self.dollars.get(instrument.quote, 1.0)
+            base, usd = amount, amount * price * known.dollar
+            if known.quanto:
+                coin = self.coins.get(known.instrument.settle)
+                if coin is None:
+                    return None
+                base, usd = base * coin, usd * coin
         if seen - known.mark_seen > OLD_MARK_MS:
             flags |= STALE_MARK
         if known.resync:
             known.resync = False
             flags |= RESYNC
-        ts = known.ts
-        if ts is None:
-            ts = seen
-            flags |= RECEIVE_TIME
-        elif not flags & AFFIRMED and not -SKEW_MS <= seen - ts <= SKEW_MS and source is Source.STREAM:
-            ts = seen
-            flags |= SKEWED
-        known.kept_seen, known.kept_mark, known.kept_funding = seen, mark, known.funding
-        return OpenInterest(
-            instrument, field, ts, seen, oi, base, usd, price, index, known.funding, known.funding_interval_h,
-            source, self.simulated, flags,
+        known.kept_seen, known.kept_price, known.kept_funding = seen, price, known.funding
+        record = OpenInterest(
+            known.instrument, known.field, ts, seen, oi, base, usd, price, known.index, known.funding,  # type: ignore[arg-type]  # learned above
+            known.funding_interval_h, source, self.simulated, flags,
         )  # fmt: skip
+        if self.sink is None:
+            return record
+        if known.last * DROP < amount < known.last * RISE:
+            known.last = amount
+            return record
+        return self.doubt(known, amount, record)
+
+    def doubt(self, known: Known, amount: float, record: OpenInterest) -> OpenInterest | None:
+        """A reading out of the usual: what the checks say of it goes to the sink, the newest that passed comes back."""
+        level = known.level
+        if not math.isnan(known.last):
+            level.last = known.last
+        verdict = judge(level, amount, record)
+        known.last = math.nan if level.held else level.last
+        assert self.sink is not None
+        for said in (*verdict.aside, *verdict.passed[:-1]):
+            self.sink(said)
+        return verdict.passed[-1] if verdict.passed else None
+
+    def sample(self, seen: int) -> None:
+        """Remember where every level is, for the trailing median. To be called now and then."""
+        for known in self.known.values():
+            if not math.isnan(known.last):
+                known.level.last = known.last
+            known.level.sample(seen)
+
+    def late(self, known: Known, update: Update, seen: int, source: Source) -> OpenInterest | None:
+        """Older than what we know: it takes its place in history and changes nothing (faults.md, F36)."""
+        past = Known(known.instrument, known.dollar, self.confirm_ms)
+        past.price, past.index = known.price, known.index
+        if known.ts is not None and update.ts is not None and known.ts - update.ts <= OLD_MARK_MS:
+            past.mark_seen = known.mark_seen  # else its own mark prices it, or one that is flagged as old
+        past.funding, past.funding_interval_h = known.funding, known.funding_interval_h
+        past.resync = False
+        aside = Board((), simulated=self.simulated, dollars=self.dollars, coins=self.coins)
+        aside.known[update.symbol] = past
+        record = aside.apply(update, seen, source)
+        if record is None or self.sink is None:
+            return record
+        last = known.level.last if math.isnan(known.last) else known.last
+        amount = record.raw * past.factor
+        if 0 < amount < math.inf and (math.isnan(last) or last / 2 < amount < last * 2):
+            return record
+        self.sink(quarantined(record, "jump", "older than what is known, and far from it"))
+        return None
 
     def moved(self, known: Known, seen: int) -> bool:
         """Whether an unchanged open interest is worth a row again (decisions.md, 6)."""
-        mark = known.mark
+        price = known.price
         return (
             seen - known.kept_seen >= HEARTBEAT_MS
             or known.funding != known.kept_funding
-            or (mark is not None and abs(mark - known.kept_mark) > MARK_STEP * known.kept_mark)
+            or (price is not None and abs(price - known.kept_price) > MARK_STEP * known.kept_price)
         )
 
     def learn(self, known: Known, field: Field | None) -> None:
         if field is None:
             raise TypeError(f"{known.instrument.symbol}: an open interest without its field")
-        known.field = field
         known.native_usd, known.factor = factor(known.instrument, field)
+        known.field = field
 
     def liquidation(self, said: Liquidated, seen: int) -> Liquidation | None:
         """A forced close in coins and USD, valued at its own price. None for a symbol that no catalogue named."""
@@ -197,8 +258,8 @@ class Board:
 def factor(instrument: Instrument, field: Field) -> tuple[bool, float]:
     """(native_usd, k): `raw * k` is one-sided USD where native_usd, else one-sided coins (analytics.md, 1.1).
 
-    linear  Q = n*c/s;  inverse N = n*c/s. A quanto's N = n*m*P*X/s moves with two prices: `Board` has no factor for it
-    yet, and says so by a ValueError.
+    linear  Q = n*c/s;  inverse N = n*c/s;  quanto N = n*m*P*X/s, where `k` has n*m/s and `Board` the price X of the
+    settle coin.
     """
     sides = 1.0 / field.sides
     match field.unit:
@@ -208,9 +269,7 @@ def factor(instrument: Instrument, field: Field) -> tuple[bool, float]:
             return False, sides * instrument.base_factor
         case Unit.CONTRACTS:
             match instrument.payoff:
-                case Payoff.LINEAR:
+                case Payoff.LINEAR | Payoff.QUANTO:
                     return False, sides * instrument.contract_size * instrument.base_factor
                 case Payoff.INVERSE:
                     return True, sides * instrument.contract_size
-                case Payoff.QUANTO:
-                    raise ValueError(f"{instrument.symbol}: a quanto contract needs the price of {instrument.settle}")

@@ -9,11 +9,12 @@ from functools import partial
 import anyio
 
 from collectors.board import DOLLARS, Board
+from collectors.checks import CONFIRM_MS
 from collectors.connection import PATIENCE, UNREADABLE, Patience
 from collectors.feeds import RHYTHM, Delays, Feeding, Rhythm, backoff, explain, keep_poll, keep_socket, rest
 from collectors.http import Address, BlockedError, Clock, FailedError, Http, LimitedError, Sink, real, utc_ms
 from collectors.ledger import LIVE, Ledger
-from collectors.venue import Ask, Remembering, Segment, Socket, Venue
+from collectors.venue import Ask, Poll, Remembering, Segment, Socket, Venue
 from store.records import Gap, Health, Hold, Instrument, Kind
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,11 @@ class Keeper:
         self.turn("connecting", "reading the catalogue")
         await self.read()
         self.board = Board(
-            (), simulated=self.run.collecting.simulated, dollars=self.run.collecting.dollars, sink=self.run.sink
+            (),
+            simulated=self.run.collecting.simulated,
+            dollars=self.run.collecting.dollars,
+            sink=self.run.sink,
+            confirm_ms=max(CONFIRM_MS, int(3000 * max(map(self.period, self.segment.feeds)))),
         )
         self.groups = []
         self.feeds = list(self.feedings())
@@ -152,6 +157,12 @@ class Keeper:
                 run.patience, run.rhythm, run.delays, run.collecting.poll_every.get(self.venue.id), run.clock, run.now,
             )  # fmt: skip
 
+    def period(self, feed: Socket | Poll) -> float:
+        """Seconds between data of one symbol; 0 where silence proves nothing."""
+        if isinstance(feed, Socket):
+            return feed.cadence or 0.0
+        return self.run.collecting.poll_every.get(self.venue.id, feed.every)
+
     def enlist(self) -> Iterator[tuple[Callable[[], Awaitable[None]], Feeding, dict[str, Instrument]]]:
         """Work for what the catalogue newly lists. What it lists no more is closed."""
         wanted = {i.symbol: i for i in self.listing if self.run.collecting.wants(i)}
@@ -167,8 +178,7 @@ class Keeper:
             self.turn("waiting", "lists nothing that is asked for")
         for spec, feed in zip(self.segment.feeds, self.feeds, strict=True):
             feed.ledger.close(gone)
-            cadence = spec.cadence if isinstance(spec, Socket) else (feed.every or spec.every)
-            feed.ledger.expect([i.symbol for i in fresh], cadence)
+            feed.ledger.expect([i.symbol for i in fresh], self.period(spec) or None)
             size = spec.per_socket if isinstance(spec, Socket) else max(1, len(fresh))
             for place in range(0, len(fresh), size):
                 group = {i.symbol: i for i in fresh[place : place + size]}
@@ -262,6 +272,7 @@ class Keeper:
     async def report(self) -> None:
         while True:
             await anyio.sleep(self.run.rhythm.report)
+            self.board.sample(self.run.now())
             for feed in self.feeds:
                 feed.ledger.report()
             self.run.sink(self.health())

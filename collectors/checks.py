@@ -1,0 +1,127 @@
+"""Integrity of each reading (analytics.md 1.3, checks 3 and 4): what is doubtful is held or set aside, never used.
+
+Pure: a level and a reading in, a verdict out. `Board` asks only about readings that leave the band
+`last * DROP .. last * RISE`, which one chained comparison tells; not-a-number, zero and infinity leave every band.
+
+A stated zero is kept raw in quarantine (`not_positive`) and never becomes a reading: a venue in maintenance says zero
+too, and an outage must not look like open interest leaving.
+"""
+
+import json
+import math
+from collections import deque
+from dataclasses import dataclass
+from statistics import median
+
+import msgspec
+
+from store.records import Event, Flag, OpenInterest, Quarantined
+
+JUMP = 0.20  # |ln| of one step beyond which two more readings must agree
+RISE, DROP = math.exp(JUMP), math.exp(-JUMP)
+CONFIRM_MS = 600_000  # in which they must come
+NEEDED = 3  # the jump itself and two more
+MAGNITUDE = 1e4  # times the trailing median, either way
+TRAIL_MS = 7 * 86_400_000
+SAMPLE_MS = 3_600_000  # the median is over one reading an hour
+NEAR = 0.02  # of a ratio that betrays a change of unit or of convention
+REPEAT_MS = 60_000  # one and the same refusal is written down so often
+
+
+class Level:
+    """What one instrument's open interest was lately, in its own native unit, one-sided."""
+
+    __slots__ = ("held", "last", "refused", "samples", "window")
+
+    def __init__(self, window: int = CONFIRM_MS) -> None:
+        self.last = math.nan  # of the last reading that passed
+        self.held: list[tuple[float, OpenInterest]] = []  # at a new level, not yet believed
+        self.samples: deque[tuple[int, float]] = deque()
+        self.window = window  # ms
+        self.refused: tuple[str, float, int] = ("", math.nan, 0)  # check, raw, when
+
+    def sample(self, seen: int) -> None:
+        """Remember the last good value for the median, once an hour."""
+        if not math.isnan(self.last) and (not self.samples or seen - self.samples[-1][0] >= SAMPLE_MS):
+            self.samples.append((seen, self.last))
+        while self.samples and seen - self.samples[0][0] > TRAIL_MS:
+            self.samples.popleft()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    passed: tuple[OpenInterest, ...] = ()
+    aside: tuple[Quarantined | Event, ...] = ()
+
+
+def judge(level: Level, value: float, reading: OpenInterest) -> Verdict:
+    """Whether a reading may be used. `value` is its one-sided native amount, which `level` is in."""
+    level.sample(reading.seen)
+    if not math.isfinite(value):
+        return refuse_once(level, reading, "not_finite", "not a finite number")
+    if value <= 0:
+        return refuse_once(level, reading, "not_positive", "zero" if value == 0 else "below zero")
+    if level.samples:
+        middle = median(amount for _, amount in level.samples)
+        if not middle / MAGNITUDE <= value <= middle * MAGNITUDE:
+            return refuse_once(level, reading, "magnitude", f"{value / middle:.4g} times the trailing median")
+    if math.isnan(level.last) or abs(math.log(value / level.last)) <= JUMP:
+        aside = unconfirmed(level)
+        level.last = value
+        return Verdict((reading,), aside)
+    if reading.flags & Flag.AFFIRMED:
+        return Verdict()  # the same statement once more is not a second one
+    return jump(level, value, reading)
+
+
+def jump(level: Level, value: float, reading: OpenInterest) -> Verdict:
+    """Hold a reading at a new level until two more agree with it in time."""
+    aside: tuple[Quarantined | Event, ...] = ()
+    if level.held:
+        first, at = level.held[0][0], level.held[0][1].seen
+        if abs(math.log(value / first)) > JUMP or reading.seen - at > level.window:
+            aside = unconfirmed(level)
+    level.held.append((value, reading))
+    if len(level.held) < NEEDED:
+        return Verdict((), aside)
+    ratio = level.held[0][0] / level.last
+    if unit_like(ratio, reading.instrument.contract_size):
+        detail = json.dumps({"symbol": reading.instrument.symbol, "ratio": ratio, "from": level.last, "to": value})
+        i = reading.instrument
+        aside += (Event(reading.seen, "unit_or_convention_change", i.asset, i.venue, detail),)
+    passed = tuple(msgspec.structs.replace(r, flags=r.flags | Flag.CONFIRMED_JUMP) for _, r in level.held)
+    level.held.clear()
+    level.last = value
+    return Verdict(passed, aside)
+
+
+def unconfirmed(level: Level) -> tuple[Quarantined, ...]:
+    """The held readings, given up: the level they showed did not last."""
+    given_up: list[Quarantined] = []
+    for value, reading in level.held:
+        ratio = value / level.last
+        check = "unit_or_convention_change" if unit_like(ratio, reading.instrument.contract_size) else "jump"
+        given_up.append(quarantined(reading, check, f"{ratio:.4g} times the last, not confirmed"))
+    level.held.clear()
+    return tuple(given_up)
+
+
+def unit_like(ratio: float, contract_size: float) -> bool:
+    """Whether a step looks like another unit or another way of counting: 2, 1/2, c, 1/c or a power of ten."""
+    power = 10.0 ** round(math.log10(ratio))
+    betrayers = (2.0, 0.5, contract_size, 1 / contract_size, power)
+    return any(known != 1.0 and abs(ratio / known - 1) <= NEAR for known in betrayers)
+
+
+def refuse_once(level: Level, reading: OpenInterest, check: str, words: str) -> Verdict:
+    """Quarantine, but not the same again within a minute: a venue in maintenance repeats itself."""
+    before, raw, at = level.refused
+    if before == check and (raw == reading.raw or raw != raw) and reading.seen - at < REPEAT_MS:
+        return Verdict()
+    level.refused = (check, reading.raw, reading.seen)
+    return Verdict((), (quarantined(reading, check, words),))
+
+
+def quarantined(reading: OpenInterest, check: str, words: str) -> Quarantined:
+    i = reading.instrument
+    return Quarantined(i.venue, i.segment, i.symbol, reading.seen, check, words, repr(reading.raw))

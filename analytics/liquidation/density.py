@@ -1,0 +1,73 @@
+"""The state as cumulative USD over price, with every draw of what is not known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analytics.liquidation.prior import ALPHA_LEGACY, Floats, Omega, omega_draws
+from analytics.liquidation.state import BINS, NONE, STEP, MapState
+
+
+@dataclass(frozen=True, slots=True)
+class Density:
+    """Cumulative USD over fine bins from the left, [side][n + 1]; draws [side][n + 1, 64]. `start` is the first bin."""
+
+    start: int
+    mid: Floats
+    draws: Floats
+
+    def at(self, price: Floats) -> tuple[Floats, Floats]:
+        """USD below `price`; linear in ln price inside a bin."""
+        place = np.clip(np.log(price) / STEP - self.start, 0, self.mid.shape[1] - 1)
+        left = np.minimum(place.astype(np.int64), self.mid.shape[1] - 2)
+        part = place - left
+        mid = self.mid[:, left] + part * (self.mid[:, left + 1] - self.mid[:, left])
+        draws = self.draws[:, left] + part[:, None] * (self.draws[:, left + 1] - self.draws[:, left])
+        return mid, draws
+
+
+def density(
+    state: MapState, chosen: Sequence[int], mark: float, edges: Floats, omega: Mapping[str, Omega]
+) -> tuple[Density, Floats, bool]:
+    """USD over the fine bins that the edges span, what each book gives to it [book, side], and whether omega called for
+    more than is open. Draws of omega are shared by all venues: what the prior gets wrong, it gets wrong everywhere."""
+    start, stop = int(np.floor(np.log(edges[0]) / STEP)), int(np.ceil(np.log(edges[-1]) / STEP))
+    fine = np.exp((np.arange(start, stop) + 0.5) * STEP)
+    count = state.mass.gain.shape[-1]
+    legacy_draws = omega_draws(np.full(NONE, ALPHA_LEGACY), np.full(NONE, ALPHA_LEGACY))
+    usd = np.zeros((2, stop - start, count, len(legacy_draws) + 1))
+    per_book, capped = np.zeros((len(chosen), 2)), False
+    offsets = state.offsets()
+    for i, b in enumerate(chosen):
+        book, ledger = state.books[b], state.ledger
+        known = omega.get(book.venue, Omega())
+        posterior = omega_draws(np.asarray(known.alpha), np.asarray(known.beta))
+        value = np.full(len(fine), ledger.unit_usd[b])
+        if book.payoff != "inverse" and ledger.mark[b] > 0:
+            value = value * fine / ledger.mark[b]
+        for side in (0, 1):
+            own = fine < mark if side == 0 else fine > mark
+            cells = np.arange(start, stop) - offsets[side]
+            use = own & (cells >= 0) & (cells < BINS)
+            if not use.any():
+                continue
+            total = state.mass.total[b, side, :NONE]  # [CLASSES, P]
+            held, seen = total.mean(axis=1), state.mass.identified[b, side, :NONE].mean(axis=1)
+            legacy = 1 - np.divide(seen, held, out=np.zeros_like(held), where=held > 0)
+            draws = legacy * legacy_draws + (1 - legacy) * posterior
+            every = np.vstack([draws, legacy + (1 - legacy) * known.mean()])  # the last row is the mean: the mid
+            called = every @ total  # [K, P]
+            limit = np.minimum(1.0, np.divide(ledger.amount[b], called, out=np.ones_like(called), where=called > 0))
+            capped |= bool((limit[-1] < 1 - 1e-9).any())
+            scale = every.T[:, None, :] * state.mass.gain[b, side][:, :, None] * limit.T[None]  # [CLASSES, P, K]
+            first, last = int(cells[use][0]), int(cells[use][-1]) + 1
+            shape = state.mass.shape[b, side, :, first:last].transpose(2, 1, 0)  # [P, n, CLASSES]
+            found = shape.astype(np.float64) @ scale.transpose(1, 0, 2) * value[use][None, :, None]  # [P, n, K]
+            usd[side, use] += found.transpose(1, 0, 2)
+            per_book[i, side] = found[..., -1].mean(axis=0).sum()
+    mid = np.zeros((2, len(fine) + 1))
+    mid[:, 1:] = usd[..., -1].mean(axis=2).cumsum(axis=1)
+    draws = np.zeros((2, len(fine) + 1, count * len(legacy_draws)))
+    draws[:, 1:] = usd[..., :-1].reshape(2, len(fine), -1).cumsum(axis=1)
+    return Density(start, mid, draws), per_book, capped

@@ -1,0 +1,112 @@
+"""What is assumed before data speak: distance classes, their mix and holding times, the particles, the exposure draws.
+
+Sources: stock mix of one venue's positions (12/2025: 36 % below 3x, 49 % at 3-7x, 15 % above), which a fixed ladder of
+10/25/50/100 contradicts; holding times fall along the rungs. All of it is `modelled`.
+"""
+
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import gamma
+
+from analytics.liquidation.price import log_distance
+
+Policy = Literal["age_hazard", "pro_rata"]
+Floats = NDArray[np.float64]
+
+RUNGS = (2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 75.0, 100.0)  # effective leverage
+CLASSES = len(RUNGS)
+SPECULATIVE = (0.15, 0.20, 0.20, 0.13, 0.10, 0.07, 0.05, 0.04, 0.03, 0.02, 0.01)
+INSTITUTIONAL = (SPECULATIVE[0] + SPECULATIVE[1], *SPECULATIVE[2:], 0.0)  # one rung down
+MIXED = tuple((a + b) / 2 for a, b in zip(SPECULATIVE, INSTITUTIONAL, strict=True))
+HOLDING_DAYS = (10.0, 10.0, 6.0, 4.0, 2.0, 1.2, 0.7, 0.4, 0.2, 0.1, 0.08)  # mean, along the rungs
+HOLDING_DAYS_NONE = 10.0  # hedged, below 2x, portfolio margin: as long as the lowest rung
+TILT = 0.2  # l1: how far a one-sided minute tilts exposure
+FUNDING_TILT = 0.3
+DAILY_VOLATILITY = 0.025  # of ln price; how far entries nobody saw may lie from the first mark
+MAX_LEVERAGE = 100.0  # where a venue does not say
+ALPHA = BETA = 2.0  # of omega's Gamma prior, unit 1 M USD: mean 1, sd 0.71
+ALPHA_LEGACY = 1.0  # entries nobody saw: mean 1, sd 1
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a venue lets its traders do; `maintenance` is the rate of the smallest positions."""
+
+    max_leverage: float = MAX_LEVERAGE
+    maintenance: float | None = None  # None: half the initial margin at max_leverage
+
+    def rate(self) -> float:
+        return 0.5 / self.max_leverage if self.maintenance is None else self.maintenance
+
+
+@dataclass(frozen=True, slots=True)
+class Particles:
+    """Eight fixed corners around the defaults chi 0.2, tau 1, l0 0.6: deterministic, symmetric, of equal weight."""
+
+    chi: Floats = field(default_factory=lambda: _corner(0))
+    tau: Floats = field(default_factory=lambda: _corner(1))  # multiplies the holding times, but not that of "none"
+    exposed: Floats = field(default_factory=lambda: _corner(2))  # l0
+
+    def __len__(self) -> int:
+        return len(self.chi)
+
+
+@dataclass(frozen=True, slots=True)
+class Omega:
+    """Realised over predicted mass of one venue, per class: Gamma(alpha, beta). The place of the calibration."""
+
+    alpha: tuple[float, ...] = (ALPHA,) * CLASSES
+    beta: tuple[float, ...] = (BETA,) * CLASSES
+
+    def mean(self) -> Floats:
+        return np.asarray(self.alpha) / np.asarray(self.beta)
+
+
+def _corner(axis: int) -> Floats:
+    corners = product((0.1, 0.3), (0.7, 1.3), (0.5, 0.7))
+    return np.array([corner[axis] for corner in corners])
+
+
+def mix(venue_class: str, max_leverage: float) -> Floats:
+    """Share of exposed mass per rung [CLASSES], sums to 1. Rungs above the venue's maximum join the highest allowed.
+    An unknown class counts as mixed."""
+    weights = np.array({"speculative": SPECULATIVE, "institutional": INSTITUTIONAL}.get(venue_class, MIXED))
+    allowed = max(int(np.searchsorted(RUNGS, max_leverage, side="right")), 1)
+    weights[allowed - 1] += weights[allowed:].sum()
+    weights[allowed:] = 0.0
+    return weights / weights.sum()
+
+
+def distances(payoff: str, terms: Terms) -> Floats:
+    """ln(liquidation price / entry) [2 sides: long, short][CLASSES]; NaN where no price closes the position.
+    Internal: NaN marks mass that belongs to "none" and never leaves this package."""
+    rate = terms.rate()
+    found = [[log_distance(payoff, side, rung, rate) for rung in RUNGS] for side in (1, -1)]
+    table = np.array([[np.nan if x is None else x for x in row] for row in found])
+    table[0, table[0] >= 0] = np.nan  # margin below maintenance: such a position cannot be opened
+    table[1, table[1] <= 0] = np.nan
+    return table
+
+
+def hazards(tau: Floats) -> Floats:
+    """Closing weight of a contract per class, "none" last [CLASSES + 1][particles], 1/day.
+
+    With exponentially distributed holding times of mean tau_d the chance to close next is 1/tau_d whatever the age, so
+    ages need not be kept.
+    """
+    rungs = 1.0 / (np.asarray(HOLDING_DAYS)[:, None] * tau[None, :])
+    return np.vstack([rungs, np.full((1, len(tau)), 1.0 / HOLDING_DAYS_NONE)])
+
+
+def omega_draws(alpha: Floats, beta: Floats, draws: int = 8) -> Floats:
+    """Quantile-spaced draws of Gamma(alpha, beta) [draws][CLASSES], each class in another order, mean alpha / beta.
+    No random numbers, so that the same state gives the same bands."""
+    levels = (np.arange(draws) + 0.5) / draws
+    table = gamma.ppf(levels[:, None], alpha[None, :]) / beta[None, :]
+    table *= (alpha / beta)[None, :] / table.mean(axis=0)[None, :]
+    order = (np.arange(draws)[:, None] * 3 + np.arange(len(alpha))[None, :] * 5) % draws
+    return np.take_along_axis(table, order, axis=0)

@@ -1,0 +1,165 @@
+"""The state one bar on: what the mark went through is gone, closures thin the rest, openings enter at the mark."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import pandas as pd
+
+from analytics.liquidation.entry import enter, found
+from analytics.liquidation.flow import Flows, read
+from analytics.liquidation.prior import CLASSES, FUNDING_TILT, Floats, Particles, Policy, Terms, distances, hazards, mix
+from analytics.liquidation.removal import close, fold, recentred, rescale, sweep
+from analytics.liquidation.state import Book, Ledger, MapState, Mass, copy
+
+DAY_MS = 86_400_000
+MEMORY_DAYS = 30.0  # of the funding statistics
+FUNDING_READY_MS = DAY_MS  # before that a z of funding is noise, and counts as 0
+TURNOVER_LIMIT = 0.5  # of the open interest may change hands in one bar; a guard, not a model
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What does not change while bars pass."""
+
+    mixes: Floats  # [B, CLASSES]
+    distances: Floats  # [B, 2, CLASSES] ln
+    weights: Floats  # [CLASSES + 1, P] of closing
+    particles: Particles
+
+
+def advance(state: MapState, bars: pd.DataFrame, *, step_ms: int | None = None) -> MapState:
+    """The state after `bars`, in order of time; the old state stays as it was.
+
+    `bars`: one row an instrument and bucket with instrument_id, venue, class, payoff, symbol, t [bucket end, ms UTC],
+    native, base [coin], usd [USD], mark [USD a coin]; where known mark_high, mark_low, opened and closed [native,
+    gross], funding [fraction per interval], funding_interval_h, covered_s, volume, taker_buy, taker_sell [coin],
+    liquidated_long and liquidated_short [USD]. All one-sided, all of one asset. `step_ms` is the length of a bar; None
+    takes the usual distance between an instrument's bars, one minute where a single bar shows none. Give bars of
+    different lengths in separate calls. No bars: the same state. Unusable and late bars are counted in `rejected`.
+
+    A book without a bar is frozen. A bar more than two steps after its forerunner books its change as `gap_change`: the
+    whole book is rescaled, no flow, no removal but of what the mark has visibly passed. Without volume there are no
+    transfers.
+    """
+    if bars.empty:
+        return state
+    flows, heard, books, rejected = read(bars, state.books, state.ledger, step_ms)
+    if not len(flows.t):
+        return replace(state, rejected=state.rejected + rejected)
+    ledger, mass = _enlarged(*copy(state), len(books) - len(state.books))
+    facts = _facts(books, state.terms, state.policy)
+    centre, first = state.centre, state.as_of is None
+    for i in range(len(flows.t)):
+        centre = recentred(mass, centre, float(np.median(flows.mark[i, flows.heard[i]])), first)
+        _step(ledger, mass, facts, flows, i, centre)
+        first = False
+    last = int(flows.t[-1])
+    return replace(
+        state,
+        as_of=last if state.as_of is None else max(last, state.as_of),
+        centre=centre,
+        books=books,
+        ledger=replace(
+            ledger,
+            instrument=heard.instrument,
+            instrument_book=heard.book,
+            instrument_amount=heard.amount,
+            instrument_seen=heard.seen,
+        ),
+        mass=mass,
+        rejected=state.rejected + rejected,
+    )
+
+
+def _facts(books: tuple[Book, ...], terms: Mapping[str, Terms], policy: Policy) -> Facts:
+    particles = Particles()
+    own = [(book, terms.get(book.venue, Terms())) for book in books]
+    return Facts(
+        mixes=np.array([mix(book.venue_class, said.max_leverage) for book, said in own]),
+        distances=np.array([distances(book.payoff, said) for book, said in own]),
+        weights=hazards(particles.tau) if policy == "age_hazard" else np.ones((CLASSES + 1, len(particles))),
+        particles=particles,
+    )
+
+
+def _enlarged(ledger: Ledger, mass: Mass, by: int) -> tuple[Ledger, Mass]:
+    """Room for books heard for the first time."""
+    if not by:
+        return ledger, mass
+
+    def more(array: np.ndarray, fill: float = 0.0) -> np.ndarray:
+        return np.concatenate((array, np.full((by, *array.shape[1:]), fill, array.dtype)))
+
+    rows = {f.name: more(getattr(ledger, f.name)) for f in fields(Ledger) if not f.name.startswith("instrument")}
+    return replace(ledger, **rows), Mass(
+        more(mass.shape), more(mass.gain, 1.0), more(mass.total), more(mass.identified)
+    )
+
+
+def _step(ledger: Ledger, mass: Mass, facts: Facts, flows: Flows, i: int, centre: int) -> None:
+    """One bar of every book, in the order of the method: trade-through, closure, entry, rescale."""
+    heard, joined = flows.heard[i], flows.joined[i]
+    new, old = heard & (ledger.seen == 0), heard & (ledger.seen > 0)
+    swept = np.zeros((len(heard), 2, len(facts.particles)))
+    for b in np.flatnonzero(old):
+        low, high = (flows.low[i, b], flows.high[i, b]) if joined[b] else (flows.mark[i, b], flows.mark[i, b])
+        gone = sweep(mass, int(b), low, high, centre)
+        if joined[b]:  # what a gap hid is dead, but not known when: no liquidation of this bar
+            swept[b] = gone
+    opened, closed = flows.opened[i], flows.closed[i]
+    spare = np.where(joined, np.maximum(np.nan_to_num(flows.volume[i] - np.abs(opened - closed)), 0.0), 0.0)
+    transfers = np.minimum(facts.particles.chi * spare[:, None], TURNOVER_LIMIT * ledger.amount[:, None])
+    close(mass, facts.weights, np.maximum(closed[:, None, None] - swept, 0.0) + transfers[:, None, :])
+    fold(mass)
+    width = np.where(opened + spare > 0, np.log(flows.high[i] / flows.low[i]) / 2, 0.0)
+    tilt = flows.imbalance[i] + FUNDING_TILT * np.tanh(_funding_z(ledger, flows.funding[i], flows.t[i]))
+    entering = opened[:, None] + transfers
+    enter(mass, entering, tilt, facts.mixes, facts.distances, facts.particles, flows.mark[i], width, centre)
+    amount = np.maximum(ledger.amount + opened - closed, 0.0)
+    rescale(mass, amount, old, observed=True)
+    if flows.jumps[i].any():
+        amount = np.maximum(amount + flows.jump[i], 0.0)
+        rescale(mass, amount, old & (flows.jumps[i] > 0), observed=False)
+    for b in map(int, np.flatnonzero(new)):
+        exposed = facts.particles.exposed
+        found(mass, b, float(amount[b]), facts.mixes[b], facts.distances[b], exposed, float(flows.mark[i, b]), centre)
+    _write(ledger, flows, i, amount, swept, new)
+
+
+def _funding_z(ledger: Ledger, funding: Floats, t: int) -> Floats:
+    """Own scales of the 8 h rate above its 30 d mean; 0 where it is unsaid or its history is younger than a day."""
+    ready = (t - ledger.first >= FUNDING_READY_MS) & (ledger.funding_variance > 0) & ~np.isnan(funding)
+    scale = np.sqrt(np.where(ready, ledger.funding_variance, 1.0))
+    return np.where(ready, (np.nan_to_num(funding) - np.nan_to_num(ledger.funding_mean)) / scale, 0.0)
+
+
+def _write(ledger: Ledger, flows: Flows, i: int, amount: Floats, swept: Floats, new: np.ndarray) -> None:
+    """The numbers per book, after the step."""
+    heard, t = flows.heard[i], int(flows.t[i])
+    old = heard & ~new
+    passed = np.where(old, t - ledger.seen, 0)
+    ledger.amount[heard] = amount[heard]
+    said = heard & ~np.isnan(flows.unit_usd[i])
+    ledger.unit_usd[said] = flows.unit_usd[i, said]
+    ledger.mark[heard] = flows.mark[i, heard]
+    ledger.first[new] = t
+    ledger.funding_mean[new] = np.nan  # unsaid yet
+    told = heard & ~np.isnan(flows.funding[i])
+    begins = told & np.isnan(ledger.funding_mean)
+    ledger.funding_mean[begins] = flows.funding[i, begins]
+    age = np.maximum(t - ledger.first, 1)
+    pace = np.maximum(1 - np.exp(-passed / (MEMORY_DAYS * DAY_MS)), passed / age)  # a plain mean while it is young
+    off = np.where(told, np.nan_to_num(flows.funding[i]) - np.nan_to_num(ledger.funding_mean), 0.0)
+    pace = np.where(told, np.minimum(pace, 0.5), 0.0)
+    ledger.funding_variance[...] = (1 - pace) * (ledger.funding_variance + pace * off**2)
+    ledger.funding_mean[...] += pace * off
+    swept_usd = swept.mean(axis=2).sum(axis=1) * ledger.unit_usd
+    fade = np.exp(-passed / DAY_MS)
+    fell = flows.closed[i] * ledger.unit_usd + flows.liquidated_usd[i]
+    ledger.swept_usd[...] = ledger.swept_usd * fade + swept_usd
+    ledger.explained_usd[...] = ledger.explained_usd * fade + np.where(swept_usd > 0, fell, 0.0)
+    ledger.gap_changes[old] += flows.jumps[i, old]
+    ledger.gap_change_usd[old] += flows.jump[i, old] * ledger.unit_usd[old]
+    ledger.volume_bars[heard & ~np.isnan(flows.volume[i])] += 1
+    ledger.seen[heard] = t

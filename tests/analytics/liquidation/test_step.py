@@ -1,0 +1,264 @@
+"""How the state moves: nothing is lost, only the mark and the traders remove, and an outage does neither."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.liquidation import MapState, Terms, advance, start, view
+from analytics.liquidation.prior import CLASSES, Particles
+from analytics.liquidation.state import NONE, STEP
+from tests.analytics.liquidation.market import MINUTE, T0, bars, breathe, wander
+
+
+def cells(state: MapState, book: int = 0) -> np.ndarray:
+    """Mass per cell [2, CLASSES, BINS, P]."""
+    return state.mass.shape[book].astype(np.float64) * state.mass.gain[book][:, :, None, :]
+
+
+def alive(state: MapState, book: int = 0) -> np.ndarray:
+    """Exposed mass per side, mean of the particles."""
+    return cells(state, book).sum(axis=(1, 2)).mean(axis=1)
+
+
+def check_conserved(state: MapState) -> None:
+    sides = state.mass.total.sum(axis=2)
+    wanted = np.broadcast_to(state.ledger.amount[:, None, None], sides.shape)
+    np.testing.assert_allclose(sides, wanted, rtol=1e-9)
+    assert (state.mass.total >= 0).all()
+    assert (state.mass.identified <= state.mass.total * (1 + 1e-9) + 1e-9).all()
+    for book in range(len(state.books)):  # cells are float32: a millionth of the book is their due
+        held = cells(state, book).sum(axis=2)
+        np.testing.assert_allclose(held, state.mass.total[book, :, :NONE], atol=2e-6 * state.ledger.amount[book])
+
+
+@pytest.mark.parametrize("policy", ["age_hazard", "pro_rata"])
+@pytest.mark.parametrize("payoff", ["linear", "inverse"])
+def test_both_sides_hold_the_open_interest_after_every_step(policy: str, payoff: str) -> None:
+    frame = bars(wander(150, 3, sd=0.004), breathe(150, 4, sd=0.02), payoff=payoff)
+    state = start("BTC", policy=policy)  # type: ignore[arg-type]  # parametrised words
+    for i in range(len(frame)):
+        state = advance(state, frame.iloc[i : i + 1], step_ms=MINUTE)
+        check_conserved(state)
+        assert state.ledger.amount[0] == pytest.approx(
+            frame["usd" if payoff == "inverse" else "base"].iloc[i], rel=1e-9
+        )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    moves=st.lists(
+        st.tuples(st.floats(-0.15, 0.15), st.floats(0, 3), st.floats(0, 0.5), st.floats(0, 0.5)),
+        min_size=2,
+        max_size=12,
+    )
+)
+def test_no_market_is_too_wild_to_conserve(moves: list[tuple[float, float, float, float]]) -> None:
+    returns, growth, opened, closed = (np.array(x) for x in zip(*moves, strict=True))
+    frame = bars(100 * np.exp(np.cumsum(returns)), 1000 * growth)
+    frame["opened"], frame["closed"] = opened * 1e5, closed * 1e5
+    state = advance(start("BTC"), frame, step_ms=MINUTE)
+    check_conserved(state)
+    assert np.isfinite(state.mass.shape).all()
+    answer = view(state, now=state.as_of or 0)
+    assert answer.reasons[0] == "unvalidated_map"
+
+
+def test_steps_one_by_one_equal_all_at_once() -> None:
+    frame = pd.concat(
+        [
+            bars(wander(60, 5), breathe(60, 6)),
+            bars(wander(60, 5), breathe(60, 7, start=5e8), venue="beta", instrument=2, payoff="inverse"),
+        ]
+    )
+    at_once = advance(start("BTC"), frame)
+    state = start("BTC")
+    for _, rows in frame.groupby("t"):
+        state = advance(state, rows)
+    np.testing.assert_allclose(state.mass.total, at_once.mass.total, rtol=1e-12)
+    np.testing.assert_array_equal(state.mass.shape, at_once.mass.shape)
+
+
+def test_advancing_leaves_the_old_state_as_it_was() -> None:
+    frame = bars(wander(20, 8), breathe(20, 9))
+    state = advance(start("BTC"), frame.iloc[:10])
+    shape, total = state.mass.shape.copy(), state.mass.total.copy()
+    advance(state, frame.iloc[10:])
+    np.testing.assert_array_equal(state.mass.shape, shape)
+    np.testing.assert_array_equal(state.mass.total, total)
+
+
+def test_the_mark_removes_what_it_goes_through_and_nothing_beyond() -> None:
+    before = advance(start("BTC"), bars([100.0, 100.0], [1000.0, 1100.0]))
+    # the open interest falls by what a fall to 97 kills, so nothing is left to rescale
+    low = 97.0
+    prices = np.exp((np.arange(cells(before).shape[2]) + before.offsets()[0] + 0.5) * STEP)
+    dead = cells(before)[0][:, prices >= low].sum(axis=(0, 1))
+    frame = bars([98.0], [1100.0 - dead.mean()], start=T0 + 2 * MINUTE)
+    frame["mark_low"], frame["mark_high"] = low, 100.0
+    after = advance(before, frame, step_ms=MINUTE)
+    assert dead.min() > 0
+    assert cells(after)[0][:, prices >= low].sum() == 0.0
+    survivors = cells(after)[0][:, prices < low].sum(axis=(1, 2))
+    np.testing.assert_allclose(survivors.sum(), cells(before)[0][:, prices < low].sum(), rtol=0.01)
+    assert after.ledger.swept_usd[0] == pytest.approx(dead.mean() * 98.0, rel=1e-5)
+    assert after.ledger.explained_usd[0] == pytest.approx(dead.mean() * 98.0, rel=1e-5)
+
+
+def test_shorts_die_above_and_longs_below() -> None:
+    before = advance(start("BTC"), bars([100.0], [1000.0]))
+    up = advance(before, bars([104.0], [1000.0], start=T0 + MINUTE).assign(mark_low=100.0, mark_high=104.0))
+    assert up.mass.total[0, 1, -2].sum() < 0.05 * before.mass.total[0, 1, -2].sum(), "100x shorts are gone"
+    assert up.mass.total[0, 0, -2].mean() == pytest.approx(before.mass.total[0, 0, -2].mean(), rel=1e-9)
+
+
+def test_an_opening_dies_where_its_leverage_says() -> None:
+    terms = {"alpha": Terms(100.0, 0.005)}
+    before = advance(start("BTC", terms), bars([100.0], [1e-9]))
+    after = advance(before, bars([100.0], [1000.0], start=T0 + MINUTE))
+    tenfold = cells(after)[:, 4].sum(axis=-1)  # [2, BINS]
+    for side, expected in ((0, 100 * 0.9 / 0.995), (1, 100 * 1.1 / 1.005)):
+        where = (np.arange(tenfold.shape[1]) + after.offsets()[side] + 0.5) * STEP
+        assert np.exp((tenfold[side] * where).sum() / tenfold[side].sum()) == pytest.approx(expected, rel=1e-5)
+    exposed = after.mass.total[0, :, :NONE].sum(axis=1)
+    np.testing.assert_allclose(exposed, 1000 * np.stack([Particles().exposed] * 2), rtol=1e-6)
+
+
+def test_rungs_above_the_venues_maximum_stay_empty() -> None:
+    state = advance(start("BTC", {"alpha": Terms(20.0)}), bars(wander(10, 1), breathe(10, 2)))
+    assert state.mass.total[0, :, 7:NONE].sum() == 0.0
+    assert (state.mass.total[0, :, 6] > 0).all()
+
+
+def test_high_leverage_closes_first_by_age_hazard_and_alike_pro_rata() -> None:
+    frame = bars([100.0, 100.0, 100.0], [1000.0, 2000.0, 1500.0])
+    for policy in ("age_hazard", "pro_rata"):
+        state = start("BTC", policy=policy)  # type: ignore[arg-type]  # both are words of Policy
+        opened, closed = advance(state, frame.iloc[:2]), advance(state, frame)
+        left = (closed.mass.total / opened.mass.total).mean(axis=-1)[0, 0]
+        if policy == "pro_rata":
+            np.testing.assert_allclose(left, 0.75, rtol=1e-9)
+        else:
+            assert (np.diff(left[:CLASSES]) <= 1e-12).all()
+            assert left[CLASSES - 1] < 0.3 < 0.75 < left[NONE]
+        check_conserved(closed)
+
+
+def test_a_mirrored_market_gives_a_mirrored_map() -> None:
+    """Linear in p and inverse in 1/p are one market told by the other side: longs become shorts at the mirrored bin."""
+    n = 2000
+    marks, amounts = np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.001, n))), breathe(n, 2, sd=0.005)
+    rates = np.random.default_rng(3).normal(1e-4, 1e-4, n)
+    one = advance(start("BTC"), bars(marks, amounts, funding=rates))
+    other = advance(start("BTC"), bars(1 / marks, amounts, funding=-rates, payoff="inverse"))
+    assert other.centre == -one.centre
+    for side in (0, 1):
+        here, there = cells(one)[side], cells(other)[1 - side][:, ::-1]
+        # side 0 of one spans centre - REACH .. centre + MARGIN; side 1 of the other is its mirror image
+        np.testing.assert_allclose(here, there, rtol=1e-3, atol=1e-6 * amounts[-1])
+        np.testing.assert_allclose(one.mass.total[0, side], other.mass.total[0, 1 - side], rtol=1e-9)
+    assert abs(alive(one)[0] / alive(one)[1] - 1) > 1e-3, "the sides differ, so the mirror shows something"
+
+
+def test_crowded_funding_exposes_the_crowd() -> None:
+    n = 2 * 24 * 60
+    rates = np.where(np.arange(n) < n - 60, 1e-4 + 1e-6 * np.sin(np.arange(n)), 5e-4)
+    amounts = np.where(np.arange(n) < n - 30, 1000.0, 3000.0)
+    state = advance(start("BTC"), bars(np.full(n, 100.0), amounts, funding=rates))
+    longs, shorts = alive(state)
+    assert longs > shorts * 1.05
+
+
+def outage(marks: list[float], amounts: list[float], hole: slice) -> pd.DataFrame:
+    frame = bars(marks, amounts)
+    return frame.drop(frame.index[hole])
+
+
+def test_an_outage_removes_nothing_and_books_a_gap() -> None:
+    n = 40
+    amounts = [1000.0 + 10 * i for i in range(n)]
+    frame = bars([100.0] * n, amounts)
+    before = advance(start("BTC"), frame.iloc[:20])
+    other = bars([100.0] * n, [500.0] * n, venue="beta", instrument=2)
+    during = advance(before, other.iloc[20:30], step_ms=MINUTE)
+    np.testing.assert_array_equal(during.mass.total[0], before.mass.total[0])
+    np.testing.assert_array_equal(during.mass.shape[0], before.mass.shape[0])
+    back = frame.iloc[30:31].assign(native=50_000.0, base=500.0, usd=50_000.0)
+    after = advance(during, back, step_ms=MINUTE)
+    fallen = after.mass.total[0] / before.mass.total[0]
+    np.testing.assert_allclose(fallen, 500 / 1190, rtol=1e-9, err_msg="pro rata, no class is closed first")
+    assert (after.ledger.gap_changes[0], after.ledger.swept_usd[0]) == (1, 0.0)
+    assert after.ledger.gap_change_usd[0] == pytest.approx((500 - 1190) * 100)
+    check_conserved(after)
+
+
+def test_growth_across_a_gap_is_legacy_and_not_an_opening() -> None:
+    frame = outage([100.0] * 40, [1000.0 + 10 * i for i in range(40)], slice(20, 30))
+    state = advance(start("BTC"), frame, step_ms=MINUTE)
+    seen = state.mass.identified[0].sum(axis=1).mean()
+    assert seen == pytest.approx(10 * 19 + 10 * 9, rel=1e-9)
+    assert state.ledger.gap_changes[0] == 1
+
+
+def test_one_missing_bar_is_no_outage() -> None:
+    state = advance(start("BTC"), outage([100.0] * 10, [1000.0 + i for i in range(10)], slice(5, 6)))
+    assert state.ledger.gap_changes[0] == 0
+
+
+def test_silent_bars_count_as_missing() -> None:
+    frame = bars([100.0] * 4, [1000.0, 1000.0, 10.0, 10.0])
+    frame["covered_s"] = [60.0, 60.0, 0.0, 0.0]
+    assert advance(start("BTC"), frame).ledger.amount[0] == 1000.0
+
+
+def test_gross_flow_inside_a_bar_refreshes_entries() -> None:
+    still = bars([100.0] * 3, [1000.0] * 3)
+    busy = still.assign(opened=[0.0, 5_000.0, 5_000.0], closed=[0.0, 5_000.0, 5_000.0])  # native: a hundredth of a coin
+    calm, churned = (view(advance(start("BTC"), x), now=T0) for x in (still, busy))
+    assert calm.identified_share == 0.0
+    assert churned.identified_share == pytest.approx(1 - 0.95**2, rel=0.02)
+
+
+def test_volume_transfers_refresh_entries_without_changing_open_interest() -> None:
+    state = advance(start("BTC"), bars([100.0] * 3, [1000.0] * 3).assign(volume=200.0))
+    check_conserved(state)
+    answer = view(state, now=state.as_of or 0)
+    assert answer.identified_share == pytest.approx(1 - (1 - 0.2 * 0.2) ** 2, rel=0.02)
+    assert "volume_unavailable" not in answer.reasons
+
+
+def test_an_instrument_that_falls_silent_keeps_its_share_of_the_book() -> None:
+    first, second = bars([100.0] * 9, [1000.0] * 9), bars([100.0] * 5, [500.0] * 5, instrument=2)
+    state = advance(start("BTC"), pd.concat([first, second]))
+    assert len(state.books) == 1
+    assert state.ledger.amount[0] == 1500.0
+
+
+def test_late_doubled_and_impossible_bars_are_counted_and_left_out() -> None:
+    frame = bars([100.0, 101.0, 102.0], [1000.0, 1001.0, 1002.0])
+    state = advance(start("BTC"), frame)
+    again = advance(state, frame.iloc[:2])
+    assert (again.rejected, again.ledger.amount[0]) == (2, 1002.0)
+    bad = bars([100.0] * 3, [1000.0] * 3, start=T0 + 3 * MINUTE)
+    bad["mark"], bad["base"], bad["usd"] = [np.nan, 100.0, 100.0], [1.0, np.inf, 1.0], [1.0, 1.0, -1.0]
+    assert advance(state, bad).rejected == 3
+    assert advance(start("BTC"), bad).books == ()
+
+
+def test_a_missing_column_is_named() -> None:
+    with pytest.raises(ValueError, match="payoff"):
+        advance(start("BTC"), bars([1.0], [1.0]).drop(columns="payoff"))
+
+
+def test_no_bars_no_change() -> None:
+    state = start("BTC")
+    assert advance(state, bars([], [])) is state
+
+
+def test_far_moves_and_zero_open_interest_break_nothing() -> None:
+    frame = bars([100.0, 300.0, 1.0, 1.0, 50.0], [1000.0, 900.0, 0.0, 0.0, 10.0])
+    state = start("BTC")
+    for i in range(len(frame)):
+        state = advance(state, frame.iloc[i : i + 1], step_ms=MINUTE)
+        check_conserved(state)

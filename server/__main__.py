@@ -20,7 +20,9 @@ app = typer.Typer(
 )
 
 Port = Annotated[int | None, typer.Option("--port", help="Port on 127.0.0.1; 0 takes any free one.")]
-Venues = Annotated[str | None, typer.Option("--venues", help="Venues, with commas; or 'all'.")]
+Venues = Annotated[
+    str | None, typer.Option("--venues", help="Venues, with commas; or 'all'; or 'none' to collect nothing.")
+]
 Assets = Annotated[str | None, typer.Option("--assets", help="Coins, with commas; or 'all'. [default: BTC,ETH,SOL]")]
 
 
@@ -84,10 +86,15 @@ def demo(
     """The whole product against a made-up market, until Ctrl-C. Every row and answer says that it is simulated."""
     settings = chosen("demo", port, venues, assets)
     from server.app import ServeError
-    from server.demo import demo, read_fault
+    from server.demo import demo
     from server.loop import run
+    from simulator.faults import FaultError, parse_fault
 
-    faults = [read_fault(words, settings.venues or venue_names()) for words in fault or []]
+    try:
+        faults = [parse_fault(words, settings.venues or venue_names()) for words in fault or []]
+    except FaultError as wrong:
+        complain(f"--fault: {wrong}")
+        raise typer.Exit(2) from None
     logged()
     try:
         run(demo, settings, faults, seed, say)
@@ -139,10 +146,11 @@ def decode(venue: Annotated[str, typer.Argument(help="Whose frames they are.")])
         complain(f"unknown venue {venue!r}. {near(venue, venue_names(), 30)}")
         raise typer.Exit(2)
     from collectors.decode import decode
+    from collectors.venues import VENUES
 
     try:
-        for said in decode(venue, sys.stdin):
-            print(json.dumps(said), flush=True)
+        for line in decode(VENUES[venue], sys.stdin):
+            print(line, flush=True)
     except BrokenPipeError:
         sys.stderr.close()  # the reader has left; nobody is there to tell
 
@@ -152,10 +160,11 @@ def chosen(mode: Mode, port: int | None = None, venues: str | None = None, asset
 
 
 def logged() -> None:
-    """Logs go to standard error: warnings of others, everything that we say from `info` on."""
+    """Logs go to standard error: warnings, and what becomes of each venue."""
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("collectors.supervisor").setLevel(logging.INFO)
 
 
 def say(words: str) -> None:

@@ -72,8 +72,8 @@ class Resilient(httpx2.AsyncBaseTransport):
 def aimed(request: httpx2.Request, url: str) -> httpx2.Request:
     """The same request, to where the daemon is."""
     at = httpx2.URL(url)
-    headers = [(k, v) for k, v in request.headers.raw if k.lower() != b"host"]
     target = at.copy_with(path="/mcp") if at.path in ("", "/") else at
+    headers = [(b"host", at.netloc), *((k, v) for k, v in request.headers.raw if k.lower() != b"host")]
     return httpx2.Request(request.method, target, headers=headers, stream=request.stream, extensions=request.extensions)
 
 

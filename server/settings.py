@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +15,8 @@ from pkgutil import iter_modules
 from typing import Any, Literal
 
 from platformdirs import user_data_path
+
+from analytics.settings import Settings as Thresholds
 
 Mode = Literal["live", "demo"]
 PORTS: Mapping[Mode, int] = {"live": 8787, "demo": 8788}
@@ -42,6 +44,7 @@ class Settings:
     store_url: str | None = None  # None: a file in the home
     raw_days: float = 30.0  # how long raw readings are kept
     poll_every_s: Mapping[str, float] = field(default_factory=dict[str, float])  # by venue
+    thresholds: Thresholds = field(default_factory=Thresholds)  # of the analyses
     config: Path | None = None  # the file that was read, if there is one
 
     @property
@@ -96,6 +99,7 @@ def load(
         store_url=read.get("store.url"),
         raw_days=read.get("store.raw_days", 30.0),
         poll_every_s={key.split(".")[1]: value for key, value in read.items() if key.startswith("poll.")},
+        thresholds=Thresholds(**{key.split(".")[1]: v for key, v in read.items() if key.startswith("analytics.")}),
     )
 
 
@@ -197,9 +201,11 @@ def read_venues(said: Said, known: tuple[str, ...]) -> tuple[str, ...] | None:
     chosen = [name.lower() for name in names(said)]
     if chosen == ["all"]:
         return None
+    if chosen == ["none"]:  # serve what the store has, and ask nobody
+        return ()
     for name in chosen:
         if name not in known:
-            raise SettingsError(f"{said.where}: unknown venue {name!r}. {near(name, (*known, 'all'), 30)}")
+            raise SettingsError(f"{said.where}: unknown venue {name!r}. {near(name, (*known, 'all', 'none'), 30)}")
     return tuple(chosen)
 
 
@@ -254,6 +260,13 @@ def read_number(least: float, most: float, whole: bool = False) -> Callable[[Sai
     return read
 
 
+def read_threshold(like: float) -> Callable[[Said, tuple[str, ...]], float]:
+    """A reader of numbers of the same kind and sign as the default."""
+    low, high = (-1e9, 0.0) if like < 0 else (0.0, 1e9)
+    return read_number(low, high, whole=isinstance(like, int))
+
+
+THRESHOLDS = {f.name: f.default for f in fields(Thresholds) if isinstance(f.default, int | float)}
 READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
     "venues": read_venues,
     "assets": read_assets,
@@ -263,4 +276,5 @@ READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
     "store.url": read_text,
     "store.raw_days": read_number(0.01, 36_500),
     "poll.*.every_s": read_number(0.5, 86_400),
+    **{f"analytics.{name}": read_threshold(like) for name, like in THRESHOLDS.items()},
 }

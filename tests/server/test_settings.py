@@ -52,6 +52,7 @@ def test_the_demo_does_not_take_the_live_port_or_store_from_the_file(tmp_path: P
 def test_all_means_no_limit(tmp_path: Path) -> None:
     got = read(tmp_path, 'venues = ["all"]\nassets = "all"\n')
     assert (got.venues, got.assets) == (None, None)
+    assert read(tmp_path, venues="none").venues == ()
 
 
 def test_assets_and_venues_are_read_from_lists_and_texts(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_assets_and_venues_are_read_from_lists_and_texts(tmp_path: Path) -> None
         ('assets = ["BTC"]\n[http\n', "not valid TOML: Expected ']' at the end of a table declaration (at line 2"),
         (
             '# who\nvenues = ["nothern"]\n',
-            "line 2, venues: unknown venue 'nothern'. Did you mean northern or southern? There is: all, nor",
+            "line 2, venues: unknown venue 'nothern'. Did you mean northern or southern? There is: all, none, nor",
         ),
         ('assets = ["BTCUSDT"]\n', "line 1, assets: 'BTCUSDT' is a symbol, not an asset. Did you mean BTC?"),
         ("assets = [1]\n", "line 1, assets: wants names"),

@@ -1,0 +1,82 @@
+"""What tools answer: one shape for all, because a model that has read one answer can then read every other.
+
+Most hosts show the model `structuredContent` and drop the text, others do the reverse, so both halves are complete. The
+table is columnar: the names once, then rows; it costs half the tokens of a list of objects.
+"""
+
+from datetime import UTC, datetime
+from math import isfinite
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Cell = str | int | float | bool | None
+
+
+class Coverage(BaseModel):
+    """Which venues an answer rests on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    share: float | None = Field(default=None, description="0..1: fresh venues' part of the usual open interest")
+    venues_ok: list[str] = Field(default_factory=list[str])
+    venues_carried: list[str] = Field(default_factory=list[str], description="silent; last known quantity stands in")
+    venues_stale: list[str] = Field(default_factory=list[str])
+    venues_missing: list[str] = Field(default_factory=list[str], description="excluded or never heard")
+
+
+class Answer(BaseModel):
+    """One answer. Shares are fractions of 1, times RFC 3339 UTC, numbers rounded to five significant digits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    summary: str
+    as_of: str = Field(description="RFC 3339, UTC")
+    simulated: bool = Field(description="true: a made-up market, no real data")
+    asset: str | None = None
+    figures: dict[str, Cell] = Field(
+        default_factory=dict[str, Cell], description="single numbers, units in their names"
+    )
+    columns: list[str] = Field(default_factory=list[str])
+    rows: list[list[Cell]] = Field(default_factory=list[list[Cell]])
+    coverage: Coverage = Field(default_factory=Coverage)
+    warnings: list[str] = Field(default_factory=list[str])
+    truncated: bool = False
+    next: str = ""
+
+    def text(self) -> str:
+        """The same for hosts that show text: summary, figures, the table as TSV, what to mind, what to ask next."""
+        lines = ["SIMULATED DATA. " + self.summary if self.simulated else self.summary, f"as of {self.as_of}"]
+        lines += [f"{name}\t{shown(value)}" for name, value in self.figures.items()]
+        if self.columns:
+            lines.append("\t".join(self.columns))
+            lines += ["\t".join(shown(cell) for cell in row) for row in self.rows]
+        if self.coverage != Coverage():
+            lines.append(f"coverage: {self.coverage.model_dump_json(exclude_defaults=True)}")
+        lines += [f"warning: {words}" for words in self.warnings]
+        if self.truncated:
+            lines.append("truncated: there are more rows")
+        if self.next:
+            lines.append(f"next: {self.next}")
+        return "\n".join(lines)
+
+
+def shown(cell: Cell) -> str:
+    """A cell in the text half; an unknown is a dash, never an empty place or a zero."""
+    return "-" if cell is None else f"{cell:.5g}" if isinstance(cell, float) and abs(cell) < 1e5 else str(cell)
+
+
+def rounded(value: float | None, digits: int = 5) -> float | None:
+    """Five significant digits; None stays None, and what is no number becomes None, since JSON has no word for it."""
+    if value is None or not isfinite(value):
+        return None
+    return float(f"{value:.{digits}g}")
+
+
+def utc(ms: int) -> str:
+    """Milliseconds UTC as RFC 3339: 2026-11-21T23:00:35Z."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def age_s(now: int, then: int | None) -> float | None:
+    """Seconds from `then` to `now`, both ms UTC, to a tenth."""
+    return None if then is None else round(max(0, now - then) / 1000, 1)

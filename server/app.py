@@ -1,0 +1,193 @@
+"""Puts the house together: store, collectors, clock, tools, REST and page in one process. It alone knows them all."""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+from anyio import to_thread
+from starlette.types import ASGIApp
+
+from collectors import supervisor
+from collectors.http import Address, real, utc_ms
+from collectors.supervisor import Collecting
+from collectors.venue import Venue
+from collectors.venues import VENUES
+from server import daemon, listener, protocol
+from server.clock import keep
+from server.daemon import Daemon, DaemonError
+from server.jobs import jobs
+from server.page import add_page
+from server.rest import SECURITY, add_routes
+from server.settings import Settings
+from server.tools import TOOLS, House
+from store.engine import REFUSALS, Store, open_store
+from store.migrations import VERSION as SCHEMA
+from store.reader import Reader
+from store.records import Hold, Kind
+from store.writer import Writer
+
+log = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+FLUSH_S = 5.0  # what the last batches may take when we stop
+STARTED_S = 20.0  # what the HTTP server may take to listen
+
+
+class ServeError(Exception):
+    """Why we cannot serve, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An open store and its two ends."""
+
+    store: Store
+    writer: Writer
+    reader: Reader
+
+
+async def nothing(_: object) -> None:
+    """What most worlds need to prepare."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where data come from. The default is the real one; the demo puts another in its place."""
+
+    address: Address = real
+    simulated: bool = False
+    venues: Sequence[Venue] = field(default_factory=lambda: tuple(VENUES.values()))  # what the settings choose from
+    prepare: Callable[[Kept], Awaitable[None]] = nothing  # before anything is collected or answered
+    ready: Callable[[str], Awaitable[None]] = nothing  # once we answer, with our url
+
+
+async def serve(settings: Settings, say: Say, world: World | None = None) -> None:
+    """Serve until SIGTERM, SIGINT or cancellation; then write what waits and leave. Raises ServeError."""
+    world = World() if world is None else world
+    await refuse_a_second(settings)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with listening(settings) as line:
+        url = f"http://{settings.host}:{line.getsockname()[1]}"
+        async with kept(settings, world.simulated) as store, anyio.create_task_group() as tasks:
+            tasks.start_soon(stop_on_signal, tasks.cancel_scope, say)
+            if store.store.replaced is not None:
+                say(f"The store was damaged. It was moved to {store.store.replaced}; a new one was started.")
+            await world.prepare(store)
+            chosen = [v for v in world.venues if settings.venues is None or v.id in settings.venues]
+            store.writer.register(chosen)
+            tasks.start_soon(keep, jobs(settings, store.writer, store.reader))
+            tasks.start_soon(collect, settings, chosen, store, world)
+            async with answering(face(settings, store, world.simulated), line):
+                me = Daemon(pid=os.getpid(), version=daemon.VERSION, url=url, mode=settings.mode)
+                daemon.describe(settings.home, me)
+                say(f"MCP   {url}/mcp\npage  {url}/\nstore {store.store.path}")
+                try:
+                    await world.ready(url)
+                    await anyio.sleep_forever()
+                finally:
+                    daemon.forget(settings.home, me.pid)
+
+
+async def refuse_a_second(settings: Settings) -> None:
+    try:
+        other = await daemon.running(settings)
+    except DaemonError as of_another_version:
+        raise ServeError(str(of_another_version)) from None
+    if other is not None:
+        raise ServeError(f"A crossoi {other.mode} daemon runs already: pid {other.pid}, {other.url}. `crossoi status`.")
+
+
+def listening(settings: Settings) -> socket.socket:
+    try:
+        return listener.bind(settings.host, settings.port)
+    except listener.PortTakenError as taken:
+        raise ServeError(f"{taken} Choose another with --port.") from None
+
+
+@asynccontextmanager
+async def kept(settings: Settings, simulated: bool) -> AsyncGenerator[Kept]:
+    """The store, open; flushed and closed at the end whatever happens."""
+    try:
+        store = await to_thread.run_sync(open_store, settings.store, settings.mode)
+    except REFUSALS as refused:
+        raise ServeError(str(refused)) from None
+    writer = Writer(store, simulated)
+    try:
+        yield Kept(store, writer, Reader(store, writer.latest))
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(writer.close, FLUSH_S)
+            await to_thread.run_sync(store.close)
+
+
+async def collect(settings: Settings, venues: Sequence[Venue], store: Kept, world: World) -> None:
+    kinds = frozenset(Kind) if settings.universe == "all" else frozenset({Kind(settings.universe)})
+    collecting = Collecting(
+        assets=None if settings.assets is None else frozenset(settings.assets),
+        universe=kinds,
+        poll_every=settings.poll_every_s,
+        simulated=world.simulated,
+    )
+    held = await to_thread.run_sync(store.reader.holds)
+    holds = [Hold(str(row["venue"]), int(row["until"]), str(row["reason"])) for row in held.to_dict("records")]
+    await supervisor.run(venues, store.writer.put, collecting=collecting, address=world.address, holds=holds)
+
+
+def face(settings: Settings, store: Kept, simulated: bool) -> ASGIApp:
+    """MCP, REST and the page as one application."""
+    house = House(
+        reader=store.reader,
+        simulated=simulated,
+        version=daemon.VERSION,
+        started=utc_ms(),
+        now=utc_ms,
+        thresholds=settings.thresholds,
+        folder=settings.home,
+    )
+    server = protocol.build(TOOLS, house, daemon.VERSION)
+    health = {
+        "version": daemon.VERSION,
+        "mode": settings.mode,
+        "schema": SCHEMA,
+        "pid": os.getpid(),
+        "assets": list(settings.assets) if settings.assets is not None else None,
+    }
+    add_routes(server, [function.__name__ for function in TOOLS], health)
+    add_page(server)
+    # Stateless: a client need not know that we restarted. No plain JSON: it drops progress.
+    return server.streamable_http_app(
+        host=settings.host, stateless_http=True, json_response=False, transport_security=SECURITY
+    )
+
+
+@asynccontextmanager
+async def answering(app: ASGIApp, line: socket.socket) -> AsyncGenerator[None]:
+    """The HTTP server, from its first answer on; ended gently, because a cancelled one would not close its streams."""
+    server = listener.server(app)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run_server, server, line)
+        try:
+            with anyio.fail_after(STARTED_S):
+                while not server.started:  # noqa: ASYNC110 - uvicorn tells by a flag only
+                    await anyio.sleep(0.01)
+            yield
+        finally:
+            server.should_exit = True
+
+
+async def run_server(server: listener.Quiet, line: socket.socket) -> None:
+    with anyio.CancelScope(shield=True):  # ends by `should_exit`, and within listener.GOODBYE_S after that
+        await server.serve(sockets=[line])
+
+
+async def stop_on_signal(scope: anyio.CancelScope, say: Say) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for received in signals:
+            say(f"{signal.Signals(received).name}: writing what waits, then leaving.")
+            scope.cancel()
+            return

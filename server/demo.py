@@ -1,0 +1,140 @@
+"""`crossoi demo`: the whole product against a made-up market, in a home and a store of its own."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import TextContent
+
+from collectors.http import utc_ms
+from collectors.venue import Venue
+from collectors.venues import VENUES
+from server.app import Kept, Say, ServeError, World, serve
+from server.settings import Settings
+from server.tools import TOOLS
+from simulator.episodes import Episode, schedule
+from simulator.exchange import Exchange, exchange
+from simulator.faults import Fault
+from simulator.market import COINS, Contract, Market
+from simulator.script import Script, contracts, load_all
+
+FORGETFUL_MS = 30 * 86_400_000  # a market older than this begins anew; it knows sixty days to come
+WARM_S = 30.0  # how long the first answers wait for every venue to be heard
+SHOWN = 12  # lines of each first answer
+QUESTIONS: Mapping[str, Mapping[str, Any]] = {
+    "get_open_interest": {"asset": "BTC"},
+    "get_chart_value": {"metric_id": "derivatives-oi-aggregated-all-exchanges", "timeframe": "90d"},
+    "get_oi_divergence": {"asset": "BTC"},
+    "get_concentration": {"asset": "BTC"},
+    "get_liquidation_map": {"asset": "BTC"},
+    "get_status": {},
+}
+
+
+async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say) -> None:
+    """Run the demo until it is told to stop. Raises ServeError."""
+    scripts = {id: script for id, script in load_all().items() if id in VENUES and wanted(settings, id)}
+    if not scripts:
+        raise ServeError(f"The simulator plays none of the chosen venues. It plays: {', '.join(load_all())}.")
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    start = beginning(settings, seed, say)
+    market = market_of(scripts, seed, start)
+    say(f"The market is made up (seed {seed}); it plays {', '.join(scripts)}.")
+    async with exchange(scripts, market, faults=faults) as floor, anyio.create_task_group() as tasks:
+        for episode in market.episodes(utc_ms(), utc_ms() + 86_400_000):
+            if episode.kind == "outage":
+                tasks.start_soon(outage, floor, episode)
+        world = World(
+            address=partial(stand_in, floor),
+            simulated=True,
+            venues=[VENUES[id] for id in scripts],
+            prepare=partial(remember, market, start, say),
+            ready=partial(introduce, settings, say),
+        )
+        await serve(settings, say, world)
+        tasks.cancel_scope.cancel()
+
+
+def wanted(settings: Settings, venue: str) -> bool:
+    return settings.venues is None or venue in settings.venues
+
+
+def stand_in(floor: Exchange, venue: Venue, url: str) -> str:
+    return floor.address(venue.id, url)
+
+
+def beginning(settings: Settings, seed: int, say: Say) -> int:
+    """When this home's market began, ms UTC: kept, so that a second demo goes on where the first one stopped."""
+    note, now = settings.home / "market.json", utc_ms()
+    told: dict[str, int] = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+    if told.get("seed") == seed and now - told.get("start_ms", 0) < FORGETFUL_MS:
+        return told["start_ms"]
+    store = Path(settings.store)
+    if store.exists():
+        aside = store.with_name(f"{store.name}.old-{now}")
+        store.rename(aside)
+        say(f"Another market begins; the store of the last one is kept as {aside}.")
+    note.write_text(json.dumps({"seed": seed, "start_ms": now}), encoding="utf-8")
+    return now
+
+
+def market_of(scripts: Mapping[str, Script], seed: int, start_ms: int) -> Market:
+    """A market of every contract that the venues' scripts list, with an episode every ten minutes."""
+    listed = [
+        Contract(id, c.segment, c.symbol, c.asset, VENUES[id].cls, funding_interval_h=c.funding_interval_h or 8.0)
+        for id, script in scripts.items()
+        for c in contracts(script)
+        if c.asset in COINS
+    ]
+    held = {c.venue: (c.venue, c.cls, COINS[c.asset] / len(scripts)) for c in listed if c.asset == "BTC"}
+    return Market(listed, seed=seed, start_ms=start_ms, script=schedule(list(held.values()), "BTC", start_ms))
+
+
+async def outage(floor: Exchange, episode: Episode) -> None:
+    """A scripted outage: the venue goes down and comes back."""
+    await anyio.sleep(max(0, episode.start_ms - utc_ms()) / 1000)
+    floor.fault(episode.leader, "down")
+    await anyio.sleep((episode.end_ms - episode.start_ms) / 1000)
+    floor.fault(episode.leader, None)
+
+
+async def remember(market: Market, start_ms: int, say: Say, store: Kept) -> None:
+    """Give an empty store the market's past, so that every percentile has its year (decisions.md, 27)."""
+
+
+async def introduce(settings: Settings, say: Say, url: str) -> None:
+    """Say where to connect, and show a first answer of each named tool, asked over our own HTTP like any client."""
+    command = Path(sys.executable).with_name("crossoi")
+    client = {"mcpServers": {"crossoi-demo": {"command": str(command), "args": ["mcp", "--demo"]}}}
+    say(f"\nA client's configuration:\n{json.dumps(client, indent=2)}\nor over HTTP: {url}/mcp\n")
+    served = {function.__name__ for function in TOOLS}
+    async with (
+        httpx2.AsyncClient(timeout=60, trust_env=False) as http,
+        Client(streamable_http_client(f"{url}/mcp", http_client=http)) as asking,
+    ):
+        say("Waiting for the venues to be heard.")
+        with anyio.move_on_after(WARM_S):
+            while not await warm(asking):  # noqa: ASYNC110 - asked over HTTP, like any client
+                await anyio.sleep(0.5)
+        for name, arguments in QUESTIONS.items():
+            if name in served:
+                result = await asking.call_tool(name, dict(arguments))
+                text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+                lines = text.splitlines()
+                more = [f"... {len(lines) - SHOWN} lines more"] if len(lines) > SHOWN else []
+                say("\n".join([f"--- {name} {json.dumps(arguments)}", *lines[:SHOWN], *more, ""]))
+    say(f"The page: {url}/   (SIMULATED data; Ctrl-C ends the demo)")
+
+
+async def warm(asking: Client) -> bool:
+    """Whether every venue is heard."""
+    told: dict[str, Any] = (await asking.call_tool("get_status", {})).structured_content or {}
+    states = [row[told["columns"].index("state")] for row in told.get("rows", [])]
+    return bool(states) and all(state == "live" for state in states)

@@ -1,0 +1,96 @@
+"""Whom we hear, and how well."""
+
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+import pandas as pd
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import Field
+
+from server.answers import Answer, Coverage, age_s, rounded, utc
+from server.tools.house import House
+
+DAY_MS = 86_400_000
+FINE = frozenset({"live", "connecting", "waiting", "closed"})  # states that need no warning
+COLUMNS = [
+    "venue", "segment", "state", "state_age_s", "last_seen_age_s", "cadence_s", "symbols", "symbols_live",
+    "unreadable_frames", "gaps_24h", "detail",
+]  # fmt: skip
+
+
+def get_status(
+    house: House,
+    venue: Annotated[str | None, Field(description="One venue's id; all if left out")] = None,
+) -> Answer:
+    """Which venues are heard right now, how old their last data are, and what is missing.
+
+    Use it when another answer warns of missing or old venues, or before relying on numbers of this minute.
+
+    Rows, one a venue and segment: state (live, connecting, mute, stale, waiting, limited, refused, blocked, down or
+    closed), state_age_s, last_seen_age_s, cadence_s (seconds between data), symbols, symbols_live, unreadable_frames,
+    gaps_24h (interruptions begun or open in the last day), detail (the reason, in the venue's words).
+    """
+    now = house.now()
+    said = [row for row in records(house.reader.health()) if row["ts"] >= house.started]
+    venues = sorted({str(row["venue"]) for row in said})
+    if venue is not None and venue not in venues:
+        near = get_close_matches(venue.lower(), venues, 2)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise ToolError(f"Unknown venue {venue!r}.{hint} Heard of in this run: {', '.join(venues) or 'none yet'}.")
+    gaps = records(house.reader.gaps(now - DAY_MS, now, venue=venue))
+    segments = [row for row in said if row["symbol"] == "" and venue in (None, row["venue"])]
+    rows = [segment_row(now, row, said, gaps) for row in sorted(segments, key=lambda r: (r["venue"], r["segment"]))]
+    ok = sorted({str(row["venue"]) for row in segments if row["state"] == "live"})
+    missing = sorted({str(row["venue"]) for row in segments} - set(ok))
+    return Answer(
+        summary=f"{len(ok)} of {len(ok) + len(missing)} venues are live"
+        + (f"; not: {', '.join(missing)}" if missing else "" if ok else "; none has spoken yet"),
+        as_of=utc(now),
+        simulated=house.simulated,
+        figures={
+            "uptime_s": age_s(now, house.started),
+            "version": house.version,
+            "open_gaps": sum(1 for gap in gaps if whole(gap["end"]) is None),
+        },
+        columns=COLUMNS,
+        rows=rows,
+        coverage=Coverage(venues_ok=ok, venues_missing=missing),
+        warnings=[
+            f"{row['venue']} {row['segment']} is {row['state']}: {row['detail'] or 'no reason given'}"
+            for row in segments
+            if row["state"] not in FINE
+        ],
+        next="get_open_interest for the numbers" if ok else "ask again in some seconds",
+    )
+
+
+def segment_row(now: int, row: dict[str, Any], said: list[dict[str, Any]], gaps: list[dict[str, Any]]) -> list[Any]:
+    """One row of the answer, in the order of COLUMNS."""
+
+    def mine(other: dict[str, Any]) -> bool:
+        return (other["venue"], other["segment"]) == (row["venue"], row["segment"])
+
+    states = [other["state"] for other in said if mine(other) and other["symbol"] != ""]
+    return [
+        row["venue"],
+        row["segment"],
+        row["state"],
+        age_s(now, whole(row["since"])),
+        age_s(now, whole(row["last_seen"])),
+        rounded(row["cadence_s"]),
+        len(states),
+        states.count("live"),
+        int(row["unreadable"]),
+        sum(1 for gap in gaps if mine(gap)),
+        row["detail"] or None,
+    ]
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame's rows."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def whole(value: float | None) -> int | None:
+    """A count or a time out of a frame, in which an unknown is NaN or None."""
+    return None if value is None or pd.isna(value) else int(value)

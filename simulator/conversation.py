@@ -228,7 +228,7 @@ class Conversation:
         found = [
             (contract, forced)
             for contract in sub.meant.contracts
-            if contract.collect
+            if views.quote(contract, now_ms) is not None
             for forced in views.quotes.forced(
                 views.script.venue, contract.segment, contract.symbol, sub.heard_ms, now_ms
             )

@@ -64,10 +64,13 @@ class Market:
         self.size_knots = {key: self._size(c, hours) for key, c in self.contracts.items()}
         self._minutes = lru_cache(maxsize=4096)(self._bridge)
 
-    def quote(self, venue: str, segment: str, symbol: str, now_ms: int) -> Quote:
-        """What the contract shows at a moment."""
-        contract = self.contracts[venue, segment, symbol]
-        key = (venue, segment, symbol)
+    def quote(self, venue: str, segment: str, symbol: str, now_ms: int) -> Quote | None:
+        """What the contract shows at a moment. None for one that is not traded here."""
+        contract = self.contracts.get((venue, segment, symbol))
+        return None if contract is None else self._shown(contract, now_ms)
+
+    def _shown(self, contract: Contract, now_ms: int) -> Quote:
+        key = (contract.venue, contract.segment, contract.symbol)
         spot = self._at(("price", contract.asset), now_ms) + self.script.price(contract.asset, now_ms)
         own = self._at(key, now_ms) + self._at(("common", contract.asset), now_ms)
         own += self.script.size(contract, now_ms) + self._jitter(key, now_ms // 1000) * 4e-5
@@ -78,8 +81,9 @@ class Market:
         self, venue: str, segment: str, symbol: str, start_ms: int, end_ms: int, step_ms: int
     ) -> Sequence[tuple[int, Quote]]:
         """The contract's own history, at every multiple of `step_ms` from `start_ms` to `end_ms`, both included."""
+        contract = self.contracts[venue, segment, symbol]
         first = -(-start_ms // step_ms) * step_ms
-        return [(t, self.quote(venue, segment, symbol, t)) for t in range(first, end_ms + 1, step_ms)]
+        return [(t, self._shown(contract, t)) for t in range(first, end_ms + 1, step_ms)]
 
     def series(self, key: tuple[str, str, str], times_ms: npt.NDArray[np.int64]) -> tuple[Array, Array]:
         """(mark in USD a coin, one-sided coins) at many moments at once, without the steps of seconds."""
@@ -124,8 +128,8 @@ class Market:
     def _deaths(self, contract: Contract, minute: int) -> list[Forced]:
         key = (contract.venue, contract.segment, contract.symbol)
         rng = self._rng("forced", *key, minute)
-        before = self.quote(*key, minute * MINUTE_MS)
-        after = self.quote(*key, (minute + 1) * MINUTE_MS)
+        before = self._shown(contract, minute * MINUTE_MS)
+        after = self._shown(contract, (minute + 1) * MINUTE_MS)
         move = math.log(after.index / before.index)
         lost = max(math.log(before.oi_base / after.oi_base), 0.0)
         # Quiet minutes: now and then a small one. Moves: the share of the fall in open interest that was not wanted.

@@ -59,7 +59,7 @@ class Desk:
 
     def past(self, past: Past, contract: Contract, more: dict[str, Json], now_ms: int) -> Sequence[tuple[int, Quote]]:
         """The points of a history reply: never of the future, at most `limit`, in the venue's order."""
-        if not contract.collect:
+        if self.views.quote(contract, now_ms) is None:
             return ()
         step, edge = round(past.step_s * 1000), int(past.open)
         end = min(moment(past.end, more, past.unit_ms, now_ms + edge) - edge, now_ms)

@@ -12,14 +12,26 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import anyio
-import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
 from collectors.board import Board
 from collectors.http import Clock, Sink, utc_ms
 from collectors.ledger import LIVE, Ledger
 from collectors.subscriptions import Subscriptions
-from collectors.venue import Acked, Heartbeat, Liquidated, Message, Notice, Parse, Refused, Said, Socket, Update
+from collectors.venue import (
+    Acked,
+    CatalogueError,
+    Heartbeat,
+    Liquidated,
+    Message,
+    Notice,
+    Parse,
+    Refused,
+    Said,
+    Socket,
+    Update,
+    spelled,
+)
 from store.records import Instrument, Quarantined
 
 log = logging.getLogger(__name__)
@@ -133,7 +145,7 @@ class Line:
                 tasks.start_soon(self.subscribe, line)
                 tasks.start_soon(self.watch)
                 if self.socket.heartbeat is not None:
-                    tasks.start_soon(beat, line, self.socket.heartbeat)
+                    tasks.start_soon(beat, line, self.socket.heartbeat, self.now)
                 await self.receive(line)
         except BaseExceptionGroup as group:
             raise leaf(group) from group
@@ -163,7 +175,7 @@ class Line:
             except UNREADABLE as fault:
                 self.strange(frame, fault, seen)
                 continue
-            await line.send(text(reply))
+            await line.send(text(reply, seen))
 
     def update(self, update: Update, at: float, seen: int) -> None:
         """Market data: to the board, to the sink, and into the books."""
@@ -198,20 +210,26 @@ class Line:
                 if self.any_counts:
                     self.last = at
             case Acked():
-                self.subscriptions.ack(said)
+                self.refused(self.subscriptions.ack(said), at)
             case Refused():
-                for symbol, words in self.subscriptions.refuse(said).items():
-                    log.warning("%s %s: refused: %s", self.ledger.venue, symbol, words)
-                    self.ledger.lost([symbol], "refused", words)
-                    self.tried[symbol] = (at + self.patience.again_max, self.patience.again_max)
+                log.info("%s: refused: %s", self.ledger.venue, said.words)
+                self.refused(self.subscriptions.refuse(said), at)
             case Notice():
                 self.succeed(said.words)
             case Update():
                 self.update(said, at, seen)
 
+    def refused(self, symbols: dict[str, str], at: float) -> None:
+        for symbol, words in symbols.items():
+            log.warning("%s %s: refused: %s", self.ledger.venue, symbol, words)
+            self.ledger.lost([symbol], "refused", words)
+            self.tried[symbol] = (at + self.patience.again_max, self.patience.again_max)
+
     def strange(self, frame: str | bytes, fault: Exception, seen: int) -> None:
         """Keep a frame we cannot read for whoever mends it, and go on."""
         self.unreadable += 1
+        if isinstance(fault, CatalogueError):
+            self.board.unknown += 1  # has the catalogue read again
         if self.unreadable - self.noted[1] <= self.patience.samples:
             raw = frame if isinstance(frame, str) else repr(frame[:KEPT])
             words = f"{fault.__class__.__name__}: {fault}"[:300]
@@ -230,7 +248,7 @@ class Line:
                 await subscriptions.waiting.wait()
                 continue
             for message in socket.subscribe(request.group, request.number):
-                await line.send(text(message))
+                await line.send(text(message, self.now()))
                 await anyio.sleep(socket.pace)
             if not self.retried:
                 self.spoke = self.clock()
@@ -324,14 +342,14 @@ class Line:
             self.subscriptions.again(late)
 
 
-async def beat(line: ClientConnection, heartbeat: Heartbeat) -> None:
+async def beat(line: ClientConnection, heartbeat: Heartbeat, now: Callable[[], int]) -> None:
     while True:
         await anyio.sleep(heartbeat.every)
-        await line.send(text(heartbeat.message))
+        await line.send(text(heartbeat.message, now()))
 
 
-def text(message: Message) -> str:
-    return message if isinstance(message, str) else msgspec.json.encode(message).decode()
+def text(message: Message, now: int) -> str:
+    return message if isinstance(message, str) else spelled(message, now)
 
 
 def leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:

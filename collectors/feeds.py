@@ -91,8 +91,8 @@ class Life:
     ended: Ended | None = None
 
 
-def parser(socket: Socket, listing: list[Instrument]) -> Parse:
-    return socket.parse.make(listing) if isinstance(socket.parse, Remembering) else socket.parse
+def parser(socket: Socket, listing: list[Instrument], wanted: frozenset[str]) -> Parse:
+    return socket.parse.make(listing, wanted) if isinstance(socket.parse, Remembering) else socket.parse
 
 
 async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument]) -> None:
@@ -104,8 +104,9 @@ async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument
     async with anyio.create_task_group() as tasks:
         while group:
             over = anyio.Event()
+            parse = parser(socket, feed.listing(), frozenset(group))
             line = Line(
-                socket, list(group.values()), parser(socket, feed.listing()), feed.board, feed.ledger, feed.sink,
+                socket, list(group.values()), parse, feed.board, feed.ledger, feed.sink,
                 aside=aside, patience=feed.patience, succession=lambda _words, over=over: over.set(),
                 clock=feed.clock, now=feed.now,
             )  # fmt: skip

@@ -65,14 +65,24 @@ class Subscriptions:
     def served(self, request: Request) -> bool:
         return all(i.symbol in self.flowing or i.symbol in self.acked for i in request.group)
 
-    def ack(self, said: Acked) -> None:
+    def ack(self, said: Acked) -> dict[str, str]:
+        """Gives the symbols now set aside, because an ack that names those it took left them out."""
         request = self.meant(said)
-        if said.symbol is not None:
+        found: dict[str, str] = {}
+        if said.only is not None:
+            group = {i.symbol for i in request.group} if request is not None else set[str]()
+            self.acked |= said.only & self.wanted.keys()
+            found = dict.fromkeys(group - said.only - self.flowing, "left out of the acknowledgement")
+            self.aside.update(found)
+            if request is not None:
+                request.answered.set()
+        elif said.symbol is not None:
             self.acked.add(said.symbol)
         elif request is not None:
             self.acked.update(i.symbol for i in request.group)
         if request is not None and self.served(request):
             request.answered.set()
+        return found
 
     def refuse(self, said: Refused) -> dict[str, str]:
         """Halve a refused batch until the culprit is alone. Gives the symbols now set aside, with the venue's words."""

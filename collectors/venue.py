@@ -267,7 +267,7 @@ def coin(name: str) -> tuple[str, float]:
 
 
 def wire(shape: Any, *at: str) -> Callable[[str | bytes], Any]:
-    """A decoder of frames of one typed shape: numbers may come as texts, unknown fields are ignored, the rest is strict.
+    """A decoder of frames of one typed shape: numbers may be texts, unknown fields are ignored, the rest is strict.
 
     `at` is the path to the shape inside its envelope: `wire(list[Row], "result", "list")` gives the rows.
     """

@@ -1,0 +1,153 @@
+"""Binance futures, frame by frame. Values from the documents and connectors of July 2026; the numbers are made up."""
+
+import msgspec
+import pytest
+
+from collectors.venue import Acked, Ask, Liquidated, Poll, Refused, Said, Socket, Update
+from collectors.venues.binance import OI_CM, OI_UM, PAST_CM, PAST_UM, VENUE
+from store.records import FeedClass, Instrument, Payoff, Side, Unit
+
+LINEAR, INVERSE = VENUE.segments
+BTC = Instrument("binance", "linear", "BTCUSDT", "BTC", "USDT", "USDT")
+COIN = Instrument("binance", "inverse", "BTCUSD_PERP", "BTC", "USD", "BTC", payoff=Payoff.INVERSE)
+ORDER = '{"s":"%s","S":"%s","o":"LIMIT","f":"IOC","q":"0.02","p":"49000","ap":"49005.5","X":"FILLED","z":"0.014","T":3}'
+
+
+def socket(segment: int) -> Socket:
+    (found,) = (feed for feed in VENUE.segments[segment].feeds if isinstance(feed, Socket))
+    return found
+
+
+def said(frame: str, segment: int = 0) -> list[Said]:
+    feed = socket(segment)
+    assert callable(feed.parse)
+    return list(feed.parse(feed.decode(frame)))
+
+
+def wrapped(data: str) -> str:
+    return '{"stream":"any","data":' + data + "}"
+
+
+def closed(symbol: str, side: str) -> str:
+    return wrapped('{"e":"forceOrder","E":4,"o":' + ORDER % (symbol, side) + "}")
+
+
+def test_open_interest_is_asked_for_one_symbol_a_call() -> None:
+    for segment, instrument, host, field, reply in (
+        (LINEAR, BTC, "https://fapi.binance.com/fapi/v1", OI_UM, '{"openInterest":"10.5","symbol":"BTCUSDT","time":7}'),
+        (
+            INVERSE, COIN, "https://dapi.binance.com/dapi/v1", OI_CM,
+            '{"symbol":"BTCUSD_PERP","pair":"BTCUSD","openInterest":"10.5","contractType":"PERPETUAL","time":7}',
+        ),
+    ):  # fmt: skip
+        poll = segment.feeds[0]
+        assert isinstance(poll, Poll)
+        assert callable(poll.ask)
+        assert poll.ask(instrument) == Ask(f"{host}/openInterest?symbol={instrument.symbol}", weight=1)
+        assert list(poll.parse(poll.decode(reply))) == [Update(instrument.symbol, 7, 10.5, field)]
+    assert (OI_UM.unit, OI_CM.unit) == (Unit.BASE, Unit.CONTRACTS)
+
+
+def test_marks_come_with_index_and_funding_but_no_interval() -> None:
+    mark = '{"e":"markPriceUpdate","E":5,"s":"BTCUSDT","p":"50000.5","i":"50010","P":"1","r":"-0.0001","T":6,"st":1}'
+    expected = Update("BTCUSDT", 5, None, None, 50000.5, 50010.0, -0.0001)
+    assert said(wrapped(mark)) == [expected]
+    assert said(wrapped(f"[{mark},{mark}]")) == [expected, expected]
+
+
+def test_a_delivery_contract_has_no_funding_and_zero_is_zero() -> None:
+    frame = '{"e":"markPriceUpdate","E":5,"s":"BTCUSD_261225","p":"0","i":"","r":"","T":0,"st":2}'
+    assert said(wrapped(frame), 1) == [Update("BTCUSD_261225", 5, None, None, 0.0)]
+
+
+def test_a_mark_left_out_is_heard() -> None:
+    with pytest.raises((TypeError, ValueError)):
+        said(wrapped('{"e":"markPriceUpdate","E":5,"s":"BTCUSDT","i":"1","r":"0"}'))
+
+
+def test_a_forced_close_is_the_opposite_of_its_order_filled_at_the_average_price() -> None:
+    assert said(closed("BTCUSDT", "SELL")) == [
+        Liquidated("BTCUSDT", 3, Side.LONG, 0.014, Unit.BASE, 49005.5, FeedClass.THROTTLED)
+    ]
+    assert said(closed("BTCUSD_PERP", "BUY"), 1) == [
+        Liquidated("BTCUSD_PERP", 3, Side.SHORT, 0.014, Unit.CONTRACTS, 49005.5, FeedClass.THROTTLED)
+    ]
+
+
+def test_a_merged_stream_is_counted_once() -> None:
+    assert said(closed("BTCUSD_PERP", "SELL"), 0) == []
+    assert said(closed("BTCUSDT", "SELL"), 1) == []
+
+
+def test_control_frames() -> None:
+    assert said('{"result":null,"id":9}') == [Acked(9)]
+    assert said('{"error":{"code":2,"msg":"Invalid request: invalid stream"},"id":9}') == [
+        Refused("2: Invalid request: invalid stream", 9)
+    ]
+    assert said('{"code":3,"msg":"Invalid JSON"}') == [Refused("3: Invalid JSON", None)]
+
+
+def test_streams_are_lower_case_on_the_path_that_still_carries_marks() -> None:
+    assert socket(0).url == "wss://fstream.binance.com/market/stream"
+    assert list(socket(0).subscribe([BTC], 1)) == [
+        {"method": "SUBSCRIBE", "params": ["btcusdt@markPrice@1s", "btcusdt@forceOrder"], "id": 1}
+    ]
+
+
+def test_the_catalogue() -> None:
+    def listed(symbol: str, base: str, kind: str, **more: object) -> dict[str, object]:
+        return {
+            "symbol": symbol, "contractType": kind, "baseAsset": base, "quoteAsset": "USDT", "marginAsset": "USDT",
+            "onboardDate": 1569398400000, **more,
+        }  # fmt: skip
+
+    rows = [
+        listed("BTCUSDT", "BTC", "PERPETUAL", status="TRADING"),
+        listed("1000PEPEUSDT", "1000PEPE", "PERPETUAL", status="SETTLING"),
+        listed("BTCUSDT_261225", "BTC", "CURRENT_QUARTER", status="TRADING"),
+    ]
+    found = list(LINEAR.read(LINEAR.decode(msgspec.json.encode({"symbols": rows}))))
+    assert found == [
+        Instrument(
+            "binance", "linear", "BTCUSDT", "BTC", "USDT", "USDT", funding_interval_h=8.0, valid_from=1569398400000
+        ),
+        Instrument(
+            "binance", "linear", "1000PEPEUSDT", "PEPE", "USDT", "USDT", base_factor=1000.0, live=False,
+            funding_interval_h=8.0, valid_from=1569398400000,
+        ),
+    ]  # fmt: skip
+    coin = listed("BTCUSD_PERP", "BTC", "PERPETUAL", contractStatus="TRADING", contractSize=100)
+    (inverse,) = INVERSE.read(INVERSE.decode(msgspec.json.encode({"symbols": [coin]})))
+    assert (inverse.payoff, inverse.contract_size, inverse.live) == (Payoff.INVERSE, 100.0, True)
+    del coin["contractSize"]
+    with pytest.raises((TypeError, ValueError)):
+        list(INVERSE.read(INVERSE.decode(msgspec.json.encode({"symbols": [coin]}))))
+
+
+def test_the_interval_is_eight_hours_unless_the_venue_lists_another() -> None:
+    poll = LINEAR.feeds[-1]
+    assert isinstance(poll, Poll)
+    reply = '[{"symbol":"BLZUSDT","adjustedFundingRateCap":"0.025","fundingIntervalHours":4}]'
+    assert list(poll.parse(poll.decode(reply))) == [Update("BLZUSDT", funding_interval_h=4.0)]
+
+
+def test_history_counts_coins_on_one_side_and_contracts_on_the_other() -> None:
+    linear, inverse = LINEAR.history[0], INVERSE.history[0]
+    row = '{"symbol":"BTCUSDT","sumOpenInterest":"20403.5","sumOpenInterestValue":"1","timestamp":"1583127900000"}'
+    assert list(linear.parse(linear.decode(f"[{row}]"))) == [Update("BTCUSDT", 1583127900000, 20403.5, PAST_UM)]
+    row = (
+        '{"pair":"BTCUSD","contractType":"PERPETUAL","sumOpenInterest":"130","sumOpenInterestValue":"1","timestamp":9}'
+    )
+    assert list(inverse.parse(inverse.decode(f"[{row}]"))) == [Update("BTCUSD_PERP", 9, 130.0, PAST_CM)]
+    assert inverse.ask(COIN, 1, 2).url == (
+        "https://dapi.binance.com/futures/data/openInterestHist"
+        "?pair=BTCUSD&contractType=PERPETUAL&period=5m&limit=500&startTime=1&endTime=2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("symbol", "inverse"),
+    [("BTCUSD_PERP", True), ("BTCUSD_261225", True), ("BTCUSDT", False), ("ETHUSDT_230331", False), ("BTCUSDC", False)],
+)
+def test_a_symbol_tells_its_segment(symbol: str, inverse: bool) -> None:
+    assert (LINEAR.owns(symbol), INVERSE.owns(symbol)) == (not inverse, inverse)

@@ -1,0 +1,160 @@
+"""Bybit, frame by frame. Values from the v5 documents of July 2026; the numbers are made up."""
+
+import msgspec
+import pytest
+
+from collectors.venue import Acked, Liquidated, Refused, Said, Socket, Update
+from collectors.venues.bybit import INVERSE, LINEAR, VENUE
+from store.records import FeedClass, Instrument, Payoff, Side, Unit
+
+LINEAR_SEGMENT, INVERSE_SEGMENT = VENUE.segments
+BOTH, ONE = LINEAR
+SNAPSHOT = (
+    '{"topic":"tickers.BTCUSDT","type":"snapshot","data":{"symbol":"BTCUSDT","markPrice":"50000.5","indexPrice":"50010",'
+    '"openInterest":"2000","singleOpenInterest":"1000.25","fundingRate":"-0.0002","fundingIntervalHour":"4",'
+    '"preOpenPrice":""},"cs":1,"ts":1789458600630}'
+)
+
+
+def said(frame: str, segment: int = 0) -> list[Said]:
+    socket = VENUE.segments[segment].feeds[0]
+    assert isinstance(socket, Socket)
+    assert callable(socket.parse)
+    return list(socket.parse(socket.decode(frame)))
+
+
+def delta(data: str) -> list[Said]:
+    return said(
+        '{"topic":"tickers.BTCUSDT","type":"delta","data":{"symbol":"BTCUSDT",' + data + '},"ts":1789458600730}'
+    )
+
+
+def test_a_snapshot_gives_the_field_that_counts_one_side() -> None:
+    assert said(SNAPSHOT) == [
+        Update("BTCUSDT", 1789458600630, 1000.25, ONE, 50000.5, 50010.0, -0.0002, 4.0),
+    ]
+    assert (ONE.key, ONE.unit, ONE.sides) == ("singleOpenInterest", Unit.BASE, 1)
+
+
+def test_an_empty_single_field_leaves_the_two_sided_one() -> None:
+    (update,) = said(SNAPSHOT.replace('"1000.25"', '""'))
+    assert isinstance(update, Update)
+    assert (update.oi, update.field) == (2000.0, BOTH)
+    assert (BOTH.key, BOTH.sides) == ("openInterest", 2)
+
+
+def test_inverse_counts_dollars() -> None:
+    (update,) = said(SNAPSHOT.replace("BTCUSDT", "BTCUSD"), segment=1)
+    assert isinstance(update, Update)
+    assert update.field == INVERSE[1]
+    assert update.field.unit is Unit.USD
+
+
+def test_a_delta_without_open_interest_affirms_it() -> None:
+    assert delta('"markPrice":"50001"') == [Update("BTCUSDT", 1789458600730, None, BOTH, 50001.0, affirms=True)]
+
+
+@pytest.mark.parametrize("data", ['"openInterest":""', '"singleOpenInterest":""', '"openInterest":null'])
+def test_a_delta_whose_open_interest_is_empty_affirms_nothing(data: str) -> None:
+    (update,) = delta(data)
+    assert isinstance(update, Update)
+    assert (update.oi, update.affirms) == (None, False)
+
+
+def test_zero_is_zero_and_empty_is_nothing() -> None:
+    (update,) = delta('"singleOpenInterest":"0","openInterest":"0","fundingRate":"0","indexPrice":"","markPrice":""')
+    assert update == Update("BTCUSDT", 1789458600730, 0.0, ONE, None, None, 0.0)
+
+
+def test_a_forced_close_names_the_position() -> None:
+    frame = (
+        '{"topic":"allLiquidation.BTCUSDT","type":"snapshot","ts":1789458603204,"data":['
+        '{"T":1789458602929,"s":"BTCUSDT","S":"Buy","v":"0.25","p":"49000"},'
+        '{"T":1789458602930,"s":"BTCUSDT","S":"Sell","v":"0.5","p":"51000"}]}'
+    )
+    assert said(frame) == [
+        Liquidated("BTCUSDT", 1789458602929, Side.LONG, 0.25, Unit.BASE, 49000.0, FeedClass.FULL),
+        Liquidated("BTCUSDT", 1789458602930, Side.SHORT, 0.5, Unit.BASE, 51000.0, FeedClass.FULL),
+    ]
+
+
+def test_control_frames() -> None:
+    assert said('{"success":true,"ret_msg":"","conn_id":"a","req_id":"7","op":"subscribe"}') == [Acked(7)]
+    assert said('{"success":true,"ret_msg":"pong","conn_id":"a","req_id":"1","op":"ping"}') == []
+    refusal = '{"success":false,"ret_msg":"Invalid topic: tickers.NO","conn_id":"a","req_id":"8","op":"subscribe"}'
+    assert said(refusal) == [Refused("Invalid topic: tickers.NO", 8)]
+
+
+@pytest.mark.parametrize("frame", [SNAPSHOT[:-3], SNAPSHOT.replace('"50000.5"', '"fifty"'), "<html></html>"])
+def test_unreadable_frames_raise(frame: str) -> None:
+    with pytest.raises(ValueError):
+        said(frame)
+
+
+def test_the_catalogue_leaves_dated_contracts_out_and_undoes_multipliers() -> None:
+    def listed(symbol: str, base: str, kind: str, status: str = "Trading") -> dict[str, object]:
+        return {
+            "symbol": symbol,
+            "contractType": kind,
+            "status": status,
+            "baseCoin": base,
+            "quoteCoin": "USDT",
+            "settleCoin": "USDT",
+            "launchTime": "1584230400000",
+            "fundingInterval": 240,
+            "leverageFilter": {"minLeverage": "1", "maxLeverage": "75.00"},
+        }
+
+    rows = [
+        listed("BTCUSDT", "BTC", "LinearPerpetual"),
+        listed("1000PEPEUSDT", "1000PEPE", "LinearPerpetual"),
+        listed("LUNAUSDT", "LUNA", "LinearPerpetual", "Closed"),
+        listed("BTCUSDT-26DEC26", "BTC", "LinearFutures"),
+    ]
+    reply = msgspec.json.encode({"retCode": 0, "result": {"list": rows, "nextPageCursor": "first%3D5"}})
+    page = LINEAR_SEGMENT.decode(reply)
+    found = list(LINEAR_SEGMENT.read(page))
+    assert [i.symbol for i in found] == ["BTCUSDT", "1000PEPEUSDT", "LUNAUSDT"]
+    assert [i.live for i in found] == [True, True, False]
+    assert found[0] == Instrument(
+        "bybit", "linear", "BTCUSDT", "BTC", "USDT", "USDT", max_leverage=75.0, funding_interval_h=4.0,
+        valid_from=1584230400000,
+    )  # fmt: skip
+    assert (found[1].asset, found[1].base_factor) == ("PEPE", 1000.0)
+    assert LINEAR_SEGMENT.more is not None
+    following = LINEAR_SEGMENT.more(page)
+    assert following is not None
+    assert following.url == f"{LINEAR_SEGMENT.catalogue.url}&cursor=first%3D5"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "inverse"),
+    [("BTCUSD", True), ("BTCUSDZ26", True), ("BTCUSDT", False), ("BTCPERP", False), ("BTC-26DEC26", False)],
+)
+def test_a_symbol_tells_its_segment(symbol: str, inverse: bool) -> None:
+    assert (LINEAR_SEGMENT.owns(symbol), INVERSE_SEGMENT.owns(symbol)) == (not inverse, inverse)
+
+
+def test_history_is_two_sided_before_june_2026_and_one_sided_after() -> None:
+    (history,) = INVERSE_SEGMENT.history
+    reply = (
+        '{"retCode":0,"result":{"symbol":"BTCUSD","category":"inverse","list":['
+        '{"openInterest":"400","singleOpenInterest":"200","timestamp":"1789458600000"},'
+        '{"openInterest":"300","timestamp":"1669571400000"}]},"time":1789458700000}'
+    )
+    assert list(history.parse(history.decode(reply))) == [
+        Update("BTCUSD", 1789458600000, 200.0, INVERSE[1]),
+        Update("BTCUSD", 1669571400000, 300.0, INVERSE[0]),
+    ]
+    asked = Instrument("bybit", "inverse", "BTCUSD", "BTC", "USD", "BTC", payoff=Payoff.INVERSE)
+    assert history.ask(asked, 1, 2).url.endswith(
+        "/open-interest?category=inverse&symbol=BTCUSD&intervalTime=5min&limit=200&startTime=1&endTime=2"
+    )
+
+
+def test_one_message_subscribes_a_batch() -> None:
+    socket = LINEAR_SEGMENT.feeds[0]
+    assert isinstance(socket, Socket)
+    asked = [Instrument("bybit", "linear", s, s[:3], "USDT", "USDT") for s in ("BTCUSDT", "ETHUSDT")]
+    topics = ["tickers.BTCUSDT", "allLiquidation.BTCUSDT", "tickers.ETHUSDT", "allLiquidation.ETHUSDT"]
+    assert list(socket.subscribe(asked, 3)) == [{"req_id": "3", "op": "subscribe", "args": topics}]

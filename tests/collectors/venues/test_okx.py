@@ -1,0 +1,140 @@
+"""OKX swaps, frame by frame. Values from the v5 documents; the numbers are made up."""
+
+import msgspec
+import pytest
+
+from collectors.venue import Acked, Liquidated, Notice, Refused, Said, Socket, Update
+from collectors.venues.okx import OI, VENUE
+from store.records import FeedClass, Instrument, Payoff, Side, Unit
+
+LINEAR, INVERSE = VENUE.segments
+
+
+def said(frame: str, segment: int = 0) -> list[Said]:
+    socket = VENUE.segments[segment].feeds[0]
+    assert isinstance(socket, Socket)
+    assert callable(socket.parse)
+    return list(socket.parse(socket.decode(frame)))
+
+
+def pushed(channel: str, row: str, segment: int = 0) -> list[Said]:
+    return said('{"arg":{"channel":"' + channel + '","instId":"X"},"data":[{' + row + "}]}", segment)
+
+
+def test_open_interest_is_taken_in_contracts() -> None:
+    row = '"instId":"BTC-USDT-SWAP","oi":"2000.5","oiCcy":"20.005","oiUsd":"1000250","ts":"1743041250440"'
+    assert pushed("open-interest", row) == [Update("BTC-USDT-SWAP", 1743041250440, 2000.5, OI)]
+    assert (OI.unit, OI.sides) == (Unit.CONTRACTS, 1)
+
+
+def test_the_other_channels_say_one_thing_each() -> None:
+    assert pushed("mark-price", '"instId":"BTC-USD-SWAP","markPx":"50000.1","ts":"7"', 1) == [
+        Update("BTC-USD-SWAP", 7, mark=50000.1)
+    ]
+    assert pushed("index-tickers", '"instId":"BTC-USDT","idxPx":"50010","high24h":"1","ts":"8"') == [
+        Update("BTC-USDT-SWAP", 8, index=50010.0)
+    ]
+    row = (
+        '"instId":"BTC-USDT-SWAP","fundingRate":"-0.0001","fundingTime":"1743062400000",'
+        '"nextFundingTime":"1743076800000","nextFundingRate":"","ts":"9"'
+    )
+    assert pushed("funding-rate", row) == [Update("BTC-USDT-SWAP", 9, funding=-0.0001, funding_interval_h=4.0)]
+
+
+def test_an_empty_field_is_no_value_and_zero_is_one() -> None:
+    assert pushed("open-interest", '"instId":"A","oi":"","ts":"1"') == [Update("A", 1, None, OI)]
+    assert pushed("open-interest", '"instId":"A","oi":"0","ts":"1"') == [Update("A", 1, 0.0, OI)]
+    assert pushed("funding-rate", '"instId":"A","fundingRate":"0","fundingTime":"1","nextFundingTime":"","ts":"1"') == [
+        Update("A", 1, funding=0.0)
+    ]
+
+
+@pytest.mark.parametrize("channel", ["open-interest", "mark-price", "index-tickers", "funding-rate"])
+def test_a_field_left_out_is_heard(channel: str) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        pushed(channel, '"instId":"BTC-USDT-SWAP","ts":"1"')
+
+
+@pytest.mark.parametrize(
+    ("position", "order", "side"),
+    [("short", "buy", Side.SHORT), ("long", "sell", Side.LONG), ("net", "sell", Side.LONG), ("net", "buy", Side.SHORT)],
+)
+def test_a_forced_close_names_the_position_or_its_closing_order(position: str, order: str, side: Side) -> None:
+    frame = (
+        '{"arg":{"channel":"liquidation-orders","instType":"SWAP"},"data":[{"instId":"BTC-USDT-SWAP","details":['
+        f'{{"bkPx":"49000","posSide":"{position}","side":"{order}","sz":"13","ts":"5"}},'
+        '{"bkPx":"48000","posSide":"long","side":"sell","sz":"2","ts":"6"}]}]}'
+    )
+    assert said(frame) == [
+        Liquidated("BTC-USDT-SWAP", 5, side, 13.0, Unit.CONTRACTS, 49000.0, FeedClass.THROTTLED),
+        Liquidated("BTC-USDT-SWAP", 6, Side.LONG, 2.0, Unit.CONTRACTS, 48000.0, FeedClass.THROTTLED),
+    ]
+    assert said(frame, segment=1) == []  # one subscription brings all swaps to both segments
+
+
+def test_control_frames() -> None:
+    ack = '{"id":"4","event":"subscribe","arg":{"channel":"%s","instId":"%s"},"connId":"a"}'
+    assert said(ack % ("open-interest", "BTC-USDT-SWAP")) == [Acked(4, "BTC-USDT-SWAP")]
+    assert said(ack % ("index-tickers", "BTC-USDT")) == [Acked(4, "BTC-USDT-SWAP")]
+    assert said('{"id":"4","event":"error","code":"60018","msg":"no such","connId":"a"}') == [
+        Refused("60018: no such", 4)
+    ]
+    assert said('{"event":"notice","code":"64008","msg":"soon","connId":"a"}') == [Notice("soon")]
+    assert said('{"event":"channel-conn-count","channel":"open-interest","connCount":"1","connId":"a"}') == []
+    assert said("pong") == []
+
+
+def test_subscriptions() -> None:
+    levels, deaths = LINEAR.feeds
+    assert isinstance(levels, Socket)
+    assert isinstance(deaths, Socket)
+    asked = [Instrument("okx", "linear", "BTC-USDT-SWAP", "BTC", "USDT", "USDT")]
+    (message,) = levels.subscribe(asked, 2)
+    assert message["id"] == "2"
+    assert {"channel": "index-tickers", "instId": "BTC-USDT"} in message["args"]
+    assert {"channel": "open-interest", "instId": "BTC-USDT-SWAP"} in message["args"]
+    assert list(deaths.subscribe(asked, 3)) == [
+        {"id": "3", "op": "subscribe", "args": [{"channel": "liquidation-orders", "instType": "SWAP"}]}
+    ]
+    assert levels.heartbeat is not None
+    assert levels.heartbeat.message == "ping"
+
+
+def test_the_catalogue_says_the_size_of_a_contract() -> None:
+    def listed(symbol: str, kind: str, size: str, mult: str, state: str) -> dict[str, str]:
+        return {
+            "instId": symbol, "instFamily": symbol.removesuffix("-SWAP"), "ctType": kind, "ctVal": size, "ctMult": mult,
+            "settleCcy": "BTC", "lever": "100", "state": state, "listTime": "1611916828000",
+        }  # fmt: skip
+
+    rows = [
+        listed("BTC-USDT-SWAP", "linear", "0.01", "1", "live"),
+        listed("ETH-USDT-SWAP", "linear", "0.1", "2", "suspend"),
+        listed("BTC-USD-SWAP", "inverse", "100", "1", "live"),
+    ]
+    reply = LINEAR.decode(msgspec.json.encode({"code": "0", "data": rows}))
+    btc, eth = LINEAR.read(reply)
+    assert (btc.contract_size, btc.asset, btc.quote, btc.max_leverage, btc.live) == (0.01, "BTC", "USDT", 100.0, True)
+    assert (eth.contract_size, eth.live) == (0.2, False)
+    assert list(INVERSE.read(reply)) == [
+        Instrument(
+            "okx", "inverse", "BTC-USD-SWAP", "BTC", "USD", "BTC", payoff=Payoff.INVERSE, contract_size=100.0,
+            max_leverage=100.0, valid_from=1611916828000,
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("symbol", "inverse"),
+    [("BTC-USD-SWAP", True), ("BTC-USD", True), ("BTC-USDT-SWAP", False), ("BTC-USDC-SWAP", False)],
+)
+def test_a_symbol_tells_its_segment(symbol: str, inverse: bool) -> None:
+    assert (LINEAR.owns(symbol), INVERSE.owns(symbol)) == (not inverse, inverse)
+
+
+def test_history_rows_name_no_instrument_and_the_span_is_exclusive() -> None:
+    (history,) = LINEAR.history
+    rows = '{"code":"0","data":[["1790550000000","2800.5","28.005","2360916"]]}'
+    assert list(history.parse(history.decode(rows))) == [Update("", 1790550000000, 2800.5, OI)]
+    url = history.ask(Instrument("okx", "linear", "BTC-USDT-SWAP", "BTC", "USDT", "USDT"), 300_000, 600_000).url
+    assert url.endswith("?instId=BTC-USDT-SWAP&period=5m&limit=100&begin=299999&end=600001")

@@ -61,8 +61,9 @@ class Reader:
         """One row an instrument that was heard within two days: the columns of `instruments`, and
 
         raw (as published), native (raw / sides: the instrument's own contract unit, one-sided), base [coins], usd,
-        mark, index [USD a coin], funding (fraction an interval), funding_interval_h, ts, seen, last_seen [ms], cadence_s
-        (median gap of seen events, NaN while unknown), source, simulated, flags, state (of its connection, or None).
+        mark, index [USD a coin], funding (fraction an interval), funding_interval_h, ts, seen, last_seen [ms],
+        cadence_s (median gap of seen events, NaN while unknown), source, simulated, flags, state (of its
+        connection, or None).
         """
         known = self.instruments(asset, as_of)
         said = ["field", "unit", "sides", "funding_interval_h"]
@@ -92,8 +93,8 @@ class Reader:
 
     def closes(self, asset: str, start_day: int, end_day: int, as_of: int | None = None) -> Frame:
         """Daily UTC closes of days in [start_day, end_day), newest revision: instrument_id, venue, class, payoff,
-        symbol, day (its first ms), t (its last ms + 1), revision, native, raw, sides, contract_size, mark, base, usd, age_s,
-        basis (measured | carried), source, simulated, known_at.
+        symbol, day (its first ms), t (its last ms + 1), revision, native, raw, sides, contract_size, mark, base, usd,
+        age_s, basis (measured | carried), source, simulated, known_at.
         """
         return self.ask(q.CLOSES, asset=asset, start=start_day, end=end_day, as_of=until(as_of))
 

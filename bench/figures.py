@@ -63,7 +63,9 @@ def show(figures: list[Figure]) -> None:
         wanted = "" if f.limit is None else f"{sign} {f.limit:g}"
         mark = {None: "", True: "[green]reached[/]", False: "[red]missed[/]"}[f.reached]
         parts = ["" if p is None else f"{p:.4g}" for p in (f.floor, f.ours)]
-        table.add_row(f.bench, f.what, f"{f.value:.3g} {f.unit}", wanted, *parts, " ".join(w for w in (mark, f.note) if w))
+        table.add_row(
+            f.bench, f.what, f"{f.value:.3g} {f.unit}", wanted, *parts, " ".join(w for w in (mark, f.note) if w)
+        )
     Console(width=150).print(table)
 
 

@@ -1,0 +1,49 @@
+"""Frame text to records, against the same frames through bare typed structs; frames in the mix in which they come."""
+
+from collections.abc import Callable
+from math import exp, log
+
+from bench.figures import Figure, fastest
+from bench.frames import Feed, feeds
+from collectors.venue import Update
+
+Apply = Callable[..., object]
+FRAMES, ROUNDS = 600, 40
+WANTED = 0.35
+
+
+def run() -> list[Figure]:
+    times: dict[str, list[tuple[float, float]]] = {}
+    for feed in feeds(FRAMES):
+        times.setdefault(feed.venue.id, []).append(timed(feed))
+    figures = []
+    for venue, pairs in times.items():
+        floor, ours = (sum(part) / (len(pairs) * FRAMES) * 1e6 for part in zip(*pairs, strict=True))
+        figures.append(Figure("decode", venue, floor / ours, "of the floor", None, "higher", floor, ours, "us a frame"))
+    mean = exp(sum(log(f.value) for f in figures) / len(figures))
+    return [*figures, Figure("decode", "geometric mean", mean, "of the floor", WANTED, "higher")]
+
+
+def timed(feed: Feed) -> tuple[float, float]:
+    """Seconds for all frames bare and for all frames to records: each the fastest of several rounds, taken in turns."""
+    decode, parse, bare, frames, seen = feed.decode, feed.parse, feed.bare, feed.frames, feed.seen
+
+    def floor() -> None:
+        for frame in frames:
+            bare(frame)
+
+    def ours(apply: Apply) -> int:
+        made = 0
+        for frame, at in zip(frames, seen, strict=True):
+            for said in parse(decode(frame)):
+                if said.__class__ is Update and apply(said, at) is not None:
+                    made += 1
+        return made
+
+    if ours(feed.board().apply) == 0 and "oi" in feed.gives and "mark" in feed.gives:
+        raise AssertionError(f"{feed.venue.id}: {len(frames)} frames made no record")
+    pairs: list[tuple[float, float]] = []
+    for _ in range(ROUNDS):
+        apply = feed.board().apply  # a new one: frames played twice are late, and that is another path
+        pairs.append((fastest(floor, 1), fastest(lambda apply=apply: ours(apply), 1)))
+    return min(p[0] for p in pairs), min(p[1] for p in pairs)

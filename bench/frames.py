@@ -1,0 +1,112 @@
+"""Frames as each venue's script would send them, in the order and the mix in which they come."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from collectors.board import Board
+from collectors.venue import Parse, Poll, Remembering, Segment, Socket, Venue
+from collectors.venues import VENUES
+from simulator.conversation import Conversation, Speech, spelled
+from simulator.market import Contract, Market
+from simulator.rest import Asked, Desk
+from simulator.script import Script, contracts, load_all
+from simulator.values import Views
+from store.records import Instrument
+
+START_MS = 1_795_305_600_000  # a fixed moment: the same frames in every run
+STEP_MS = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One feed's data frames and what reads them."""
+
+    venue: Venue
+    segment: Segment
+    gives: frozenset[str]
+    frames: tuple[bytes, ...]
+    seen: tuple[int, ...]  # when each is heard, ms UTC
+    bare: Callable[[bytes], object]  # the same frames through bare typed structs
+    decode: Callable[[bytes], Any]
+    parse: Parse
+    instruments: tuple[Instrument, ...]
+
+    def board(self) -> Board:
+        return Board(self.instruments, simulated=True, sink=lambda _: None)
+
+
+def market(scripts: dict[str, Script]) -> Market:
+    return Market(
+        (Contract(v, c.segment, c.symbol, c.asset) for v, s in scripts.items() for c in contracts(s)),
+        seed=1,
+        start_ms=START_MS,
+    )
+
+
+def feeds(count: int) -> Iterator[Feed]:
+    """Every feed that has to do with open interest, marks or funding, with `count` frames each."""
+    scripts = dict(load_all())
+    quotes = market(scripts)
+    for id, venue in VENUES.items():
+        if id not in scripts:
+            continue
+        views = Views(scripts[id], quotes)
+        desk = Desk(views)
+        for segment in venue.segments:
+            listing = tuple(segment.read(segment.decode(reply(desk, segment.catalogue, START_MS))))
+            wanted = tuple(i for i in listing if any(c.symbol == i.symbol for c in contracts(scripts[id])))
+            for feed in segment.feeds:
+                if not feed.gives & {"oi", "mark", "funding"}:
+                    continue
+                if isinstance(feed, Socket):
+                    bare = msgspec.json.Decoder(sys.modules[f"collectors.venues.{id}"].Frame, strict=False).decode
+                    heard = tuple(streamed(views, feed, wanted, count))
+                    parse = parser(feed, listing, wanted)
+                else:
+                    bare, parse = feed.decode, feed.parse
+                    heard = tuple(polled(desk, feed, wanted, count))
+                seen, frames = zip(*heard, strict=True)
+                yield Feed(venue, segment, feed.gives, frames, seen, bare, feed.decode, parse, wanted)
+
+
+def parser(feed: Socket, listing: tuple[Instrument, ...], wanted: tuple[Instrument, ...]) -> Parse:
+    if isinstance(feed.parse, Remembering):
+        return feed.parse.make(listing, {i.symbol for i in wanted})
+    return feed.parse
+
+
+def streamed(views: Views, feed: Socket, wanted: tuple[Instrument, ...], count: int) -> Iterator[tuple[int, bytes]]:
+    """Data frames of one connection that has subscribed to everything."""
+    speech = next(Speech(s, views) for s in views.script.sockets if s.url == feed.url)
+    talk = Conversation(speech)
+    talk.open(0.0, START_MS)
+    for request, message in enumerate(feed.subscribe(wanted, 1)):
+        talk.hear(spelled(message), 0.0, START_MS + request)
+    sent = 0
+    for tick in range(1_000_000):
+        for frame in talk.due(tick * STEP_MS / 1000, START_MS + tick * STEP_MS):
+            yield START_MS + tick * STEP_MS, frame.encode()
+            sent += 1
+            if sent == count:
+                return
+
+
+def polled(desk: Desk, feed: Poll, wanted: tuple[Instrument, ...], count: int) -> Iterator[tuple[int, bytes]]:
+    """Replies to one question asked again and again."""
+    for n in range(count):
+        ask = feed.ask(wanted[n % len(wanted)]) if callable(feed.ask) else feed.ask
+        yield START_MS + n * STEP_MS, reply(desk, ask, START_MS + n * STEP_MS)
+
+
+def reply(desk: Desk, ask: Any, now_ms: int) -> bytes:
+    parts = urlsplit(ask.url)
+    url = f"https://{parts.netloc}{parts.path}"
+    fits, answer = desk.answer(Asked(ask.method, url, dict(parse_qsl(parts.query)), ask.body), now_ms)
+    if not fits:
+        raise LookupError(f"no script answers {ask.method} {ask.url}")
+    return msgspec.json.encode(answer)

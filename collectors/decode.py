@@ -124,12 +124,17 @@ class Decoder:
         except ValueError as fault:
             return answer(error=f"malformed line: {fault}")
         tried, sole = self.chosen(line)
-        found, faults, accepted = list[dict[str, Any]](), list[BaseException](), False
-        deaths = list[dict[str, Any]]()
-        for _, group in groupby(tried, key=lambda door: door.segment.id):
+        found, deaths = list[dict[str, Any]](), list[dict[str, Any]]()
+        faults, accepted, unlisted = list[BaseException](), False, False
+        for segment, group in groupby(tried, key=lambda door: door.segment.id):
             for door in group:
                 try:
                     said = self.said(door, frame, sole)
+                except CatalogueError as fault:
+                    if self.listed[segment]:
+                        return answer(error=words([fault]))
+                    unlisted = True
+                    continue
                 except UNREADABLE as fault:
                     faults.append(fault)
                     continue
@@ -147,7 +152,7 @@ class Decoder:
                 return answer(found, error=NO_NAME)  # every segment would claim it
         if found or deaths:
             return answer(found, deaths)
-        if any(isinstance(fault, CatalogueError) for fault in faults) and not all(self.listed.values()):
+        if unlisted:
             return answer(error=NO_CATALOGUE)
         return answer(ignored=True) if accepted else answer(error=words(faults))
 

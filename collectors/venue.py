@@ -244,10 +244,14 @@ Stated = Number | msgspec.UnsetType
 
 
 def number(value: Stated) -> float | None:
-    """A published number, or None where the venue sent it empty. Zero stays zero; TypeError where it was left out."""
+    """A published number, or None where the venue sent it empty. Zero stays zero; ValueError where it was left out."""
     if value.__class__ is float:
         return value  # type: ignore[return-value]  # the class was just looked at; isinstance costs twice as much
-    return None if value is None or value == "" else float(value)  # type: ignore[arg-type]  # UNSET raises here
+    if value is None or value == "":
+        return None
+    if value is msgspec.UNSET:
+        raise ValueError("a number that this frame must state was left out")
+    return float(value)
 
 
 ALIASES: Mapping[str, str] = MappingProxyType({"XBT": "BTC"})

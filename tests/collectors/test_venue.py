@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from collectors.subscriptions import Subscriptions
-from collectors.venue import SEND_TIME, Acked, among, spelled, wire
+from collectors.venue import SEND_TIME, Acked, Stated, among, coin, number, spelled, wire
 from store.records import Instrument
 
 
@@ -43,3 +43,29 @@ def test_what_an_ack_leaves_out_is_refused() -> None:
     }
     assert (subscriptions.acked, set(subscriptions.aside)) == ({"A", "C"}, {"B"})
     assert subscriptions.ack(Acked(request.number)) == {}
+
+
+def test_a_plain_text_is_sent_as_it_stands() -> None:
+    assert spelled("ping", 0) == "ping"
+
+
+@pytest.mark.parametrize(("said", "value"), [(0.0, 0.0), (1.5, 1.5), ("", None), (None, None)])
+def test_zero_is_a_number_and_empty_is_none(said: Stated, value: float | None) -> None:
+    assert number(said) == value
+
+
+def test_a_number_left_out_where_it_must_be_is_an_error() -> None:
+    with pytest.raises(ValueError, match="left out"):
+        number(msgspec.UNSET)
+
+
+@pytest.mark.parametrize(
+    ("name", "asset", "factor"),
+    [
+        ("BTC", "BTC", 1.0), ("XBT", "BTC", 1.0), ("1INCH", "1INCH", 1.0), ("1000PEPE", "PEPE", 1e3),
+        ("kPEPE", "PEPE", 1e3),
+        ("1000000MOG", "MOG", 1e6), ("1MBABYDOGE", "BABYDOGE", 1e6), ("SHIB1000", "SHIB", 1e3), ("KAVA", "KAVA", 1.0),
+    ],
+)  # fmt: skip
+def test_a_unit_of_many_coins_is_undone(name: str, asset: str, factor: float) -> None:
+    assert coin(name) == (asset, factor)

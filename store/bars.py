@@ -5,7 +5,7 @@ A bar is known from its end, or from when the last of its readings was heard; bu
 
 import duckdb
 
-from store.minutes import COLUMNS, FAR, minutes
+from store.minutes import COLUMNS, FAR, minutes, newest
 from store.reader import Cursors
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -61,10 +61,7 @@ def added(con: duckdb.DuckDBPyConnection, table: str, low: int, high: int) -> in
     done = con.execute(f"""
         INSERT INTO {table}
         SELECT {taken}, greatest(n.known_at, coalesce(c.known_at + INTERVAL 1 MILLISECOND, n.known_at))
-        FROM built n LEFT JOIN (
-            FROM {table} WHERE bucket >= make_timestamp_ms({low}) AND bucket < make_timestamp_ms({high})
-            QUALIFY row_number() OVER (PARTITION BY instrument_id, bucket ORDER BY known_at DESC) = 1
-        ) c ON c.instrument_id = n.instrument_id AND c.bucket = n.bucket
+        FROM built n LEFT JOIN {newest(table, low, high)} c ON c.instrument_id = n.instrument_id AND c.bucket = n.bucket
         WHERE c.bucket IS NULL OR NOT ({same}) AND NOT (
             n.source IN ('backfill', 'import') AND c.source IN ('stream', 'poll') AND n.readings < c.readings)
         ORDER BY n.instrument_id, n.bucket
@@ -87,8 +84,7 @@ def coarser(source: str, unit: int, low: int, high: int) -> str:
     return f"""
         SELECT make_timestamp_ms({start}) AS bucket, instrument_id, {columns},
             greatest(max(known_at), make_timestamp_ms(any_value({start}) + {unit})) AS known_at
-        FROM (FROM {source} WHERE bucket >= make_timestamp_ms({low}) AND bucket < make_timestamp_ms({high})
-            QUALIFY row_number() OVER (PARTITION BY instrument_id, bucket ORDER BY known_at DESC) = 1)
+        FROM {newest(source, low, high)}
         GROUP BY instrument_id, {start}
     """
 

@@ -18,6 +18,19 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def newest(table: str, low: int, high: int, among: str = "TRUE") -> str:
+    """The newest version of each stored bar with a bucket in [low, high) ms.
+
+    Few bars have a second version, so those are found first: ranking every bar would cost several times as much.
+    """
+    kept = f"{table} WHERE {among} AND bucket >= make_timestamp_ms({low}) AND bucket < make_timestamp_ms({high})"
+    return f"""(
+        SELECT k.* FROM (FROM {kept}) k LEFT JOIN (
+            SELECT instrument_id, bucket, max(known_at) AS last FROM {kept} GROUP BY ALL HAVING count(*) > 1
+        ) r USING (instrument_id, bucket) WHERE r.last IS NULL OR k.known_at = r.last
+    )"""
+
+
 def minutes(among: str = "TRUE") -> str:
     """SELECT of minute bars in the order of `COLUMNS`.
 

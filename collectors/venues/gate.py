@@ -34,8 +34,7 @@ from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Un
 
 PATH = "/api/v4/futures"
 DECIMAL = {"X-Gate-Size-Decimal": "1"}
-TICKERS, DEATHS, STATS = "futures.tickers", "futures.public_liquidates", "futures.contract_stats"
-OWN, SYSTEM = "futures.liquidates", "futures.system"  # the first is an account's own: read where somebody kept it
+TICKERS, DEATHS, SYSTEM = "futures.tickers", "futures.public_liquidates", "futures.system"
 TWICE = "2026-09 captures: twice position_size x multiplier on BTC, and of the scale of others' two-sided totals"
 TOTAL = Field("total_size", Unit.CONTRACTS, 2, Status.MEASURED, evidence=TWICE)
 STATED = Field("open_interest", Unit.CONTRACTS, 2, Status.MEASURED, evidence=TWICE)
@@ -59,50 +58,38 @@ class Death(Struct):
     time_ms: int
 
 
-class OwnDeath(Struct):
+class OwnDeath(Struct):  # of `futures.liquidates`, an account's own
     contract: str
     size: float
     fill_price: float
     time_ms: int
 
 
-class Stat(Struct):
+class Stat(Struct):  # of `futures.contract_stats`, and of the past
     time: int  # seconds
     open_interest: Number
     mark_price: Number = None
     contract: str = ""  # not over REST
 
 
-class Fault(Struct):
-    code: int
-    message: str
-
-
 class Tickers(Struct, tag_field="channel", tag=TICKERS, gc=False):
     result: list[Ticker] | dict[str, str] | None = None
     time_ms: int | None = None
     id: int | None = None
-    error: Fault | None = None
+    error: dict[str, Any] | None = None
 
 
 class Deaths(Struct, tag_field="channel", tag=DEATHS):
     result: list[Death] | dict[str, str] | None = None
-    error: Fault | None = None
-
-
-class OwnDeaths(Struct, tag_field="channel", tag=OWN):
-    result: list[OwnDeath] | dict[str, str] | None = None
-
-
-class Stats(Struct, tag_field="channel", tag=STATS):
-    result: list[Stat] | dict[str, str] | None = None
+    id: int | None = None
+    error: dict[str, Any] | None = None
 
 
 class System(Struct, tag_field="channel", tag=SYSTEM):
     result: dict[str, Any] | None = None
 
 
-Frame = Tickers | Deaths | OwnDeaths | Stats | System
+Frame = Tickers | Deaths | System
 
 
 class Listing(Struct):
@@ -125,12 +112,20 @@ def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Messa
         yield {"time": SEND_TIME, "id": id, "channel": channel, "event": "subscribe", "payload": symbols}
 
 
-def update(row: Ticker, ts: int | None) -> Update:
+def quoted(row: Ticker | Listing, symbol: str, ts: int | None, oi: Number, field: Field) -> Update:
     every = number(row.funding_interval)
     return Update(
-        row.contract, ts if row.t is None else row.t, number(row.total_size), TOTAL, number(row.mark_price),
-        number(row.index_price), number(row.funding_rate), None if every is None else every / 3600,
+        symbol, ts, number(oi), field, number(row.mark_price), number(row.index_price), number(row.funding_rate),
+        None if every is None else every / 3600,
     )  # fmt: skip
+
+
+def tickers(rows: list[Ticker], ts: int | None = None) -> Sequence[Said]:
+    return [quoted(r, r.contract, ts if r.t is None else r.t, r.total_size, TOTAL) for r in rows]
+
+
+def longs(rows: list[Listing]) -> Sequence[Said]:
+    return [quoted(r, r.name, None, r.position_size, LONGS) for r in rows]
 
 
 def stated(rows: Iterable[Stat]) -> Sequence[Said]:
@@ -142,37 +137,21 @@ def died(contract: str, ts: int, size: float, price: float) -> Liquidated:
     return Liquidated(contract, ts, side, abs(size), Unit.CONTRACTS, price, FeedClass.THROTTLED)
 
 
+def own(rows: list[OwnDeath]) -> Sequence[Said]:
+    return [died(r.contract, r.time_ms, r.size, r.fill_price) for r in rows]
+
+
 def parse(frame: Frame | None) -> Sequence[Said]:
-    if isinstance(frame, Tickers):
-        result = frame.result
-        if isinstance(result, list):
-            return [update(row, frame.time_ms) for row in result]
-        if frame.error is not None:
-            return (Refused(f"{frame.error.code} {frame.error.message}", frame.id),)
-        return (Acked(frame.id),) if result is not None and result.get("status") == "success" else ()
-    if isinstance(frame, Deaths):
-        if frame.error is not None:
-            return (Refused(f"{frame.error.code} {frame.error.message}", 0),)
-        rows = frame.result if isinstance(frame.result, list) else []
-        return [died(r.contract, r.time_ms, r.size, r.price) for r in rows]
-    if isinstance(frame, OwnDeaths):
-        own = frame.result if isinstance(frame.result, list) else []
-        return [died(r.contract, r.time_ms, r.size, r.fill_price) for r in own]
-    if isinstance(frame, Stats):
-        return stated(frame.result) if isinstance(frame.result, list) else ()
-    if frame is not None and frame.result is not None and frame.result.get("type") == "upgrade":
-        return (Notice("the venue upgrades and will close the connection"),)
-    return ()
-
-
-def longs(rows: list[Listing]) -> Sequence[Said]:
-    return [
-        Update(
-            row.name, None, number(row.position_size), LONGS, number(row.mark_price), number(row.index_price),
-            number(row.funding_rate), row.funding_interval / 3600,
-        )
-        for row in rows
-    ]  # fmt: skip
+    if isinstance(frame, Tickers) and isinstance(frame.result, list):
+        return tickers(frame.result, frame.time_ms)
+    if isinstance(frame, Deaths) and isinstance(frame.result, list):
+        return [died(r.contract, r.time_ms, r.size, r.price) for r in frame.result]
+    if frame is None or isinstance(frame, System):
+        ends = frame is not None and frame.result is not None and frame.result.get("type") == "upgrade"
+        return (Notice("the venue upgrades and will close the connection"),) if ends else ()
+    if frame.error is not None:
+        return (Refused(f"{frame.error['code']} {frame.error['message']}", frame.id),)
+    return (Acked(frame.id),) if frame.result == {"status": "success"} else ()
 
 
 def segment(settle: str, quote: str) -> Segment:
@@ -190,13 +169,13 @@ def segment(settle: str, quote: str) -> Segment:
             )  # fmt: skip
 
     def past(i: Instrument, start: int, end: int) -> Ask:
-        span = f"interval=5m&from={start // 1000}&limit=100"
-        return Ask(f"{rest}/contract_stats?contract={i.symbol}&{span}", headers=DECIMAL)
+        url = f"{rest}/contract_stats?contract={i.symbol}&interval=5m&from={start // 1000}&limit=100"
+        return Ask(url, headers=DECIMAL)
 
     rest = f"https://api.gateio.ws{PATH}/{settle}"
     socket = Socket(
         f"wss://fx-ws.gateio.ws/v4/ws/{settle}", frozenset({"oi", "mark", "index", "funding", "liquidations"}),
-        subscribe, parse, among(wire(Frame), {TICKERS, DEATHS, OWN, STATS, SYSTEM}.__contains__, "channel"),
+        subscribe, parse, among(wire(Frame), {TICKERS, DEATHS, SYSTEM}.__contains__, "channel"),
         headers=DECIMAL, per_socket=300, batch=100, cadence=10,
     )  # fmt: skip
     history = History(
@@ -207,9 +186,11 @@ def segment(settle: str, quote: str) -> Segment:
         settle, Ask(f"{rest}/contracts", headers=DECIMAL), read, lambda symbol: symbol.endswith(f"_{quote}"), (socket,),
         history=(history,),
         answers=(
-            Answer(lambda rows: [update(r, None) for r in rows], wire(list[Ticker]), f"{PATH}/{settle}/tickers"),
+            Answer(tickers, wire(list[Ticker]), f"{PATH}/{settle}/tickers"),
             Answer(longs, wire(list[Listing]), f"{PATH}/{settle}/contracts"),
             Answer(lambda row: stated([row]), wire(Stat)),
+            Answer(stated, wire(list[Stat], "result")),
+            Answer(own, wire(list[OwnDeath], "result")),
         ),
         decode=wire(list[Listing]),
     )  # fmt: skip

@@ -4,7 +4,7 @@ nor time. Builder dexes (`dex:COIN`) are other books and left out. There is no p
 
 from collections.abc import Collection, Iterable, Sequence
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from collectors.venue import (
     Acked,
@@ -60,7 +60,7 @@ class Named(Struct):
 
 
 class Dexes(Struct):
-    ctxs: list[tuple[str, Raw]]
+    ctxs: list[tuple[str, list[Context]]]  # by dex
 
 
 class Subscription(Struct):
@@ -98,7 +98,6 @@ class Paid(Struct, rename="camel"):
 Frame = One | Every | Response | Trouble
 CHANNELS = {"activeAssetCtx", "allDexsAssetCtxs", "subscriptionResponse", "error"}
 typed = among(wire(Frame), CHANNELS.__contains__, "channel")
-places, context = wire(list[Raw]), wire(Context)
 
 
 def decode(frame: str | bytes) -> Frame | None:
@@ -133,10 +132,10 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
         if isinstance(frame, One):
             return (update(frame.data.coin, frame.data.ctx),)
         if isinstance(frame, Every):
-            rows = [row for dex, contexts in frame.data.ctxs if dex == MAIN for row in places(contexts)]
+            rows = next((contexts for dex, contexts in frame.data.ctxs if dex == MAIN), ())
             if len(rows) != len(instruments):
                 raise CatalogueError(f"{len(rows)} contexts for a universe of {len(instruments)}")
-            return [update(symbol, context(rows[n])) for n, symbol in asked]
+            return [update(symbol, rows[n]) for n, symbol in asked]
         if isinstance(frame, Response) and frame.data.method == "subscribe":
             named = frame.data.subscription.coin
             return [Acked(symbol=symbol) for _, symbol in asked] if named is None else (Acked(symbol=named),)

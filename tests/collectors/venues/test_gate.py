@@ -4,7 +4,7 @@ import pytest
 
 from collectors.board import Board
 from collectors.venue import Acked, Liquidated, Notice, Refused, Update, spelled
-from collectors.venues.gate import LONGS, STATED, TOTAL, VENUE
+from collectors.venues.gate import LONGS, STATED, TOTAL, VENUE, own, stated
 from store.records import FeedClass, Payoff, Side, Source, Unit
 
 USDT, BTC = VENUE.segments
@@ -28,6 +28,11 @@ def heard(*rows: object, channel: str = "futures.tickers", event: str = "update"
 
 def said(**frame: object) -> list[object]:
     return list(FEED.parse(FEED.decode(json.dumps(frame))))
+
+
+def answered(parse, reply):
+    readers = [a for s in VENUE.segments for a in s.answers if a.parse is parse]
+    return list(parse(readers[0].decode(json.dumps(reply))))
 
 
 def listed(segment, *rows):
@@ -98,7 +103,8 @@ def test_a_negative_forced_close_is_of_a_short() -> None:
 
 def test_an_accounts_own_forced_close_is_read_but_never_asked_for() -> None:
     row = {"contract": "BTC_USD", "size": -124, "fill_price": 215.5, "order_price": 215.1, "time_ms": 1790000000123}
-    [said] = heard({**row, "user": "x"}, channel="futures.liquidates")
+    assert heard({**row, "user": "x"}, channel="futures.liquidates") == []
+    [said] = answered(own, {"channel": "futures.liquidates", "result": [{**row, "user": "x"}]})
     assert (said.symbol, said.side, said.size, said.price) == ("BTC_USD", Side.SHORT, 124.0, 215.5)
     asked = [message["channel"] for message in FEED.subscribe(listed(USDT, LISTED), 1)]
     assert asked == ["futures.tickers", "futures.public_liquidates"]
@@ -112,7 +118,7 @@ def test_statistics_count_both_sides_at_the_second_they_name() -> None:
         "mark_price": 61000.5,
         "lsr_taker": 1,
     }
-    assert heard(row, channel="futures.contract_stats") == [
+    assert answered(stated, {"channel": "futures.contract_stats", "result": [row]}) == [
         Update("BTC_USDT", 1790000100000, 600_000_000.0, STATED, 61_000.5)
     ]
     [past] = USDT.history

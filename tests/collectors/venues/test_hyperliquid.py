@@ -68,9 +68,8 @@ def test_the_venue_states_no_time_and_the_record_says_so() -> None:
     assert record.flags & Flag.RECEIVE_TIME
 
 
-def test_what_was_not_asked_for_is_not_read() -> None:
-    broken = [CONTEXTS[0], CONTEXTS[1], {"openInterest": "not a number"}]
-    assert [u.symbol for u in everywhere(broken, wanted={"BTC"})] == ["BTC"]
+def test_what_was_not_asked_for_is_left_out() -> None:
+    assert [(u.symbol, u.mark) for u in everywhere(CONTEXTS, wanted={"kPEPE"})] == [("kPEPE", 0.012)]
 
 
 @pytest.mark.parametrize("contexts", [CONTEXTS[:2], [*CONTEXTS, CONTEXTS[0]], []])

@@ -219,7 +219,7 @@ def reference(mark: Floats, state: NDArray[np.int8]) -> tuple[Floats, NDArray[np
         return np.full(T, np.nan), np.zeros(T, dtype=bool)
     price = rowwise_median(np.where(state == State.FRESH, mark, np.nan))
     fresh = ~np.isnan(price)
-    price = pd.Series(price).ffill().to_numpy(float, copy=True)
+    price = pd.Series(price).ffill().to_numpy(np.float64, copy=True).astype(np.float64)
     none = np.isnan(price)
     if none.any():
         price[none] = rowwise_median(mark[none])

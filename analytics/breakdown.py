@@ -8,6 +8,7 @@ import pandas as pd
 from analytics import coverage
 from analytics.alignment import DAY_MS, State, extended, grid, panel, snapshot
 from analytics.carry import level
+from analytics.coverage import Coverage
 from analytics.matched import window
 from analytics.provenance import Basis, Code, Reason, finite
 from analytics.settings import DEFAULTS, Settings
@@ -59,7 +60,7 @@ class Breakdown:
     price: float | None
     venues: tuple[VenueRow, ...]  # largest first
     instruments: tuple[InstrumentRow, ...]  # largest first
-    coverage: coverage.Coverage
+    coverage: Coverage
     reasons: tuple[Reason, ...]
 
 
@@ -91,8 +92,9 @@ def venues(
             InstrumentRow(
                 c.venue, str(r.get("segment", "")), c.symbol, c.payoff, finite(r.get("raw")), str(r.get("unit", "")),
                 None if sides is None else int(sides), str(r.get("side_status", "disputed")), float(base[i]),
-                float(usd[i]), float(share[i]), finite(last.mark[0, i]), finite(r.get("funding")), finite(r.get("funding_interval_h")),
-                float(last.age_s[0, i]), words[i], Basis.CARRIED if words[i] == "carried" else Basis.DERIVED,
+                float(usd[i]), float(share[i]), finite(last.mark[0, i]), finite(r.get("funding")),
+                finite(r.get("funding_interval_h")), float(last.age_s[0, i]), words[i],
+                Basis.CARRIED if words[i] == "carried" else Basis.DERIVED,
             )
         )  # fmt: skip
     growth = day_growth(latest, bars, now, settings)

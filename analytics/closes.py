@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.alignment import DAY_MS, Panel, State, named, reference
+from analytics.alignment import panel as align
 from analytics.rows import cleaned
 from analytics.settings import DEFAULTS, Settings
 
@@ -29,11 +30,7 @@ def panel(closes: pd.DataFrame, *, start: int = FIRST_DAY, end: int = LAST_DAY, 
         rows = rows.drop_duplicates(["instrument_id", "t"], keep="last")
     rows = cleaned(rows)
     if not len(rows):
-        empty = np.empty((0, 0))
-        none = np.empty(0)
-        return Panel(
-            np.empty(0, np.int64), (), *[empty] * 7, empty.astype(np.int8), none, none.astype(bool)
-        )  # fmt: skip
+        return align(rows, [], settings=settings)
     ids, first, column = np.unique(rows["instrument_id"].to_numpy(np.int64), return_index=True, return_inverse=True)
     t = rows["t"].to_numpy(np.int64)
     days = np.arange(t.min(), t.max() + 1, DAY_MS, dtype=np.int64)

@@ -81,7 +81,8 @@ def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: 
         reasons.append(Reason(Code.STALE_REFERENCE_PRICE, "No fresh mark price: carried values use the last one."))
     return Coverage(
         int(panel.t[row]), finite(share), finite(confidence), grade(confidence, settings), len(lists["fresh"]),
-        sum(len(v) for v in lists.values()), *(tuple(v) for v in lists.values()),
+        sum(len(v) for v in lists.values()), tuple(lists["fresh"]), tuple(lists["stale"]),
+        tuple(lists["carried"]), tuple(lists["excluded"]),
         "measured" if plausible else "not_measured", band(panel, row, sigma_h), tuple(reasons),
     )  # fmt: skip
 

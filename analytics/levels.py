@@ -9,6 +9,8 @@ from analytics import change, coverage, highs, matched
 from analytics import closes as days
 from analytics.alignment import DAY_MS, Floats, Panel, State, extended, grid, only, panel, snapshot
 from analytics.carry import level
+from analytics.change import Change
+from analytics.coverage import Coverage
 from analytics.provenance import Basis, Method, Reason, floats
 from analytics.settings import DAY_S, DEFAULTS, Settings
 
@@ -36,11 +38,11 @@ class ChartPoint:
 @dataclass(frozen=True, slots=True)
 class ChartSeries:
     points: tuple[ChartPoint, ...]
-    change: change.Change | None  # first point to last
-    day: change.Change | None  # the last 24 hours
+    change: Change | None  # first point to last
+    day: Change | None  # the last 24 hours
     high: highs.High  # in USD
     high_base: highs.High  # in coins
-    coverage: coverage.Coverage
+    coverage: Coverage
     contributing: tuple[str, ...]  # venues in the last point
     left: tuple[tuple[int, str], ...]  # (t, venue): universe changes inside the range, out of the level after T_carry
     method: Method
@@ -136,9 +138,10 @@ def funding(shown: Panel) -> Floats:
 
 def departures(shown: Panel, excluded: np.ndarray) -> tuple[tuple[int, str], ...]:
     """When and which venue left the level because it had been silent for longer than T_carry."""
-    names = np.array([c.venue for c in shown.contracts])
     found: list[tuple[int, str]] = []
     for name in shown.venues:
-        gone = excluded[:, names == name].any(axis=1)
-        found += [(int(shown.t[k]), name) for k in np.flatnonzero(gone & ~np.append(False, gone[:-1]))]
+        mine = np.array([c.venue == name for c in shown.contracts], bool)
+        gone = np.asarray(excluded[:, mine].any(axis=1), bool)
+        began = gone & ~np.append(np.zeros(1, bool), gone[:-1])
+        found += [(int(shown.t[k]), name) for k in np.flatnonzero(began)]
     return tuple(sorted(found))

@@ -1,0 +1,149 @@
+"""How much of the open interest, and of the new one, sits on few venues (analytics.md, 4)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analytics import closes as days
+from analytics import coverage, windows
+from analytics.alignment import Floats, Panel
+from analytics.carry import level
+from analytics.coverage import Coverage
+from analytics.inflow import Inflow, inflow, new_hhi
+from analytics.matched import window
+from analytics.provenance import Basis, Code, Method, Reason
+from analytics.settings import DEFAULTS, Settings
+from analytics.thresholds import rank
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of shares p over k venues with something open."""
+
+    k: int
+    hhi: float  # sum p^2, in [1/k, 1]
+    effective: float  # 1/HHI venues
+    normalised: float | None  # (HHI - 1/k)/(1 - 1/k); None for a single venue
+    entropy: float  # nats
+    exp_entropy: float  # venues, weighing small ones
+    theil: float  # ln k - entropy
+    cr1: float  # largest share
+    cr3: float  # three largest
+
+
+@dataclass(frozen=True, slots=True)
+class VenueShare:
+    venue: str
+    usd: float
+    share: float  # p, of the level
+    phi: float | None  # of the new open interest
+    lq: float | None  # phi/p
+    flow_usd: float | None  # None where it was not heard at both ends
+
+
+@dataclass(frozen=True, slots=True)
+class Concentration:
+    level_usd: float | None
+    shape: Shape | None
+    inflow: Inflow | None
+    venues: tuple[VenueShare, ...]  # largest first
+    window_s: int
+    percentile_hhi: float | None  # among the trailing year's closes, 0-100
+    percentile_new: float | None  # among windows of this length
+    index: float | None  # 0-100: half of each; the new part counts as 0 when inflow is immaterial
+    days: int  # closes behind the percentile
+    windows: int
+    flags: tuple[str, ...]  # concentrated_inflow | fragility | partial_universe
+    coverage: Coverage
+    basis: str
+    method: Method
+    reasons: tuple[Reason, ...]
+
+
+METHOD = Method("concentration.hhi_entropy_inflow")
+
+
+def shape(held: Floats) -> Shape | None:
+    """The measures of one set of sizes (any unit). None where nothing is open."""
+    sizes = held[np.isfinite(held) & (held > 0)]
+    if not len(sizes):
+        return None
+    p = np.sort(sizes / sizes.sum())[::-1]
+    k, hhi = len(p), float(np.square(p).sum())
+    entropy = float(-(p * np.log(p)).sum())
+    normalised = (hhi - 1 / k) / (1 - 1 / k) if k > 1 else None
+    return Shape(
+        k,
+        hhi,
+        1 / hhi,
+        normalised,
+        entropy,
+        float(np.exp(entropy)),
+        float(np.log(k)) - entropy,
+        float(p[0]),
+        float(p[:3].sum()),
+    )
+
+
+def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, closes: pd.DataFrame, now: int, window_s: int = 86_400,
+           history: pd.DataFrame | None = None, gaps: pd.DataFrame | None = None,
+           settings: Settings = DEFAULTS) -> Concentration:  # fmt: skip
+    """Concentration as of `now` and of the inflow of the last `window_s` seconds.
+
+    `recent`: minute bars of the window; `closes`: the last year, for the HHI's percentile; `history`: coarser bars for
+    the inflow's (without them daily closes serve a window of 24 h). Empty in, `no_data` out.
+    """
+    seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
+    heard = coverage.of(seen, settings=settings)
+    held = seen.by_venue(level(seen, settings).usd[-1]) if seen.contracts else np.empty(0)
+    now_shape = shape(held)
+    if now_shape is None:
+        return Concentration(None, None, None, (), window_s, None, None, None, 0, 0, (), heard, Basis.DERIVED, METHOD,
+                             heard.reasons or (coverage.NOBODY,))  # fmt: skip
+    daily = days.panel(closes, end=now - 1, settings=settings)
+    hhis = daily_hhi(daily, settings)[-365:]
+    before = daily if history is None and window_s >= 86_400 else None
+    earlier = windows.past(history, int(seen.t[0]), window_s, settings=settings) if history is not None else before
+    flows = windows.flows(earlier, seen.venues, settings)
+    total = float(held.sum())
+    w = window(seen, 0, len(seen.t) - 1, settings) if len(seen.t) > 1 else None
+    refused = w.refusal(settings) if w else coverage.NOBODY
+    both = {c.venue for c, m in zip(seen.contracts, w.matched, strict=True) if m} if w else set[str]()
+    flow = seen.by_venue(w.flow) if w else np.zeros_like(held)
+    came = None if refused or w is None else inflow(seen.venues, flow, held, flows, window_s, settings)
+    reasons = [*heard.reasons, *((refused,) if refused else ())]
+    flags = [came.flag] if came and came.flag else []
+    if heard.coverage is not None and heard.coverage < settings.partial_universe:
+        flags.append("partial_universe")
+    enough = len(hhis) >= settings.fragility_min_days
+    if not enough:
+        reasons.append(Reason(Code.INSUFFICIENT_HISTORY, f"{len(hhis)} daily closes; a percentile of the HHI needs "
+                              f"{settings.fragility_min_days}."))  # fmt: skip
+    top = rank(hhis, now_shape.hhi) if enough else None
+    news = new_hhi(flows)
+    fresh = None
+    if came is not None and len(news) >= settings.fragility_min_days:
+        fresh = rank(news, came.hhi_new) if came.hhi_new is not None and came.is_material else 0.0
+    if any(x is not None and x >= settings.fragility_percentile for x in (top, fresh)):
+        flags.append("fragility")
+    index = 0.5 * top + 0.5 * fresh if top is not None and fresh is not None else None
+    rows = [
+        VenueShare(v, float(h), float(h) / total, came.phi[k] if came else None, came.lq[k] if came else None,
+                   float(flow[k]) if v in both else None)
+        for k, (v, h) in enumerate(zip(seen.venues, held, strict=True))
+    ]  # fmt: skip
+    return Concentration(
+        total, now_shape, came, tuple(sorted(rows, key=lambda r: -r.usd)), window_s, top, fresh, index, len(hhis),
+        len(news), tuple(flags), heard, Basis.CARRIED if heard.carried else Basis.DERIVED, METHOD, tuple(reasons),
+    )  # fmt: skip
+
+
+def daily_hhi(daily: Panel, settings: Settings) -> Floats:
+    """HHI of each close that was heard well enough."""
+    if not daily.contracts:
+        return np.empty(0)
+    held = daily.by_venue(level(daily, settings).usd)
+    ok = (np.nan_to_num(coverage.shares(daily)) >= settings.panel_guard) & (held.sum(axis=1) > 0)
+    p = held[ok] / held[ok].sum(axis=1, keepdims=True)
+    return np.square(p).sum(axis=1)

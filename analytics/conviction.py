@@ -1,0 +1,141 @@
+"""Whether speculative and institutional venues part ways (analytics.md, 3.2)."""
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import pandas as pd
+
+from analytics.flips import SEED
+from analytics.provenance import Code, Reason, Threshold
+from analytics.settings import DEFAULTS, Settings
+from analytics.thresholds import centre_and_scale, own_percentile
+from analytics.units import Floats
+
+MAX_EXACT = 20_000
+SPECULATIVE, INSTITUTIONAL = "speculative", "institutional"
+
+
+@dataclass(frozen=True, slots=True)
+class Conviction:
+    """g_S and g_I are native growth of each class over the window, fractions."""
+
+    g_speculative: float | None
+    g_institutional: float | None
+    diff: float | None
+    cd: float | None  # (diff - median)/(1.4826 MAD) of own non-overlapping history
+    p: float | None  # permutation of class labels over the venues' own scales
+    speculative: tuple[str, ...]  # venues live in each class
+    institutional: tuple[str, ...]
+    threshold: Threshold | None  # of |diff|
+    label: str | None  # conviction_speculative | conviction_institutional | relative_tilt
+    reasons: tuple[Reason, ...]
+
+
+def of(g_s: float | None, g_i: float | None, past_s: Floats, past_i: Floats, *, speculative: tuple[str, ...] = (),
+       institutional: tuple[str, ...] = (), x_s: Floats | None = None, x_i: Floats | None = None,
+       settings: Settings = DEFAULTS) -> Conviction:  # fmt: skip
+    """Class growths of this window against those of earlier, equally long windows (`past_*`, aligned, NaN = unknown).
+
+    `x_s`, `x_i`: each venue's growth in own scales, for the permutation check.
+    """
+    reasons: list[Reason] = []
+    for name, g in ((SPECULATIVE, g_s), (INSTITUTIONAL, g_i)):
+        if g is None:
+            reasons.append(Reason(Code.TOO_FEW_VENUES, f"No {name} venue was heard at both ends of the window."))
+    for name, live in ((SPECULATIVE, speculative), (INSTITUTIONAL, institutional)):
+        if len(live) == 1:
+            reasons.append(
+                Reason(Code.TOO_FEW_VENUES, f"The {name} class is {live[0]} alone: its move is not a class's.")
+            )
+    both = np.isfinite(past_s) & np.isfinite(past_i)
+    past = past_s[both] - past_i[both]
+    n = len(past)
+    p = permuted(x_s, x_i) if x_s is not None and x_i is not None else None
+    if g_s is None or g_i is None:
+        return Conviction(g_s, g_i, None, None, p, speculative, institutional, None, None, tuple(reasons))
+    diff = g_s - g_i
+    if n < settings.conviction_min_history:
+        words = (
+            f"{n} earlier windows of this length; {settings.conviction_min_history} are needed to call a gap unusual."
+        )
+        reasons.append(Reason(Code.INSUFFICIENT_HISTORY, words))
+        return Conviction(g_s, g_i, diff, None, p, speculative, institutional, None, None, tuple(reasons))
+    middle, scale = centre_and_scale(past)
+    limit = own_percentile(
+        "conviction_gap", np.abs(past), settings.conviction_percentile, unit="fraction",
+        need=settings.conviction_min_history, default=float("inf"),
+    )  # fmt: skip
+    cd = None if scale is None else (diff - middle) / scale
+    extreme = abs(diff) > limit.value
+    s, i = (centre_and_scale(x[both])[1] for x in (past_s, past_i))
+    name = labelled(g_s, g_i, s, i, extreme, settings)
+    return Conviction(g_s, g_i, diff, cd, p, speculative, institutional, limit, name, tuple(reasons))
+
+
+def labelled(g_s: float, g_i: float, scale_s: float | None, scale_i: float | None, extreme: bool,
+             settings: Settings = DEFAULTS) -> str | None:  # fmt: skip
+    """Strict labels want opposite signs, each at least half an own sigma; same sign but extreme is a tilt."""
+    if not extreme or scale_s is None or scale_i is None:
+        return None
+    if g_s * g_i > 0:
+        return "relative_tilt"
+    far = abs(g_s) >= settings.conviction_sigma * scale_s and abs(g_i) >= settings.conviction_sigma * scale_i
+    if not far or g_s == 0 or g_i == 0:
+        return None
+    return "conviction_speculative" if g_s > 0 else "conviction_institutional"
+
+
+def permuted(x_s: Floats, x_i: Floats) -> float | None:
+    """How often class labels drawn at random part the means as far: exact up to 20,000 ways, else sampled."""
+    a, b = x_s[np.isfinite(x_s)], x_i[np.isfinite(x_i)]
+    if not len(a) or not len(b):
+        return None
+    x, k, n = np.concatenate([a, b]), len(a), len(a) + len(b)
+    if comb(n, k) <= MAX_EXACT:
+        chosen = np.array(list(combinations(range(n), k)))
+    else:
+        chosen = np.argsort(np.random.default_rng(SEED).random((MAX_EXACT, n)), axis=1)[:, :k]
+    total = float(x.sum())
+    sums = x[chosen].sum(axis=1)
+    gaps = np.abs(sums / k - (total - sums) / (n - k))
+    seen = abs(float(a.mean() - b.mean()))
+    hits = int((gaps >= seen - 1e-12 * max(seen, 1.0)).sum())
+    return hits / len(gaps) if comb(n, k) <= MAX_EXACT else (hits + 1) / (len(gaps) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassEvidence:
+    """What a venue's behaviour says of the class it was given."""
+
+    venue: str
+    klass: str
+    abs_funding_8h: float | None  # fraction, weighted by coins
+    rank: float | None  # of the parts below among all venues: 0 calmest, 1 hottest
+    parts: tuple[str, ...]  # of funding, liquidated, turnover, leverage: those that could be measured
+    disagrees: bool
+
+
+def evidence(latest: pd.DataFrame) -> tuple[ClassEvidence, ...]:
+    """Ranks by |funding|, the part available now. A venue on the other half's side of the middle disagrees."""
+    if not len(latest):
+        return ()
+    base, hours = latest["base"].to_numpy(float), latest["funding_interval_h"].to_numpy(float)
+    rate = np.abs(latest["funding"].to_numpy(float)) * 8.0
+    f8 = np.divide(rate, hours, out=np.full(len(latest), np.nan), where=hours > 0)
+    names, classes = latest["venue"].to_numpy(str), latest["class"].to_numpy(str)
+    rows: list[tuple[str, str, float | None]] = []
+    for venue in sorted(set(names)):
+        mine = (names == venue) & np.isfinite(f8) & np.isfinite(base) & (base > 0)
+        heat = float((f8[mine] * base[mine]).sum() / base[mine].sum()) if mine.any() else None
+        rows.append((venue, str(classes[names == venue][0]), heat))
+    known = sorted(h for _, _, h in rows if h is not None)
+    out: list[ClassEvidence] = []
+    for venue, klass, heat in rows:
+        place = None
+        if heat is not None and len(known) > 1:
+            place = (sum(h < heat for h in known) + sum(h <= heat for h in known) - 1) / 2 / (len(known) - 1)
+        odd = place is not None and ((klass == SPECULATIVE and place < 0.5) or (klass == INSTITUTIONAL and place > 0.5))
+        out.append(ClassEvidence(venue, klass, heat, place, ("funding",) if heat is not None else (), odd))
+    return tuple(out)

@@ -1,0 +1,227 @@
+"""Do venues agree on where open interest is going? One label, and all that it rests on (analytics.md, 3)."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from analytics import conviction, coverage, rotation, windows
+from analytics import quadrant as quadrants
+from analytics.alignment import Floats, Panel
+from analytics.carry import level
+from analytics.conviction import ClassEvidence, Conviction
+from analytics.coverage import Coverage
+from analytics.inflow import Inflow, inflow
+from analytics.matched import Steps, Window, steps, window
+from analytics.multiplicity import Adjusted, benjamini_hochberg
+from analytics.provenance import Basis, Code, Method, Reason, Threshold, finite
+from analytics.rotation import Rotation
+from analytics.settings import DEFAULTS, Settings
+from analytics.thresholds import material
+from analytics.zscore import known, robust, venue_growth
+
+
+@dataclass(frozen=True, slots=True)
+class VenueMove:
+    venue: str
+    klass: str
+    flow_usd: float
+    growth: float  # of contracts, fraction
+    x: float | None  # growth in own scales
+    share: float  # of the level, fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """One of the tests behind the label; `adjusted` over the family of this call."""
+
+    name: str
+    result: Adjusted
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    label: str  # insufficient_data | concentrated_inflow | conviction_* | relative_tilt | venue_rotation | ... | quiet
+    flags: tuple[str, ...]  # every label that holds, the primary one included
+    window_s: int
+    t0: int | None
+    t1: int | None
+    level_usd: float | None
+    net_usd: float | None  # sum of flows, matched panel
+    gap_usd: float | None  # change across silences: not flow
+    rotation: Rotation | None
+    conviction: Conviction | None
+    inflow: Inflow | None
+    quadrant: quadrants.Quadrant | None
+    venues: tuple[VenueMove, ...]  # by flow, largest inflow first
+    sources: tuple[str, ...]  # venues that lost, largest first
+    destinations: tuple[str, ...]
+    evidence: tuple[ClassEvidence, ...]
+    thresholds: tuple[Threshold, ...]
+    tests: tuple[Tested, ...]
+    windows: int  # earlier windows of this length whose panel held
+    panel_share: float
+    coverage: Coverage
+    basis: str
+    method: Method
+    reasons: tuple[Reason, ...]
+
+
+METHOD = Method("divergence.rotation_conviction")
+
+
+def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame, now: int, window_s: int,
+           gaps: pd.DataFrame | None = None, settings: Settings = DEFAULTS) -> Divergence:  # fmt: skip
+    """The last `window_s` seconds, labelled against earlier windows of the same length.
+
+    `recent`: minute bars of the window (five minutes for a day); `history`: bars of the 30 d (1 h), 90 d (4 h) or 365 d
+    (24 h) before. Below the panel guard the label is `insufficient_data` and no flag is raised.
+    """
+    seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
+    heard = coverage.of(seen, settings=settings)
+    if not seen.contracts or len(seen.t) < 2:
+        return refused(window_s, heard, (coverage.NOBODY,))
+    w = window(seen, 0, len(seen.t) - 1, settings)
+    why = w.refusal(settings)
+    if why:
+        return refused(window_s, heard, (why,), w)
+    held = np.nan_to_num(seen.by_venue(level(seen, settings).usd[-1]))
+    total = float(held.sum())
+    earlier = windows.past(history, w.t0, window_s, settings=settings)
+    stride = steps(earlier, settings) if len(earlier.t) > 1 and earlier.contracts else None
+    past = windows.flows(earlier, seen.venues, settings)
+    need = settings.min_history(window_s)
+    moves = by_venue(seen, w, held, earlier, stride)
+    flow = seen.by_venue(w.flow)
+    net = float(flow.sum())
+
+    turned = rotated(flow, past, total, need, settings)
+    parted = parting(seen, w, moves, earlier, stride, settings)
+    came = inflow(seen.venues, flow, held, past, window_s, settings)
+    growths = stride.total_growth() if stride else np.empty(0)
+    growths = np.where(stride.guarded(settings), growths, np.nan) if stride else growths
+    prices = np.diff(np.log(earlier.price)) if len(earlier.t) > 1 else np.empty(0)
+    against = quadrants.of(
+        w.total_growth,
+        float(seen.price[0]),
+        float(seen.price[-1]),
+        growths,
+        prices,
+        settings.conviction_min_history,
+        settings,
+    )
+    broad = material(
+        "net_flow", np.abs(past.sum(axis=1)), settings.rotation_percentile, settings.rotation_material_share * total,
+        unit="USD", need=need,
+    )  # fmt: skip
+
+    found = (came.flag, parted.label, turned.label, broadly(net, moves, broad, settings))
+    flags = tuple(f for f in found if f)
+    extra = ("opposite_sign",) if against.opposite_sign else ()
+    reasons = [*heard.reasons, *parted.reasons, *against.reasons]
+    if heard.grade == "D":
+        reasons.append(Reason(Code.INSUFFICIENT_COVERAGE, "Confidence grade D: labels are shown, nothing is alerted."))
+    if turned.R is None:
+        reasons.append(Reason(Code.IMMATERIAL_FLOW, "No venue's contracts changed in the window."))
+    elif turned.moved < 6:
+        words = f"{turned.moved} venues moved: below six, one window alone cannot be significant."
+        reasons.append(Reason(Code.TOO_FEW_VENUES, words))
+    return Divergence(
+        flags[0] if flags else "quiet", flags + extra, window_s, w.t0, w.t1, total, net, float(w.gap_change.sum()),
+        turned, parted, came, against, moves, tuple(m.venue for m in reversed(moves) if m.flow_usd < 0),
+        tuple(m.venue for m in moves if m.flow_usd > 0), conviction.evidence(latest),
+        tuple(t for t in (turned.material, parted.threshold, came.material, broad) if t is not None),
+        family(turned, parted, came, settings), len(past), w.panel_share, heard,
+        Basis.CARRIED if heard.carried else Basis.DERIVED, METHOD, tuple(dict.fromkeys(reasons)),
+    )  # fmt: skip
+
+
+def refused(window_s: int, heard: coverage.Coverage, why: tuple[Reason, ...], w: Window | None = None) -> Divergence:
+    return Divergence(
+        "insufficient_data", (), window_s, w.t0 if w else None, w.t1 if w else None, None, None, None, None, None, None,
+        None, (), (), (), (), (), (), 0, w.panel_share if w else 0.0, heard, Basis.DERIVED, METHOD,
+        tuple(dict.fromkeys((*why, *heard.reasons))),
+    )  # fmt: skip
+
+
+def by_venue(seen: Panel, w: Window, held: Floats, earlier: Panel, stride: Steps | None) -> tuple[VenueMove, ...]:
+    """Venues of the matched panel, largest inflow first."""
+    weight, moved, flow = seen.by_venue(w.usd0), seen.by_venue(w.usd0 * w.growth), seen.by_venue(w.flow)
+    past = windows.in_order(earlier, venue_growth(earlier, stride), seen.venues, np.nan)
+    klass = {c.venue: c.klass for c in seen.contracts}
+    total = float(held.sum())
+    rows: list[VenueMove] = []
+    for k, venue in enumerate(seen.venues):
+        if weight[k] > 0:
+            g = float(moved[k] / weight[k])
+            own = known(np.log1p(past[:, k]))
+            x = robust(own, float(np.log1p(g))) if len(own) and g > -1 else None
+            rows.append(
+                VenueMove(venue, klass[venue], float(flow[k]), g, x, float(held[k]) / total if total > 0 else 0.0)
+            )
+    return tuple(sorted(rows, key=lambda m: -m.flow_usd))
+
+
+def rotated(flow: Floats, past: Floats, total: float, need: int, settings: Settings) -> rotation.Rotation:
+    """Rotation of this window, its persistence over the last six, and its label."""
+    found = rotation.measured(flow, settings)
+    limit = material(
+        "rotated", rotation.rotated(past), settings.rotation_percentile, settings.rotation_material_share * total,
+        unit="USD", need=need,
+    )  # fmt: skip
+    run = np.vstack([past[-(settings.rotation_windows - 1) :], flow[None, :]])
+    lasting = rotation.persistence(run, settings) if len(run) == settings.rotation_windows else None
+    vr, vr_p = lasting or (None, None)
+    full = replace(found, vr=vr, vr_p=vr_p, material=limit)
+    return replace(full, label=rotation.label(full, total, limit, settings))
+
+
+def parting(seen: Panel, w: Window, moves: tuple[VenueMove, ...], earlier: Panel, stride: Steps | None,
+            settings: Settings) -> conviction.Conviction:  # fmt: skip
+    """Class growths now and in the past windows whose panel held."""
+    now: list[float | None] = []
+    before: list[Floats] = []
+    for klass in (conviction.SPECULATIVE, conviction.INSTITUTIONAL):
+        mine = np.array([c.klass == klass for c in seen.contracts], bool)
+        weight = float(w.usd0[mine].sum())
+        now.append(finite((w.usd0 * w.growth)[mine].sum() / weight) if weight > 0 else None)
+        if stride is None:
+            before.append(np.empty(0))
+        else:
+            g = stride.total_growth(np.array([c.klass == klass for c in earlier.contracts], bool))
+            before.append(np.where(stride.guarded(settings), g, np.nan))
+    live = [tuple(m.venue for m in moves if m.klass == k) for k in (conviction.SPECULATIVE, conviction.INSTITUTIONAL)]
+    x = [
+        np.array([m.x for m in moves if m.klass == k and m.x is not None], float)
+        for k in (conviction.SPECULATIVE, conviction.INSTITUTIONAL)
+    ]
+    return conviction.of(
+        now[0], now[1], before[0], before[1], speculative=live[0], institutional=live[1], x_s=x[0], x_i=x[1],
+        settings=settings,
+    )  # fmt: skip
+
+
+def broadly(net: float, moves: tuple[VenueMove, ...], limit: Threshold, settings: Settings) -> str | None:
+    """`broad_build` or `broad_unwind`: a material net flow that 70 % of the open interest shares the sign of."""
+    if abs(net) < limit.value or not moves:
+        return None
+    whole = sum(m.share for m in moves)
+    same = sum(m.share for m in moves if m.flow_usd * net > 0)
+    if whole <= 0 or same / whole < settings.broad_same_sign:
+        return None
+    return "broad_build" if net > 0 else "broad_unwind"
+
+
+def family(
+    turned: rotation.Rotation, parted: conviction.Conviction, came: Inflow, settings: Settings
+) -> tuple[Tested, ...]:
+    """Benjamini-Hochberg over the tests of this call; a sweep over assets and windows adjusts over all of them."""
+    named = [
+        ("rotation", turned.p),
+        ("rotation_persistence", turned.vr_p),
+        ("conviction", parted.p),
+        ("inflow", came.p),
+    ]
+    tested = [(name, p) for name, p in named if p is not None]
+    results = benjamini_hochberg([p for _, p in tested], settings.fdr)
+    return tuple(Tested(name, r) for (name, _), r in zip(tested, results, strict=True))

@@ -1,0 +1,94 @@
+"""Whether new open interest went to one venue more than chance would send it (analytics.md, 4)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analytics.flips import patterns, share
+from analytics.provenance import Threshold
+from analytics.settings import DEFAULTS, Settings
+from analytics.thresholds import material
+from analytics.units import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Inflow:
+    """phi_v = max(F_v, 0)/sum max(F, 0)."""
+
+    gross_usd: float  # sum of positive flows
+    phi: tuple[float | None, ...]  # in the order of the venues
+    lq: tuple[float | None, ...]  # phi/p
+    leader: str | None
+    max_phi: float | None
+    hhi_new: float | None
+    kl: float | None  # nats from the stock's shares to the flow's
+    p: float | None  # sign-flip
+    persistent: bool  # the same leader over 3 windows, each above the share
+    is_material: bool
+    material: Threshold
+    flag: str | None  # concentrated_inflow
+
+
+def inflow(venues: tuple[str, ...], flow: Floats, held: Floats, past: Floats, window_s: int,
+           settings: Settings = DEFAULTS) -> Inflow:  # fmt: skip
+    """Of one window's flows [USD per venue] onto what is `held` [USD]; `past` [K, V]: flows of earlier windows.
+
+    Flag: max phi >= 0.60, gross inflow material, LQ >= 1.5, and p <= 0.05 or the same over 3 windows.
+    """
+    total = float(held.sum())
+    came = np.maximum(flow, 0.0)
+    gross = float(came.sum())
+    limit = material(
+        "inflow", np.maximum(past, 0.0).sum(axis=1) if past.size else np.empty(0), settings.inflow_percentile,
+        settings.inflow_material_share * total, unit="USD", need=settings.min_history(window_s),
+    )  # fmt: skip
+    if gross <= 0 or total <= 0:
+        nothing: tuple[float | None, ...] = (None,) * len(venues)
+        return Inflow(gross, nothing, nothing, None, None, None, None, None, False, False, limit, None)
+    phi, p = came / gross, held / total
+    lq = np.divide(phi, p, out=np.full_like(phi, np.nan), where=p > 0)
+    k = int(np.argmax(phi))
+    into = (phi > 0) & (p > 0)
+    kl = float((phi[into] * np.log(phi[into] / p[into])).sum())
+    chance = flip_p(flow)
+    again = persistent(past, k, len(venues), settings) and float(phi[k]) >= settings.inflow_phi
+    is_material = gross >= limit.value
+    extreme = bool(phi[k] >= settings.inflow_phi and lq[k] >= settings.inflow_lq and is_material)
+    unlikely = (chance is not None and chance <= settings.significance) or again
+    return Inflow(
+        gross, tuple(float(x) for x in phi), tuple(float(x) if np.isfinite(x) else None for x in lq), venues[k],
+        float(phi[k]), float(np.square(phi).sum()), kl, chance, again, is_material, limit,
+        "concentrated_inflow" if extreme and unlikely else None,
+    )  # fmt: skip
+
+
+def flip_p(flow: Floats, settings: Settings = DEFAULTS) -> float | None:
+    """Share of sign patterns of |F| whose max phi reaches the observed one; patterns without inflow are left out."""
+    size = np.abs(flow[np.isfinite(flow) & (flow != 0)])
+    came = np.maximum(flow, 0.0)
+    if not len(size) or came.sum() <= 0:
+        return None
+    signs, exact = patterns(len(size), settings)
+    positive = np.maximum(signs, 0.0) * size
+    sums = positive.sum(axis=1)
+    some = sums > 0
+    tops = positive[some].max(axis=1) / sums[some]
+    return share(tops >= float(came.max() / came.sum()) - 1e-12, exact)
+
+
+def persistent(past: Floats, k: int, width: int, settings: Settings) -> bool:
+    """Whether column `k` took the share in each of the windows before, so that with this one they make three."""
+    n = settings.inflow_windows - 1
+    if past.ndim != 2 or len(past) < n or past.shape[1] != width:
+        return False
+    came = np.maximum(past[-n:], 0.0)
+    sums = came.sum(axis=1)
+    return bool((sums > 0).all() and (came[:, k] >= settings.inflow_phi * sums).all())
+
+
+def new_hhi(past: Floats) -> Floats:
+    """HHI of the new open interest of each earlier window that had any inflow."""
+    came = np.maximum(past, 0.0)
+    sums = came.sum(axis=1) if past.size else np.empty(0)
+    phi = came[sums > 0] / sums[sums > 0][:, None] if past.size else np.empty((0, 0))
+    return np.square(phi).sum(axis=1)

@@ -1,0 +1,74 @@
+"""How hot the market runs: funding, long/short, and an index with an open formula (analytics.md, 7.1, 7.2, 7.4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, log
+
+from analytics.provenance import Code, Reason
+from analytics.settings import DEFAULTS, Settings
+
+DAYS_A_YEAR = 365
+BANDS = ((30.0, "calm"), (50.0, "normal"), (70.0, "active"), (85.0, "hot"))
+
+
+def per_8h(rate: float, interval_h: float) -> float | None:
+    """A funding rate [fraction per interval] as a fraction per 8 h."""
+    return rate * 8.0 / interval_h if interval_h > 0 else None
+
+
+def annual(f8: float) -> float:
+    """Funding per 8 h over a year of simple payments [fraction]."""
+    return f8 * 3 * DAYS_A_YEAR
+
+
+def aggregate_funding(f8: Sequence[float], base: Sequence[float]) -> float | None:
+    """Weighted by one-sided open interest [coins]. None without weight."""
+    whole = sum(base)
+    return sum(f * q for f, q in zip(f8, base, strict=True)) / whole if whole > 0 else None
+
+
+def long_short(ratios: Sequence[float], shares: Sequence[float]) -> float | None:
+    """exp(sum w ln ratio), weights by one-sided OI share: an arithmetic mean of ratios is biased up. One kind only."""
+    rows = [(r, w) for r, w in zip(ratios, shares, strict=True) if r > 0 and w > 0]
+    whole = sum(w for _, w in rows)
+    return exp(sum(w * log(r) for r, w in rows) / whole) if whole > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    name: str  # open_interest | funding | long_short
+    percentile: float | None  # fraction of 1 among the trailing year
+    weight: float
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overheat:
+    """OHI = 100*sum w u/sum of the available w. Its own formula, no replica of anyone's index."""
+
+    index: float | None  # 0-100
+    band: str | None  # calm | normal | active | hot | extreme
+    parts: tuple[Part, ...]
+    missing: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+
+
+def overheat(u_oi: float | None, u_funding: float | None, u_long_short: float | None, *,
+             days: tuple[int, int, int] = (365, 365, 365), settings: Settings = DEFAULTS) -> Overheat:  # fmt: skip
+    """From percentiles (fractions) of OI/market cap, funding and long/short among `days` of own history each."""
+    given = zip(("open_interest", "funding", "long_short"), (u_oi, u_funding, u_long_short), settings.overheat_weights, days,
+                strict=True)  # fmt: skip
+    parts = tuple(Part(*row) for row in given)
+    usable = [p for p in parts if p.percentile is not None and p.days >= settings.overheat_min_days]
+    missing = tuple(p.name for p in parts if p not in usable)
+    if len(usable) < settings.overheat_min_parts:
+        words = f"{len(usable)} of 3 parts have {settings.overheat_min_days} days of history; two are needed."
+        return Overheat(None, None, parts, missing, (Reason(Code.INSUFFICIENT_HISTORY, words),))
+    index = (
+        100.0 * sum(p.weight * p.percentile for p in usable if p.percentile is not None) / sum(p.weight for p in usable)
+    )
+    return Overheat(index, band(index), parts, missing, ())
+
+
+def band(index: float) -> str:
+    return next((name for limit, name in BANDS if index < limit), "extreme")

@@ -1,0 +1,54 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from analytics import conviction
+from analytics.thresholds import MAD_TO_SD
+from tests.analytics.market import Line, latest
+
+
+def history(centre: float, scale: float, n: int = 101) -> np.ndarray:
+    """A past whose median is `centre` and whose 1.4826 MAD is `scale`."""
+    return centre + np.linspace(-2, 2, n) * scale / MAD_TO_SD
+
+
+def test_the_gap_of_the_classes_in_own_scales():  # T18
+    past = history(0.005, 0.02)
+    c = conviction.of(10 / 200, -5 / 200, past, np.zeros(101), speculative=("a", "b"), institutional=("c", "d"))
+    assert c.diff == pytest.approx(0.075)
+    assert c.cd == pytest.approx(3.5)
+
+
+def test_opposite_and_extreme_growth_is_conviction():
+    s, i = history(0.0, 0.01), history(0.0, 0.005)[::-1]
+    assert conviction.of(0.06, -0.02, s, i).label == "conviction_speculative"
+    assert conviction.of(-0.06, 0.02, s, i).label == "conviction_institutional"
+    assert conviction.of(0.08, 0.01, s, i).label == "relative_tilt"
+    assert conviction.of(0.06, -0.001, s, i).label is None
+    assert conviction.of(0.004, -0.003, s, i).label is None
+
+
+def test_a_young_history_gives_no_label():
+    c = conviction.of(0.5, -0.5, np.zeros(59), np.zeros(59))
+    assert (c.cd, c.label) == (None, None)
+    assert [r.code for r in c.reasons] == ["insufficient_history"]
+
+
+def test_a_class_nobody_represents_says_so():
+    c = conviction.of(0.5, None, np.zeros(99), np.zeros(99), speculative=("a",))
+    assert c.diff is None
+    assert {r.code for r in c.reasons} == {"too_few_venues"}
+
+
+def test_labels_are_permuted_exactly():
+    assert conviction.permuted(np.array([5.0, 6.0, 7.0]), np.array([1.0, 0.0, 2.0])) == pytest.approx(2 / 20)
+    assert conviction.permuted(np.array([np.nan]), np.array([1.0])) is None
+
+
+def test_a_venue_that_behaves_against_its_class_is_told():
+    frame = latest([Line("one", [1.0], [9.0]), Line("two", [1.0], [9.0]), Line("three", [1.0], [9.0])])
+    frame["funding"] = [0.00001, 0.0009, -0.0004]
+    found = {e.venue: e for e in conviction.evidence(frame)}
+    assert [found[v].rank for v in ("one", "three", "two")] == [0.0, 0.5, 1.0]
+    assert [v for v, e in found.items() if e.disagrees] == ["one", "two"]
+    assert conviction.evidence(pd.DataFrame()) == ()

@@ -1,0 +1,44 @@
+import pandas as pd
+import pytest
+
+from analytics import coverage
+from analytics.alignment import grid, panel, snapshot
+from tests.analytics.market import HOUR, MINUTE, NOW, Line, bars, latest
+
+
+def test_a_stale_value_may_have_wandered():  # T22
+    assert coverage.uncertainty(80_000, 0.006, 300) == pytest.approx(138.564065, rel=1e-6)
+
+
+def test_the_band_adds_independent_instruments_that_are_not_fresh():
+    frame = latest([Line("one", [80_000.0], [1.0]), Line("two", [80_000.0], [1.0]), Line("three", [1.0], [1.0])],
+                   ages={"one": 200, "two": 200})  # fmt: skip
+    c = coverage.of(snapshot(frame, NOW), sigma_h={1: 0.006, 2: 0.006, 3: 0.006})
+    assert c.band_base == pytest.approx(2**0.5 * coverage.uncertainty(80_000, 0.006, 200))
+
+
+@pytest.mark.parametrize(
+    ("confidence", "letter"), [(0.95, "A"), (0.9499, "B"), (0.85, "B"), (0.7, "C"), (0.69, "D"), (None, "D")]
+)
+def test_grades(confidence: float | None, letter: str):
+    assert coverage.grade(confidence) == letter
+
+
+def test_coverage_weighs_by_size_and_confidence_by_plausibility():
+    frame = latest([Line("one", [90.0], [1.0]), Line("two", [10.0], [1.0])], ages={"two": 100})
+    c = coverage.of(snapshot(frame, NOW), plausible={"one": 0.9})
+    assert (c.coverage, c.confidence, c.grade) == (pytest.approx(0.9), pytest.approx(0.81), "C")
+    assert ([v.venue for v in c.fresh], [v.venue for v in c.stale]) == (["one"], ["two"])
+    assert coverage.of(snapshot(frame, NOW)).plausibility == "not_measured"
+
+
+def test_a_dead_venue_weighs_what_it_did_before():
+    lines = [Line("one", [10.0] * 60, [1.0] * 60), Line("two", [30.0] * 30 + [None] * 30, [1.0] * 60)]
+    c = coverage.of(panel(bars(lines), grid(NOW, NOW - HOUR + MINUTE, 60)))
+    assert c.coverage == pytest.approx(0.25)
+    assert c.carried[0].weight == pytest.approx(0.75)
+
+
+def test_nobody_is_grade_d():
+    c = coverage.of(snapshot(pd.DataFrame(), NOW))
+    assert (c.coverage, c.grade, c.reasons[0].code) == (None, "D", "no_data")

@@ -1,0 +1,94 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from analytics import zscore
+from tests.analytics.market import HOUR, NOW, Line, bars, latest, walk
+
+REFERENCE = np.array([10, 12, 11, 13, 12, 11, 10, 14, 12, 11], float)
+
+
+def test_the_classical_and_the_robust_score():  # T8
+    assert zscore.classical(REFERENCE, 18) == pytest.approx(5.059644, rel=1e-6)
+    assert zscore.robust(REFERENCE, 18) == pytest.approx(8.768380, rel=1e-6)
+
+
+def test_an_outlier_in_its_own_reference_is_capped():  # T8
+    with_it = np.append(REFERENCE, 18)
+    assert zscore.classical(with_it, 18) == pytest.approx(2.560410, rel=1e-6)
+    assert 10 / np.sqrt(11) == pytest.approx(3.015113, rel=1e-6)
+
+
+def test_a_reference_without_movement_has_no_score():
+    assert zscore.classical(np.ones(9), 2) is None
+    assert zscore.robust(np.ones(9), 2) is None
+    assert zscore.robust(np.array([1.0] * 8 + [2.0]), 2) is not None  # MAD is zero, the mean deviation is not
+
+
+def test_a_steady_climb_is_not_unusual_off_its_own_line():
+    t = np.arange(300.0)
+    noise = np.random.default_rng(1).normal(0, 0.1, 300)
+    z = zscore.detrended(t, t * 0.1 + noise, 300.0, 30.0)
+    assert z is not None
+    assert abs(z) < 1.0
+    assert (zscore.robust(t * 0.1 + noise, 30.0) or 0) > 1.3
+
+
+def test_one_exponential_step():
+    mean, variance = zscore.smoothed(10.0, 4.0, 12.0, 1e9, 1.0)
+    assert (mean, variance) == (pytest.approx(12.0), pytest.approx(0.0))
+
+
+def market(last: float = 1.0) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """(latest, recent, history): 300 hours of two venues; the first moves by `last` in the final hour."""
+    n = 300
+    one, two = walk(5, n, 0.01), walk(6, n, 0.01)
+    lines = [Line("one", one, [100.0] * n), Line("two", two, [100.0] * n)]
+    past = bars(lines, end=NOW - HOUR, step=HOUR)
+    now = [Line("one", [one[-1]] * 60 + [one[-1] * last], [100.0] * 61), Line("two", [two[-1]] * 61, [100.0] * 61)]
+    return latest(now), bars(now), past
+
+
+def test_an_hour_beyond_all_hours_before_alerts():
+    last, recent, past = market(1.2)
+    found = zscore.assess(latest=last, recent=recent, history=past, now=NOW, window_s=3600)
+    top = found.venues[0]
+    assert (top.venue, top.percentile, top.alert, top.n) == ("one", 100.0, True, 299)
+    assert top.growth == pytest.approx(0.2)
+    assert (top.z_chg or 0) > 10
+    assert (top.z_gap or 0) > 10
+    assert None not in (top.z_level, top.z_level_rob, top.z_detr, top.z_gap_percentile)
+    assert not found.venues[1].alert
+
+
+def test_a_quiet_hour_does_not():
+    last, recent, past = market(1.0)
+    assert not any(
+        v.alert for v in zscore.assess(latest=last, recent=recent, history=past, now=NOW, window_s=3600).venues
+    )
+
+
+def test_a_window_longer_than_history_gives_a_reason_and_no_number():
+    last, recent, past = market(1.2)
+    found = zscore.assess(latest=last, recent=recent, history=past.tail(50), now=NOW, window_s=3600)
+    assert {(v.z_chg, v.percentile, v.z_level) for v in found.venues} == {(None, None, None)}
+    assert {v.reasons[0].code for v in found.venues} == {"insufficient_history"}
+
+
+def test_an_outage_is_not_a_score():
+    n = 300
+    one = walk(5, n)
+    lines = [Line("one", one, [100.0] * n), Line("two", walk(6, n), [100.0] * n)]
+    now = [Line("one", [one[-1]] * 61, [100.0] * 61), Line("two", [5.0] * 10 + [None] * 51, [100.0] * 61)]
+    past = bars(lines, end=NOW - HOUR, step=HOUR)
+    last = latest(now, ages={"two": 3000})
+    found = zscore.assess(latest=last, recent=bars(now), history=past, now=NOW, window_s=3600)
+    two = next(v for v in found.venues if v.venue == "two")
+    assert (two.z_chg, two.percentile, two.z_level, two.alert) == (None, None, None, False)
+    assert two.reasons[0].code == "undetermined_panel"
+
+
+def test_nobody_lists_the_asset():
+    nothing = pd.DataFrame()
+    found = zscore.assess(latest=nothing, recent=nothing, history=nothing, now=NOW, window_s=3600)
+    assert (found.venues, found.reasons[0].code) == ((), "no_data")

@@ -12,6 +12,7 @@ from analytics.liquidation.state import Book, Ints, Ledger
 Flags = NDArray[np.bool_]
 GAP_STEPS = 2  # a bar whose forerunner is more than two steps old stands after a gap
 DEFAULT_STEP_MS = 60_000
+DUST = 1e-12  # of a unit: nothing, and below what ratios of doubles can carry
 REQUIRED = ("instrument_id", "venue", "class", "payoff", "symbol", "t", "native", "base", "usd", "mark")
 OPTIONAL = (
     *("mark_high", "mark_low", "opened", "closed", "funding", "funding_interval_h", "covered_s"),
@@ -70,6 +71,7 @@ def read(
     t, instrument = rows["t"].to_numpy(np.int64), rows["instrument_id"].to_numpy(np.int64)
     payoff = rows["payoff"].to_numpy(dtype=object)
     amount = np.select([payoff == "inverse", payoff == "quanto"], [x["usd"], x["native"]], x["base"])
+    amount[amount < DUST] = 0.0
 
     before, before_t = _forerunners(instrument, t, amount, ledger)
     if step_ms is None:

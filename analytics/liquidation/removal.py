@@ -65,7 +65,7 @@ def close(mass: Mass, weights: Floats, amount: Floats) -> None:
     if not amount.any():
         return
     held = mass.total.sum(axis=2)
-    share = np.divide(np.minimum(amount, held * (1 - FAINT)), held, out=np.zeros_like(held), where=held > 0)
+    share = np.minimum(np.divide(amount, held, out=np.zeros_like(held), where=held > 0), 1 - FAINT)
     part = np.divide(mass.total, held[:, :, None], out=np.zeros_like(mass.total), where=held[:, :, None] > 0)
     mean = (part * weights).sum(axis=2, keepdims=True)
     w = PRO_RATA_SHARE + (1 - PRO_RATA_SHARE) * np.divide(

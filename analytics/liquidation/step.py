@@ -54,6 +54,9 @@ def advance(state: MapState, bars: pd.DataFrame, *, step_ms: int | None = None) 
         centre = recentred(mass, centre, float(np.median(flows.mark[i, flows.heard[i]])), first)
         _step(ledger, mass, facts, flows, i, centre)
         first = False
+    stated = np.bincount(heard.book, weights=heard.amount, minlength=len(books)).astype(np.float64)
+    rescale(mass, stated, stated != ledger.amount, observed=True)  # flows add up to it but for rounding
+    ledger.amount[...] = stated
     last = int(flows.t[-1])
     return replace(
         state,

@@ -20,9 +20,11 @@ from collectors.venues import VENUES
 from server import daemon, listener, protocol
 from server.clock import keep
 from server.daemon import Daemon, DaemonError
-from server.jobs import jobs
+from server.jobs import catch_up, jobs
+from server.maps import Maps
 from server.page import add_page
 from server.rest import SECURITY, add_routes
+from server.settings import ASSETS as MAPPED
 from server.settings import Settings
 from server.tools import TOOLS, House
 from store.engine import REFUSALS, Store, open_store
@@ -63,7 +65,7 @@ class World:
     simulated: bool = False
     venues: Sequence[Venue] = field(default_factory=lambda: tuple(VENUES.values()))  # what the settings choose from
     prepare: Callable[[Kept], Awaitable[None]] = nothing  # before anything is collected or answered
-    ready: Callable[[str], Awaitable[None]] = nothing  # once we answer, with our url
+    ready: Callable[[str], Awaitable[None]] = nothing  # once we answer and are up to date, with our url
 
 
 async def serve(settings: Settings, say: Say, world: World | None = None) -> None:
@@ -80,13 +82,16 @@ async def serve(settings: Settings, say: Say, world: World | None = None) -> Non
             await world.prepare(store)
             chosen = [v for v in world.venues if settings.venues is None or v.id in settings.venues]
             store.writer.register(chosen)
-            tasks.start_soon(keep, jobs(settings, store.writer, store.reader))
+            maps = Maps(store.reader, settings.home / "maps", settings.assets or MAPPED)
+            current = anyio.Event()
+            tasks.start_soon(tend, store, maps, settings.raw_days, current)
             tasks.start_soon(collect, settings, chosen, store, world)
-            async with answering(face(settings, store, world.simulated), line):
+            async with answering(face(settings, store, maps, world.simulated), line):
                 me = Daemon(pid=os.getpid(), version=daemon.VERSION, url=url, mode=settings.mode)
                 daemon.describe(settings.home, me)
                 say(f"MCP   {url}/mcp\npage  {url}/\nstore {store.store.path}")
                 try:
+                    await current.wait()
                     await world.ready(url)
                     await anyio.sleep_forever()
                 finally:
@@ -138,7 +143,15 @@ async def collect(settings: Settings, venues: Sequence[Venue], store: Kept, worl
     await supervisor.run(venues, store.writer.put, collecting=collecting, address=world.address, holds=holds)
 
 
-def face(settings: Settings, store: Kept, simulated: bool) -> ASGIApp:
+async def tend(store: Kept, maps: Maps, raw_days: float, current: anyio.Event) -> None:
+    """Make up for the time we did not run, tell so, and then do what the clock asks."""
+    await catch_up(store.store, maps, utc_ms())
+    current.set()
+    await keep(jobs(store.store, maps, raw_days))
+    await to_thread.run_sync(maps.save)
+
+
+def face(settings: Settings, store: Kept, maps: Maps, simulated: bool) -> ASGIApp:
     """MCP, REST and the page as one application."""
     house = House(
         reader=store.reader,
@@ -147,7 +160,7 @@ def face(settings: Settings, store: Kept, simulated: bool) -> ASGIApp:
         started=utc_ms(),
         now=utc_ms,
         thresholds=settings.thresholds,
-        folder=settings.home,
+        map_state=maps.state,
     )
     server = protocol.build(TOOLS, house, daemon.VERSION)
     health = {

@@ -3,12 +3,14 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx2
+from anyio import to_thread
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import TextContent
@@ -17,6 +19,7 @@ from collectors.http import utc_ms
 from collectors.venue import Venue
 from collectors.venues import VENUES
 from server.app import Kept, Say, ServeError, World, serve
+from server.past import import_past
 from server.settings import Settings
 from server.tools import TOOLS
 from simulator.episodes import Episode, schedule
@@ -44,8 +47,8 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
     if not scripts:
         raise ServeError(f"The simulator plays none of the chosen venues. It plays: {', '.join(load_all())}.")
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    start = beginning(settings, seed, say)
-    market = market_of(scripts, seed, start)
+    note = beginning(settings, seed, say)
+    market = market_of(scripts, seed, note.start_ms)
     say(f"The market is made up (seed {seed}); it plays {', '.join(scripts)}.")
     async with exchange(scripts, market, faults=faults) as floor, anyio.create_task_group() as tasks:
         for episode in market.episodes(utc_ms(), utc_ms() + 86_400_000):
@@ -55,7 +58,7 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
             address=partial(stand_in, floor),
             simulated=True,
             venues=[VENUES[id] for id in scripts],
-            prepare=partial(remember, market, start, say),
+            prepare=partial(remember, settings, note, market, scripts, say),
             ready=partial(introduce, settings, say),
         )
         await serve(settings, say, world)
@@ -70,19 +73,28 @@ def stand_in(floor: Exchange, venue: Venue, url: str) -> str:
     return floor.address(venue.id, url)
 
 
-def beginning(settings: Settings, seed: int, say: Say) -> int:
-    """When this home's market began, ms UTC: kept, so that a second demo goes on where the first one stopped."""
-    note, now = settings.home / "market.json", utc_ms()
-    told: dict[str, int] = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
-    if told.get("seed") == seed and now - told.get("start_ms", 0) < FORGETFUL_MS:
-        return told["start_ms"]
-    store = Path(settings.store)
-    if store.exists():
-        aside = store.with_name(f"{store.name}.old-{now}")
-        store.rename(aside)
-        say(f"Another market begins; the store of the last one is kept as {aside}.")
-    note.write_text(json.dumps({"seed": seed, "start_ms": now}), encoding="utf-8")
-    return now
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a demo home remembers of its market, so that a second demo goes on where the first one stopped."""
+
+    seed: int
+    start_ms: int
+    past_ms: int = 0  # up to where the past has been written
+
+
+def beginning(settings: Settings, seed: int, say: Say) -> Note:
+    """The market of this home: the one it has, or a new one where it has none, another, or one too old."""
+    file, now = settings.home / "market.json", utc_ms()
+    if file.exists():
+        note = Note(**json.loads(file.read_text(encoding="utf-8")))
+        if note.seed == seed and now - note.start_ms < FORGETFUL_MS and Path(settings.store).exists():
+            return note
+    for old in (Path(settings.store), settings.home / "maps"):
+        if old.exists():
+            aside = old.with_name(f"{old.name}.old-{now}")
+            old.rename(aside)
+            say(f"Another market begins; what was kept of the last one is now {aside}.")
+    return Note(seed, now)
 
 
 def market_of(scripts: Mapping[str, Script], seed: int, start_ms: int) -> Market:
@@ -105,8 +117,23 @@ async def outage(floor: Exchange, episode: Episode) -> None:
     floor.fault(episode.leader, None)
 
 
-async def remember(market: Market, start_ms: int, say: Say, store: Kept) -> None:
-    """Give an empty store the market's past, so that every percentile has its year (decisions.md, 27)."""
+async def remember(
+    settings: Settings, note: Note, market: Market, scripts: Mapping[str, Script], say: Say, store: Kept
+) -> None:
+    """Give the store what it lacks of the market's past, so that every percentile has its year (decisions.md, 27)."""
+    now = utc_ms()
+
+    def progress(done: int, of: int) -> None:
+        if done % 8 == 0 or done == of:
+            say(f"  {done} of {of} contracts")
+
+    say("Writing 400 days of its past." if note.past_ms == 0 else "Writing what passed since the last demo.")
+    count = await to_thread.run_sync(
+        import_past, store.store, store.writer, market, VENUES, scripts, note.past_ms, now, progress
+    )
+    say(f"  {count:,} readings, with their bars and daily closes, in {(utc_ms() - now) / 1000:.1f} s")
+    text = json.dumps(asdict(replace(note, past_ms=now)))
+    (settings.home / "market.json").write_text(text, encoding="utf-8")
 
 
 async def introduce(settings: Settings, say: Say, url: str) -> None:

@@ -1,12 +1,42 @@
 """What the clock runs in this house, and when."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from server.clock import Job
-from server.settings import Settings
-from store.reader import Reader
-from store.writer import Writer
+from anyio import to_thread
+
+from server.clock import Job, Work
+from server.maps import Maps
+from store.bars import LATENESS_MS, build, retention
+from store.closes import GRACE_MS, write_closes
+from store.engine import Store
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+DAY_MS = 86_400_000
 
 
-def jobs(settings: Settings, writer: Writer, reader: Reader) -> Sequence[Job]:
-    return ()
+def jobs(store: Store, maps: Maps, raw_days: float) -> Sequence[Job]:
+    return (
+        Job("bars", MINUTE, in_thread(lambda due: build(store, due - LATENESS_MS, due)), after=4),
+        Job("maps", MINUTE, in_thread(maps.advance), after=10),
+        Job("maps kept", 5 * MINUTE, in_thread(lambda _: maps.save()), after=30),
+        Job("closes", DAY, in_thread(lambda due: write_closes(store, due - DAY_MS)), after=GRACE_MS / 1000 + 20),
+        Job("retention", HOUR, in_thread(lambda due: retention(store, raw_days, due)), after=90),
+    )
+
+
+def in_thread(work: Callable[[int], Any]) -> Work:
+    """Work that would stop the event loop, as a job."""
+
+    async def run(due: int) -> None:
+        await to_thread.run_sync(work, due)
+
+    return run
+
+
+async def catch_up(store: Store, maps: Maps, now: int) -> None:
+    """What fell due while nobody ran: the bars of the last two days, the closes of the last week, the maps."""
+    await to_thread.run_sync(build, store, now - 2 * DAY_MS, now)
+    await to_thread.run_sync(write_closes, store, now - 8 * DAY_MS, now - GRACE_MS)
+    await to_thread.run_sync(maps.load)
+    await to_thread.run_sync(maps.advance, now)

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from analytics.liquidation import MapState
 from analytics.settings import Settings as Thresholds
 from server.answers import Answer
 from store.reader import Reader
+
+
+def no_map(_: str) -> None:
+    """A house without maps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,7 @@ class House:
     started: int  # when this process began, ms UTC
     now: Callable[[], int]  # ms UTC
     thresholds: Thresholds = field(default_factory=Thresholds)
-    folder: Path | None = None  # where hourly work keeps its state (the liquidation map's); None: nowhere
+    map_state: Callable[[str], MapState | None] = no_map  # by asset; None where no map has been built (yet)
 
 
 ToolFunction = Callable[..., Answer]

@@ -39,7 +39,14 @@ def get_status(
         raise ToolError(f"Unknown venue {venue!r}.{hint} Heard of in this run: {', '.join(venues) or 'none yet'}.")
     gaps = records(house.reader.gaps(now - DAY_MS, now, venue=venue))
     segments = [row for row in said if row["symbol"] == "" and venue in (None, row["venue"])]
-    rows = [segment_row(now, row, said, gaps) for row in sorted(segments, key=lambda r: (r["venue"], r["segment"]))]
+    heard: dict[tuple[str, str], int] = {}  # fresher than the health rows, which are written every ten seconds
+    for state in house.reader.live.snapshot() if house.reader.live is not None else []:
+        at = (state.current.instrument.venue, state.current.instrument.segment)
+        heard[at] = max(heard.get(at, 0), state.last_seen)
+    rows = [
+        segment_row(now, row, said, gaps, heard.get((row["venue"], row["segment"])))
+        for row in sorted(segments, key=lambda r: (r["venue"], r["segment"]))
+    ]
     ok = sorted({str(row["venue"]) for row in segments if row["state"] == "live"})
     missing = sorted({str(row["venue"]) for row in segments} - set(ok))
     return Answer(
@@ -64,7 +71,9 @@ def get_status(
     )
 
 
-def segment_row(now: int, row: dict[str, Any], said: list[dict[str, Any]], gaps: list[dict[str, Any]]) -> list[Any]:
+def segment_row(
+    now: int, row: dict[str, Any], said: list[dict[str, Any]], gaps: list[dict[str, Any]], heard: int | None
+) -> list[Any]:
     """One row of the answer, in the order of COLUMNS."""
 
     def mine(other: dict[str, Any]) -> bool:
@@ -76,7 +85,7 @@ def segment_row(now: int, row: dict[str, Any], said: list[dict[str, Any]], gaps:
         row["segment"],
         row["state"],
         age_s(now, whole(row["since"])),
-        age_s(now, whole(row["last_seen"])),
+        age_s(now, heard if heard is not None else whole(row["last_seen"])),
         rounded(row["cadence_s"]),
         len(states),
         states.count("live"),

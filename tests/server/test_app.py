@@ -79,15 +79,13 @@ async def test_the_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert "://" not in page.text + script.text
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/api/v1/status", "/page.js"])
-@pytest.mark.parametrize(
-    ("header", "value", "status"), [("host", "evil.example", 421), ("origin", "http://evil.example", 403)]
-)
-async def test_a_page_elsewhere_cannot_read_us_by_rebinding_a_name(
-    tmp_path: Path, path: str, header: str, value: str, status: int
-) -> None:
+async def test_a_page_elsewhere_cannot_read_us_by_rebinding_a_name(tmp_path: Path) -> None:
     async with serving(chosen(tmp_path)) as url, httpx2.AsyncClient(trust_env=False) as client:
-        assert (await client.get(f"{url}{path}", headers={header: value})).status_code == status
+        for path in ("/", "/page.js", "/health", "/api/v1/status", "/mcp"):
+            assert (await client.get(f"{url}{path}", headers={"host": "evil.example"})).status_code == 421, path
+            assert (await client.get(f"{url}{path}", headers={"origin": "http://evil.example"})).status_code == 403, (
+                path
+            )
 
 
 async def test_a_second_daemon_in_one_home_is_told_of_the_first(tmp_path: Path) -> None:

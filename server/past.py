@@ -1,0 +1,100 @@
+"""The made-up market's past, put into a demo's store as if it had been recorded (decisions.md, 27)."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from collectors.venue import Venue
+from simulator.history import DAYS, past
+from simulator.market import Market
+from simulator.script import Contract, Reading, Script
+from store.bars import build
+from store.bulk import write_readings
+from store.closes import GRACE_MS, write_closes
+from store.engine import Store
+from store.records import Instrument, Kind, Payoff, Unit
+from store.writer import Writer
+
+DAY_MS = 86_400_000
+Array = npt.NDArray[np.float64]
+
+
+def import_past(
+    store: Store,
+    writer: Writer,
+    market: Market,
+    venues: Mapping[str, Venue],
+    scripts: Mapping[str, Script],
+    since_ms: int,
+    until_ms: int,
+    said: Callable[[int, int], None] = lambda _, __: None,
+) -> int:
+    """Write the market's past in [since_ms, until_ms), its bars and its closes. Gives the number of readings.
+
+    A reading is spelled as the venue's own feed would spell it: same field, unit and sides, so that history and stream
+    are one series. `said` hears (contracts done, contracts in all).
+    """
+    count = 0
+    for done, told in enumerate(past(market, until_ms)):
+        contract = listed(scripts[told.contract.venue], told.contract.segment, told.contract.symbol)
+        spelled = reading(scripts[told.contract.venue], contract)
+        instrument = instrument_of(told.contract.venue, contract)
+        keep = told.ts >= since_ms
+        ts, mark, coins = told.ts[keep], told.mark[keep], told.coins[keep]
+        raw = native(contract, spelled, mark, coins)
+        columns = {
+            "ts": ts, "seen": ts, "instrument_id": instrument.id, "field": key(venues[instrument.venue], spelled),
+            "raw": raw, "unit": spelled.unit, "sides": spelled.sides, "base": coins, "usd": coins * mark,
+            "mark": mark, "funding": told.funding[keep], "source": "import",
+            "funding_interval_h": told.contract.funding_interval_h,
+        }  # fmt: skip
+        writer.put(instrument)
+        count += write_readings(store, columns, simulated=True)
+        said(done + 1, len(market.contracts))
+    writer.flush()
+    begin = max(since_ms, until_ms - DAYS * DAY_MS)
+    build(store, begin, until_ms)
+    write_closes(store, begin, until_ms - GRACE_MS)
+    return count
+
+
+def listed(script: Script, segment: str, symbol: str) -> Contract:
+    return next(c for c in script.instruments if (c.segment, c.symbol) == (segment, symbol))
+
+
+def instrument_of(venue: str, c: Contract) -> Instrument:
+    """The instrument as the venue's catalogue will name it."""
+    return Instrument(
+        venue, c.segment, c.symbol, c.asset, c.quote, c.settle, Kind.PERPETUAL, c.payoff, c.contract_size,
+        c.base_factor, c.live, c.max_leverage, c.funding_interval_h,
+    )  # fmt: skip
+
+
+def reading(script: Script, contract: Contract) -> Reading:
+    """How the venue states this contract's open interest: by its script's own expectation, or that of its neighbour."""
+    beside = {c.symbol for c in script.instruments if c.segment == contract.segment}
+    own = [r for r in script.expect.readings if r.symbol == contract.symbol]
+    near = [r for r in script.expect.readings if r.symbol in beside]
+    return (own or near)[0]
+
+
+def key(venue: Venue, spelled: Reading) -> str:
+    """The field's name; a script leaves it out where the venue has one of this unit only."""
+    if spelled.field is not None:
+        return str(spelled.field)
+    return next(str(f.key) for f in venue.fields if (f.unit, f.sides) == (spelled.unit, spelled.sides))
+
+
+def native(contract: Contract, spelled: Reading, mark: Array, coins: Array) -> Array:
+    """One-sided coins in the unit and the sides that the field counts."""
+    match Unit(spelled.unit), contract.payoff:
+        case Unit.BASE, _:
+            amount = coins / contract.base_factor
+        case Unit.USD, _:
+            amount = coins * mark
+        case Unit.CONTRACTS, Payoff.INVERSE:
+            amount = coins * mark / contract.contract_size
+        case _:
+            amount = coins / contract.base_factor / contract.contract_size
+    return amount * spelled.sides

@@ -15,7 +15,7 @@ DEFAULT_STEP_MS = 60_000
 DUST = 1e-12  # of a unit: nothing, and below what ratios of doubles can carry
 REQUIRED = ("instrument_id", "venue", "class", "payoff", "symbol", "t", "native", "base", "usd", "mark")
 OPTIONAL = (
-    *("mark_high", "mark_low", "opened", "closed", "funding", "funding_interval_h", "covered_s"),
+    *("mark_high", "mark_low", "opened", "closed", "funding", "funding_interval_h", "covered_s", "readings"),
     *("volume", "taker_buy", "taker_sell", "liquidated_long", "liquidated_short"),
 )
 
@@ -133,8 +133,8 @@ def _usable(bars: pd.DataFrame, ledger: Ledger) -> tuple[pd.DataFrame, int]:
     if missing:
         raise ValueError(f"bars lack {', '.join(missing)}")
     rows = bars.reindex(columns=[*REQUIRED, *OPTIONAL])
-    heard = ~(rows["covered_s"].astype(float) <= 0)  # a bar in which the venue was silent is no bar
-    rows = rows[heard].sort_values(["instrument_id", "t"], kind="stable")
+    silent = (rows["covered_s"].astype(float) <= 0) & ~(rows["readings"].astype(float) > 0)  # backfill reads in gaps
+    rows = rows[~silent].sort_values(["instrument_id", "t"], kind="stable")
     rows = rows.drop_duplicates(["instrument_id", "t"], keep="last")
     numbers = rows[["native", "base", "usd", "mark"]].to_numpy(np.float64)
     good = np.isfinite(numbers).all(axis=1) & (numbers[:, :3] >= 0).all(axis=1) & (numbers[:, 3] > 0)

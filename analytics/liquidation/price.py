@@ -1,4 +1,4 @@
-"""At which mark a position is closed by force: exact formulas with maintenance tiers (docs/methods, liquidation map).
+"""At which mark a position is closed by force: exact formulas with maintenance tiers.
 
 `side` is +1 for a long and -1 for a short; prices in USD a coin; rates are fractions of 1. None means that no price
 closes the position.

@@ -217,8 +217,10 @@ def test_one_missing_bar_is_no_outage() -> None:
 
 def test_silent_bars_count_as_missing() -> None:
     frame = bars([100.0] * 4, [1000.0, 1000.0, 10.0, 10.0])
-    frame["covered_s"] = [60.0, 60.0, 0.0, 0.0]
+    frame["covered_s"], frame["readings"] = [60.0, 60.0, 0.0, 0.0], [60, 60, 0, 0]
     assert advance(start("BTC"), frame).ledger.amount[0] == 1000.0
+    frame["readings"] = 1  # backfilled: read later, true all the same
+    assert advance(start("BTC"), frame).ledger.amount[0] == 10.0
 
 
 def test_gross_flow_inside_a_bar_refreshes_entries() -> None:

@@ -195,3 +195,14 @@ def test_omega_scales_what_was_seen_to_enter() -> None:
 
 def test_the_same_state_gives_the_same_answer(state: MapState, answer: LiquidationMap) -> None:
     assert view(state, now=(state.as_of or 0) + 2_000) == answer
+
+
+def test_the_cumulative_runs_outward_from_mark(answer: LiquidationMap) -> None:
+    mark = answer.mark or 0.0
+    below = [b for b in answer.bins if b.price_low < mark]
+    above = [b for b in answer.bins if b.price_high > mark]
+    for i, one in enumerate(below):
+        assert one.long_cumulative_usd == pytest.approx(sum(b.long_usd for b in below[i:]), rel=1e-9)
+    for i, one in enumerate(above):
+        assert one.short_cumulative_usd == pytest.approx(sum(b.short_usd for b in above[: i + 1]), rel=1e-9)
+    assert {b.long_cumulative_usd for b in above[1:]} == {0.0}

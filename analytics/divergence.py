@@ -115,7 +115,9 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
         unit="USD", need=need,
     )  # fmt: skip
 
-    found = (came.flag, parted.label, turned.label, broadly(net, moves, broad, settings))
+    # a tilt of two classes that move the same way is no conviction: it comes after what they have in common
+    strict, tilt = (None, parted.label) if parted.label == "relative_tilt" else (parted.label, None)
+    found = (came.flag, strict, turned.label, broadly(net, moves, broad, settings), tilt)
     flags = tuple(f for f in found if f)
     extra = ("opposite_sign",) if against.opposite_sign else ()
     reasons = [*heard.reasons, *parted.reasons, *against.reasons]

@@ -13,7 +13,8 @@ def patterns(k: int, settings: Settings = DEFAULTS) -> tuple[Floats, bool]:
     if k <= settings.exact_flips:
         bits = (np.arange(2**k)[:, None] >> np.arange(k)[None, :]) & 1
         return np.asarray(1.0 - 2.0 * bits, np.float64), True
-    draws = np.random.default_rng(SEED).integers(0, 2, size=(settings.flip_samples, k))
+    noise = np.frombuffer(np.random.default_rng(SEED).bytes(settings.flip_samples * k // 8 + 1), np.uint8)
+    draws = np.unpackbits(noise)[: settings.flip_samples * k].reshape(settings.flip_samples, k)
     return np.asarray(1.0 - 2.0 * draws, np.float64), False
 
 

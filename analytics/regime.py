@@ -56,17 +56,16 @@ class Overheat:
 def overheat(u_oi: float | None, u_funding: float | None, u_long_short: float | None, *,
              days: tuple[int, int, int] = (365, 365, 365), settings: Settings = DEFAULTS) -> Overheat:  # fmt: skip
     """From percentiles (fractions) of OI/market cap, funding and long/short among `days` of own history each."""
-    given = zip(("open_interest", "funding", "long_short"), (u_oi, u_funding, u_long_short), settings.overheat_weights, days,
-                strict=True)  # fmt: skip
-    parts = tuple(Part(*row) for row in given)
+    names = ("open_interest", "funding", "long_short")
+    rows = zip(names, (u_oi, u_funding, u_long_short), settings.overheat_weights, days, strict=True)
+    parts = tuple(Part(*row) for row in rows)
     usable = [p for p in parts if p.percentile is not None and p.days >= settings.overheat_min_days]
     missing = tuple(p.name for p in parts if p not in usable)
     if len(usable) < settings.overheat_min_parts:
         words = f"{len(usable)} of 3 parts have {settings.overheat_min_days} days of history; two are needed."
         return Overheat(None, None, parts, missing, (Reason(Code.INSUFFICIENT_HISTORY, words),))
-    index = (
-        100.0 * sum(p.weight * p.percentile for p in usable if p.percentile is not None) / sum(p.weight for p in usable)
-    )
+    heat = sum(p.weight * p.percentile for p in usable if p.percentile is not None)
+    index = 100.0 * heat / sum(p.weight for p in usable)
     return Overheat(index, band(index), parts, missing, ())
 
 

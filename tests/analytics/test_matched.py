@@ -1,0 +1,47 @@
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.alignment import extended, grid, panel, snapshot
+from analytics.carry import level
+from analytics.matched import chained, steps, window
+from tests.analytics.market import MINUTE, NOW, Line, bars, latest
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.0, 0.9), st.integers(6, 23), st.floats(-0.5, 0.5))
+def test_growth_does_not_see_an_outage(weight: float, when: int, move: float):
+    """Whatever the silent venue held and did, the others' growth is the answer, and the level carries it."""
+    n, big = 30, 1000.0
+    one = Line("one", [big] * (n - 1) + [big * (1 + move)], [100.0] * n)
+    two = Line("two", [big * weight] * when + [None] * (n - when), [100.0] * n)
+    lines = [one, two]
+    whole = extended(
+        panel(bars(lines), grid(NOW - MINUTE, NOW - (n - 1) * MINUTE, 60)),
+        snapshot(latest(lines, ages={"two": (n - when) * 60.0}), NOW),
+    )
+    assert window(whole, 0, n - 1).total_growth == pytest.approx(move, abs=1e-12)
+    assert level(whole).total_usd[-1] == pytest.approx(big * 100 * (1 + move + weight))
+
+
+def test_growth_is_weighted_by_dollars_and_counts_contracts():
+    lines = [Line("one", [100.0, 110.0], [10.0, 20.0]), Line("two", [3000.0, 3000.0], [10.0, 20.0], "inverse")]
+    w = window(panel(bars(lines), [NOW - MINUTE, NOW]), 0, 1)
+    assert w.total_growth == pytest.approx(0.1 * 1000 / 4000)
+    assert w.flow.tolist() == pytest.approx([150.0, 0.0])
+
+
+def test_steps_chain_into_an_index_that_holds_where_nothing_is_known():
+    lines = [Line("one", [100.0, 110.0, 121.0], [1.0] * 3)]
+    moved = steps(panel(bars(lines), [NOW - 2 * MINUTE, NOW - MINUTE, NOW]))
+    assert chained(moved.total_growth(), moved.guarded()).tolist() == pytest.approx([1.0, 1.1, 1.21])
+    assert chained(moved.total_growth(), ~moved.guarded()).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_nothing_matches_nothing():
+    empty = steps(panel(pd.DataFrame(), [NOW - 1, NOW]))
+    assert empty.flow.shape == (1, 0)
+    w = window(panel(pd.DataFrame(), [NOW - 1, NOW]), 0, 1)
+    assert w.total_growth is None
+    assert w.refusal() is not None

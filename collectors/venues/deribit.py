@@ -60,16 +60,11 @@ class Params(Struct, gc=False):
     type: str = ""
 
 
-class Fault(Struct):
-    code: int
-    message: str
-
-
 class Frame(Struct, gc=False):
     params: Params | None = None
     id: int | None = None
     result: list[str] | str | dict[str, Any] | None = None
-    error: Fault | None = None
+    error: dict[str, Any] | None = None
 
 
 class Summary(Struct):
@@ -144,7 +139,7 @@ def segment(id: str, payoff: Payoff, kind: str, field: Field) -> Segment:
                 return (update(data),)
             return [death for trade in data for death in deaths(trade, field.unit)] if data is not None else ()
         if frame.error is not None:
-            return (Refused(f"{frame.error.code} {frame.error.message}", frame.id),)
+            return (Refused(f"{frame.error['code']} {frame.error['message']}", frame.id),)
         if isinstance(frame.result, list):
             taken = frozenset(c[len(TICKER) : c.rindex(".")] for c in frame.result if c.startswith(TICKER))
             return (Acked(frame.id, only=taken),)
@@ -180,14 +175,9 @@ def segment(id: str, payoff: Payoff, kind: str, field: Field) -> Segment:
 EVIDENCE = "one side by convention; the documents do not say"
 DOLLARS, COINS = (Field("open_interest", unit, 1, evidence=EVIDENCE) for unit in (Unit.USD, Unit.BASE))
 VENUE = Venue(
-    id="deribit",
-    name="Deribit",
-    cls="institutional",
-    docs="https://docs.deribit.com/#ticker-instrument_name-interval",
-    fields=(DOLLARS, COINS),
+    "deribit", "Deribit", "institutional", "https://docs.deribit.com/#ticker-instrument_name-interval",
+    fields=(DOLLARS, COINS), limits=Limits(weight=20, per=1),
     segments=(
-        segment("inverse", Payoff.INVERSE, "reversed", DOLLARS),
-        segment("linear", Payoff.LINEAR, "linear", COINS),
+        segment("inverse", Payoff.INVERSE, "reversed", DOLLARS), segment("linear", Payoff.LINEAR, "linear", COINS),
     ),
-    limits=Limits(weight=20, per=1),
-)
+)  # fmt: skip

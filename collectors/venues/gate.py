@@ -32,8 +32,7 @@ from collectors.venue import (
 )  # fmt: skip
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
-PATH = "/api/v4/futures"
-DECIMAL = {"X-Gate-Size-Decimal": "1"}
+PATH, DECIMAL = "/api/v4/futures", {"X-Gate-Size-Decimal": "1"}
 TICKERS, DEATHS, SYSTEM = "futures.tickers", "futures.public_liquidates", "futures.system"
 TWICE = "2026-09 captures: twice position_size x multiplier on BTC, and of the scale of others' two-sided totals"
 TOTAL = Field("total_size", Unit.CONTRACTS, 2, Status.MEASURED, evidence=TWICE)
@@ -58,7 +57,7 @@ class Death(Struct):
     time_ms: int
 
 
-class OwnDeath(Struct):  # of `futures.liquidates`, an account's own
+class OwnDeath(Struct):  # of `futures.liquidates`
     contract: str
     size: float
     fill_price: float
@@ -86,7 +85,7 @@ class Deaths(Struct, tag_field="channel", tag=DEATHS):
 
 
 class System(Struct, tag_field="channel", tag=SYSTEM):
-    result: dict[str, Any] | None = None
+    result: dict[str, Any] = {}
 
 
 Frame = Tickers | Deaths | System
@@ -107,9 +106,9 @@ class Listing(Struct):
 
 
 def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
-    symbols = [i.symbol for i in instruments]
-    for channel, id in ((TICKERS, request), (DEATHS, 0)):  # our requests count from one: 0 is no batch's refusal
-        yield {"time": SEND_TIME, "id": id, "channel": channel, "event": "subscribe", "payload": symbols}
+    ask: Message = {"time": SEND_TIME, "event": "subscribe", "payload": [i.symbol for i in instruments]}
+    yield {**ask, "channel": TICKERS, "id": request}
+    yield {**ask, "channel": DEATHS, "id": 0}  # our requests count from one: its refusal is no batch's
 
 
 def quoted(row: Ticker | Listing, symbol: str, ts: int | None, oi: Number, field: Field) -> Update:
@@ -146,31 +145,29 @@ def parse(frame: Frame | None) -> Sequence[Said]:
         return tickers(frame.result, frame.time_ms)
     if isinstance(frame, Deaths) and isinstance(frame.result, list):
         return [died(r.contract, r.time_ms, r.size, r.price) for r in frame.result]
-    if frame is None or isinstance(frame, System):
-        ends = frame is not None and frame.result is not None and frame.result.get("type") == "upgrade"
-        return (Notice("the venue upgrades and will close the connection"),) if ends else ()
-    if frame.error is not None:
+    if isinstance(frame, System):
+        return (Notice("the venue upgrades"),) if frame.result.get("type") == "upgrade" else ()
+    if frame is not None and frame.error is not None:
         return (Refused(f"{frame.error['code']} {frame.error['message']}", frame.id),)
-    return (Acked(frame.id),) if frame.result == {"status": "success"} else ()
+    return (Acked(frame.id),) if frame is not None and frame.result == {"status": "success"} else ()
 
 
 def segment(settle: str, quote: str) -> Segment:
     def read(rows: list[Listing]) -> Iterable[Instrument]:
         for row in rows:
-            base, _, priced = row.name.rpartition("_")
-            asset, factor = coin(base)
+            asset, factor = coin(row.name.rpartition("_")[0])
             payoff, size = Payoff.LINEAR, row.quanto_multiplier
-            if row.type == "inverse":  # a multiplier of zero says that a contract is one dollar
+            if row.type == "inverse":  # zero says that a contract is one dollar
                 payoff, size = (Payoff.QUANTO, size) if size else (Payoff.INVERSE, 1.0)
             yield Instrument(
-                "gate", settle, row.name, asset, priced, settle.upper(), payoff=payoff, contract_size=size,
+                "gate", settle, row.name, asset, quote, settle.upper(), payoff=payoff, contract_size=size,
                 base_factor=factor, live=row.status == "trading" and not row.in_delisting and size > 0,
                 max_leverage=number(row.leverage_max), funding_interval_h=row.funding_interval / 3600,
             )  # fmt: skip
 
     def past(i: Instrument, start: int, end: int) -> Ask:
-        url = f"{rest}/contract_stats?contract={i.symbol}&interval=5m&from={start // 1000}&limit=100"
-        return Ask(url, headers=DECIMAL)
+        span = f"interval=5m&from={start // 1000}&limit=100"
+        return Ask(f"{rest}/contract_stats?contract={i.symbol}&{span}", headers=DECIMAL)
 
     rest = f"https://api.gateio.ws{PATH}/{settle}"
     socket = Socket(
@@ -178,30 +175,21 @@ def segment(settle: str, quote: str) -> Segment:
         subscribe, parse, among(wire(Frame), {TICKERS, DEATHS, SYSTEM}.__contains__, "channel"),
         headers=DECIMAL, per_socket=300, batch=100, cadence=10,
     )  # fmt: skip
-    history = History(
-        past, stated, frozenset({"oi", "mark"}), step=300, limit=100, decode=wire(list[Stat]),
-        depth=30,  # not documented: we ask no further back
-    )  # fmt: skip
+    # how far back it goes is not documented: we ask for 30 days
+    history = History(past, stated, frozenset({"oi", "mark"}), 300, 100, 30, wire(list[Stat]))
     return Segment(
         settle, Ask(f"{rest}/contracts", headers=DECIMAL), read, lambda symbol: symbol.endswith(f"_{quote}"), (socket,),
-        history=(history,),
-        answers=(
+        (history,), (  # what else can be read: REST lists, one point, statistics pushed, an account's own forced closes
             Answer(tickers, wire(list[Ticker]), f"{PATH}/{settle}/tickers"),
             Answer(longs, wire(list[Listing]), f"{PATH}/{settle}/contracts"),
-            Answer(lambda row: stated([row]), wire(Stat)),
-            Answer(stated, wire(list[Stat], "result")),
+            Answer(lambda row: stated([row]), wire(Stat)), Answer(stated, wire(list[Stat], "result")),
             Answer(own, wire(list[OwnDeath], "result")),
-        ),
-        decode=wire(list[Listing]),
+        ), wire(list[Listing]),
     )  # fmt: skip
 
 
 VENUE = Venue(
-    id="gate",
-    name="Gate",
-    cls="speculative",
-    docs="https://www.gate.com/docs/developers/futures/ws/en/#tickers-notification",
-    fields=(TOTAL, STATED, LONGS),
-    segments=(segment("usdt", "USDT"), segment("btc", "USD")),
+    "gate", "Gate", "speculative", "https://www.gate.com/docs/developers/futures/ws/en/#tickers-notification",
+    fields=(TOTAL, STATED, LONGS), segments=(segment("usdt", "USDT"), segment("btc", "USD")),
     limits=Limits(weight=200, per=10),
-)
+)  # fmt: skip

@@ -104,34 +104,40 @@ def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
                     funding_interval_h=row.fundingInterval / 60, valid_from=row.launchTime,
                 )  # fmt: skip
 
-    def update(row: Row, symbol: str, ts: int | None, delta: bool) -> Update:
-        field, oi = single, row.singleOpenInterest
-        if oi.__class__ is not float:  # left out or empty, as in all rows before it was introduced
-            field, oi = both, row.openInterest
-        mark, index, funding, hours = row.markPrice, row.indexPrice, row.fundingRate, row.fundingIntervalHour
-        return Update(
-            symbol, ts, None if oi is UNSET else number(oi), field,
-            None if mark is None else number(mark), None if index is None else number(index),
-            None if funding is None else number(funding), None if hours is None else number(hours),
-            delta and oi is UNSET and row.singleOpenInterest is UNSET,
-        )  # fmt: skip
-
     def parse(frame: Frame) -> Sequence[Said]:
-        data = frame.data
-        if isinstance(data, Row):
-            return (update(data, data.symbol, frame.ts, frame.type == "delta"),)
-        if data is not None:
-            return [Liquidated(d.s, d.T, SIDES[d.S], d.v, unit, d.p, FeedClass.FULL) for d in data]
+        row = frame.data
+        if isinstance(row, Row):
+            one, two = row.singleOpenInterest, row.openInterest
+            if isinstance(one, float):
+                oi, field, silent = one, single, False
+            elif two is UNSET:
+                oi, field, silent = None, None, one is UNSET
+            else:  # before the single field was introduced, or where it is empty
+                oi, field, silent = number(two), both, False
+            mark, index, funding, hours = row.markPrice, row.indexPrice, row.fundingRate, row.fundingIntervalHour
+            return (
+                Update(
+                    row.symbol, frame.ts, oi, field,  # an empty text is no value; a call for each would cost too much
+                    mark if isinstance(mark, float) else None, index if isinstance(index, float) else None,
+                    funding if isinstance(funding, float) else None, hours if isinstance(hours, float) else None,
+                    silent and frame.type == "delta",
+                ),
+            )  # fmt: skip
+        if row is not None:
+            return [Liquidated(d.s, d.T, SIDES[d.S], d.v, unit, d.p, FeedClass.FULL) for d in row]
         request = int(frame.req_id) if frame.req_id.isdigit() else None
         if frame.success is False:
             return (Refused(frame.ret_msg, request),)
         return (Acked(request),) if frame.success and frame.ret_msg != "pong" else ()
 
     def rows(reply: Reply) -> Sequence[Said]:
-        page, now = reply.result, reply.time
-        return [
-            update(r, r.symbol or page.symbol, r.timestamp or r.fundingRateTimestamp or now, False) for r in page.list
-        ]
+        """Rows of a reply read like snapshots of their time, named by the reply where they name nothing."""
+        said = list[Said]()
+        for row in reply.result.list:
+            row.symbol = row.symbol or reply.result.symbol
+            ts = row.fundingRateTimestamp if row.timestamp is None else row.timestamp
+            said += parse(Frame("snapshot", reply.time if ts is None else ts, row))
+        return said
 
     def died(d: OldDeath) -> Sequence[Said]:
         return (Liquidated(d.symbol, d.updatedTime, SIDES[d.side], d.size, unit, d.price, FeedClass.THROTTLED),)

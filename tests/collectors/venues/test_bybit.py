@@ -51,7 +51,7 @@ def test_inverse_counts_dollars() -> None:
 
 
 def test_a_delta_without_open_interest_affirms_it() -> None:
-    assert delta('"markPrice":"50001"') == [Update("BTCUSDT", 1789458600730, None, BOTH, 50001.0, affirms=True)]
+    assert delta('"markPrice":"50001"') == [Update("BTCUSDT", 1789458600730, mark=50001.0, affirms=True)]
 
 
 @pytest.mark.parametrize("data", ['"openInterest":""', '"singleOpenInterest":""', '"openInterest":null'])

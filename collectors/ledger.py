@@ -61,7 +61,8 @@ class Ledger:
             known = self.standings.get(symbol)
             if known is None or known.state == "closed":
                 standing = self.standings[symbol] = Standing(symbol, cadence, self.now())
-                standing.gap = self.left.get(symbol)
+                standing.gap = self.left.pop(symbol, None)
+                self.sink_health(standing)
 
     def seen_ms(self, standing: Standing) -> int | None:
         """When the last data came, ms UTC. Kept on the monotonic clock, so that a step of the wall clock cannot lie."""

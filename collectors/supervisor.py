@@ -10,7 +10,7 @@ import anyio
 
 from collectors.board import DOLLARS, Board
 from collectors.checks import CONFIRM_MS
-from collectors.connection import PATIENCE, UNREADABLE, Patience
+from collectors.connection import PATIENCE, UNREADABLE, Patience, leaf
 from collectors.feeds import RHYTHM, Delays, Feeding, Rhythm, backoff, explain, keep_poll, keep_socket, rest
 from collectors.http import Address, BlockedError, Clock, FailedError, Http, LimitedError, Sink, real, utc_ms
 from collectors.ledger import LIVE, Ledger
@@ -86,12 +86,16 @@ async def run(
 
 async def guard(name: str, work: Callable[[], Awaitable[None]], broken: Callable[[str], None], delays: Delays) -> None:
     """Nothing that goes wrong in `work` passes here; it is begun again."""
+    told = ""
     for delay in delays():
         try:
             await work()
         except Exception as fault:  # a bug in one venue's file must not stop the other venues
-            log.exception("%s: broken, again in %.1f s", name, delay)
-            broken(f"{fault.__class__.__name__}: {fault}"[:300])
+            first = leaf(fault) if isinstance(fault, ExceptionGroup) else fault
+            words = f"{first.__class__.__name__}: {first}"[:300]
+            log.error("%s: broken, again in %.1f s: %s", name, delay, words, exc_info=words != told)
+            told = words  # the whole story once is enough
+            broken(words)
         else:
             return
         await anyio.sleep(delay)

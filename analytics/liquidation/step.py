@@ -34,9 +34,10 @@ def advance(state: MapState, bars: pd.DataFrame, *, step_ms: int | None = None) 
     `bars`: one row an instrument and bucket with instrument_id, venue, class, payoff, symbol, t [bucket end, ms UTC],
     native, base [coin], usd [USD], mark [USD a coin]; where known mark_high, mark_low, opened and closed [native,
     gross], funding [fraction per interval], funding_interval_h, covered_s, readings, volume, taker_buy,
-    taker_sell [coin], liquidated_long and liquidated_short [USD]. All one-sided, all of one asset. `step_ms` is the length of a bar; None
-    takes the usual distance between an instrument's bars, one minute where a single bar shows none. Give bars of
-    different lengths in separate calls. No bars: the same state. Unusable and late bars are counted in `rejected`.
+    taker_sell [coin], liquidated_long and liquidated_short [USD]. All one-sided, all of one asset. `step_ms` is the
+    length of a bar; None takes the usual distance between an instrument's bars, one minute where a single bar shows
+    none. Give bars of different lengths in separate calls, and only bars that have ended. No bars: the same state.
+    Unusable and late bars are counted in `rejected`.
 
     A book without a bar is frozen. A bar more than two steps after its forerunner books its change as `gap_change`: the
     whole book is rescaled, no flow, no removal but of what the mark has visibly passed. Without volume there are no

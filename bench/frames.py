@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from collectors.board import Board
-from collectors.venue import Parse, Poll, Remembering, Segment, Socket, Venue
+from collectors.venue import Parse, Poll, Remembering, Segment, Socket, Venue, spelled
 from collectors.venues import VENUES
-from simulator.conversation import Conversation, Speech, spelled
+from simulator.conversation import Conversation, Speech
 from simulator.market import Contract, Market
 from simulator.rest import Asked, Desk
 from simulator.script import Script, contracts, load_all
@@ -86,7 +86,7 @@ def streamed(views: Views, feed: Socket, wanted: tuple[Instrument, ...], count: 
     talk = Conversation(speech)
     talk.open(0.0, START_MS)
     for request, message in enumerate(feed.subscribe(wanted, 1)):
-        talk.hear(spelled(message), 0.0, START_MS + request)
+        talk.hear(spelled(message, START_MS + request), 0.0, START_MS + request)
     sent = 0
     for tick in range(1_000_000):
         for frame in talk.due(tick * STEP_MS / 1000, START_MS + tick * STEP_MS):

@@ -99,14 +99,14 @@ def panel(bars: pd.DataFrame, moments: ArrayLike, *, settings: Settings = DEFAUL
     """
     at = np.asarray(moments, dtype=np.int64)
     rows = cleaned(bars)
-    order = np.lexsort((rows["t"].to_numpy(), rows["instrument_id"].to_numpy()))
-    if not (order[:-1] < order[1:]).all():
-        rows = rows.take(order)
-    ids = rows["instrument_id"].to_numpy(np.int64)
-    times = rows["t"].to_numpy(np.int64)
-    unique, first = np.unique(ids, return_index=True)
+    ids, times = rows["instrument_id"].to_numpy(np.int64), rows["t"].to_numpy(np.int64)
+    step = np.diff(ids)
+    if not ((step > 0) | ((step == 0) & (np.diff(times) >= 0))).all():
+        rows = rows.take(np.lexsort((times, ids)))
+        ids, times = rows["instrument_id"].to_numpy(np.int64), rows["t"].to_numpy(np.int64)
+    first = np.flatnonzero(np.append(np.ones(min(len(ids), 1), bool), np.diff(ids) != 0))
     ends = np.append(first, len(ids))[1:]
-    where = np.full((len(at), len(unique)), -1, dtype=np.int64)
+    where = np.full((len(at), len(first)), -1, dtype=np.int64)
     for i, (a, b) in enumerate(zip(first, ends, strict=True)):
         pos = np.searchsorted(times[a:b], at, side="right") - 1
         where[:, i] = np.where(pos >= 0, a + pos, -1)
@@ -116,9 +116,11 @@ def panel(bars: pd.DataFrame, moments: ArrayLike, *, settings: Settings = DEFAUL
 
     names = rows.take(first)
     contracts = named(names)
-    kappa = taken(cadences(rows, ids, cadence, settings))
+    kappa = taken(cadences(rows, first, cadence, settings))
     # inside the bucket after a bar nothing newer can be known: until its end the bar's own age stands
-    width = int(np.diff(np.unique(times)).min(initial=DAY_MS)) if len(times) > 1 else 0
+    spans = np.diff(times)
+    spans = spans[(np.diff(ids) == 0) & (spans > 0)]
+    width = int(spans.min()) if len(spans) else 0
     ended = taken(times.astype(float))
     until = np.where(at[:, None] < ended + width, ended, at[:, None])
     age = np.maximum((until - taken(rows["last_seen"].to_numpy(float))) / 1000.0, 0.0)

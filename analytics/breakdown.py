@@ -5,15 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analytics import coverage
-from analytics.alignment import DAY_MS, State, extended, grid, panel, snapshot
+from analytics import coverage, windows
+from analytics.alignment import State, snapshot
 from analytics.carry import level
 from analytics.coverage import Coverage
 from analytics.matched import window
 from analytics.provenance import Basis, Code, Reason, finite
-from analytics.settings import DEFAULTS, Settings
-
-FINE_S = 300
+from analytics.settings import DAY_S, DEFAULTS, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +124,7 @@ def day_growth(latest: pd.DataFrame, bars: pd.DataFrame | None, now: int, settin
     """Native growth per venue over the last 24 h; only venues heard at both ends."""
     if bars is None or not len(bars):
         return {}
-    fine = extended(
-        panel(bars, grid(now - 1, now - DAY_MS, FINE_S), settings=settings), snapshot(latest, now, settings)
-    )
+    fine = windows.recent(bars, latest, now, DAY_S, settings=settings)
     if len(fine.t) < 2 or not fine.contracts:
         return {}
     seen = window(fine, 0, -1 % len(fine.t), settings)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analytics import change, coverage, highs, matched
+from analytics import change, coverage, highs, matched, windows
 from analytics import closes as days
 from analytics.alignment import DAY_MS, Floats, Panel, State, extended, grid, only, panel, snapshot
 from analytics.carry import level
@@ -13,8 +13,6 @@ from analytics.change import Change
 from analytics.coverage import Coverage
 from analytics.provenance import Basis, Method, Reason, floats
 from analytics.settings import DAY_S, DEFAULTS, Settings
-
-FINE_S = 300  # grid of the last day's change: fine enough to see silences
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
     daily = extended(past, last)
     fine = daily
     if bars is not None and len(bars):
-        fine = extended(panel(bars, grid(now - 1, now - DAY_MS, FINE_S), settings=settings, gaps=gaps), last)
+        fine = windows.recent(bars, latest, now, DAY_S, gaps=gaps, settings=settings)
     if step_s >= DAY_S:
         shown = daily
     else:

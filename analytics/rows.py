@@ -52,33 +52,35 @@ def per_8h(rows: pd.DataFrame) -> Floats:
 
 
 def cadences(
-    rows: pd.DataFrame, ids: NDArray[np.int64], told: Mapping[int, float] | None, settings: Settings
+    rows: pd.DataFrame, first: NDArray[np.int64], told: Mapping[int, float] | None, settings: Settings
 ) -> Floats:
-    """kappa of each row [s], per instrument and source (decisions 13). `told` counts for live sources only."""
+    """kappa of each row [s], per instrument and source (decisions 13). `told` counts for live sources only.
+
+    `first`: where each instrument's rows begin, the rows being in order. The median gap between sightings, or the
+    seconds a reading of a bar stands for, whichever is shorter.
+    """
+    out = np.full(len(rows), settings.default_cadence_s)
     if not len(rows):
-        return np.empty(0)
-    source = rows["source"].astype(str).to_numpy() if "source" in rows else np.full(len(rows), "stream")
-    seen = rows["last_seen"].to_numpy(float)
-    code, labels = pd.factorize(source)
-    instruments, place = np.unique(ids, return_inverse=True)
-    group = place * len(labels) + code
-    order = np.argsort(group, kind="stable")
-    bounds = np.flatnonzero(np.diff(group[order], prepend=-1, append=-1))
+        return out
+    sources = pd.factorize(rows["source"]) if "source" in rows else (np.zeros(len(rows), int), ["stream"])
+    ids, seen = rows["instrument_id"].to_numpy(np.int64), rows["last_seen"].to_numpy(float)
     if {"covered_s", "readings"} <= set(rows.columns):
         count, covered = rows["readings"].to_numpy(float), rows["covered_s"].to_numpy(float)
         spacing = np.divide(covered, count, out=np.full(len(rows), np.nan), where=(count > 0) & (covered > 0))
     else:
         spacing = np.full(len(rows), np.nan)
-    out = np.empty(len(rows))
-    for a, b in pairwise(bounds):
-        part = order[a:b]
-        known = told.get(int(instruments[place[part[0]]])) if told and labels[code[part[0]]] in LIVE_SOURCES else None
-        if known is None or not known > 0:
-            gaps = np.diff(seen[part]) / 1000.0
-            gaps, dense = gaps[gaps > 0], spacing[part][np.isfinite(spacing[part])]
-            guesses = [float(np.median(x)) for x in (gaps, dense) if len(x)]
-            known = min(guesses) if guesses else settings.default_cadence_s
-        out[part] = known
+    for a, b in pairwise(np.append(first, len(rows))):
+        for code, source in enumerate(sources[1]):
+            mine = sources[0][a:b] == code
+            if not mine.any():
+                continue
+            known = told.get(int(ids[a])) if told and source in LIVE_SOURCES else None
+            if known is None or not known > 0:
+                gaps, dense = np.diff(seen[a:b][mine]) / 1000.0, spacing[a:b][mine]
+                gaps, dense = gaps[gaps > 0], dense[np.isfinite(dense)]
+                guesses = [float(np.median(x)) for x in (gaps, dense) if len(x)]
+                known = min(guesses) if guesses else settings.default_cadence_s
+            out[a:b][mine] = known
     return out
 
 

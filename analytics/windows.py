@@ -16,7 +16,16 @@ def recent(bars: pd.DataFrame, latest: pd.DataFrame, now: int, window_s: int, *,
     """
     step = 60 if window_s <= HOUR_S else 300
     moments = grid(now, now - window_s * 1000, step)[:-1]
+    bars = since(bars, now - window_s * 1000, settings)
     return extended(panel(bars, moments, settings=settings, gaps=gaps), snapshot(latest, now, settings))
+
+
+def since(bars: pd.DataFrame, start: int, settings: Settings = DEFAULTS) -> pd.DataFrame:
+    """Bars that can matter from `start` on: what has been silent for longer than T_carry before it counts no more."""
+    if not len(bars):
+        return bars
+    needed = bars["t"].to_numpy(np.int64) >= start - round((settings.carry_s + HOUR_S) * 1000)
+    return bars if needed.all() else bars.loc[needed]
 
 
 def past(history: pd.DataFrame, before: int, window_s: int, *, settings: Settings = DEFAULTS) -> Panel:

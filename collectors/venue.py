@@ -290,17 +290,22 @@ def wire(shape: Any, *at: str) -> Callable[[str | bytes], Any]:
     return inside
 
 
-def among(decode: Callable[[str | bytes], Any], ours: Callable[[str], bool], *at: str) -> Callable[[str | bytes], Any]:
-    """Strict with frames whose text at `at` is one of `ours`; None for a frame of a channel that we never ask for."""
+def among(
+    decode: Callable[[str | bytes], Any], ours: Callable[[str], bool], *at: str, greeting: str | None = None
+) -> Callable[[str | bytes], Any]:
+    """Strict with frames whose text at `at` is one of `ours`; None for a frame of a channel that we never ask for.
+
+    None too for the venue's `greeting`, where that is a plain text.
+    """
     name = wire(str, *at)
 
     def read(frame: str | bytes) -> Any:
         try:
             return decode(frame)
-        except msgspec.ValidationError:
-            if ours(name(frame)):
-                raise
-            return None
+        except msgspec.DecodeError:
+            if frame == greeting or not ours(name(frame)):
+                return None
+            raise
 
     return read
 

@@ -33,7 +33,6 @@ from store.records import Field, Instrument, Unit
 INFO = "https://api.hyperliquid.xyz/info"
 MAIN = ""  # the name of the main dex
 TOP = 10  # coins of a subscription that get a context of their own beside the frames of all
-GREETING = "Websocket connection established."  # not JSON
 OI = Field("openInterest", Unit.BASE, 2, evidence="press and the caps' definition count both sides, a rival counts one")
 
 
@@ -97,11 +96,7 @@ class Paid(Struct, rename="camel"):
 
 Frame = One | Every | Response | Trouble
 CHANNELS = {"activeAssetCtx", "allDexsAssetCtxs", "subscriptionResponse", "error"}
-typed = among(wire(Frame), CHANNELS.__contains__, "channel")
-
-
-def decode(frame: str | bytes) -> Frame | None:
-    return None if frame == GREETING else typed(frame)
+decode = among(wire(Frame), CHANNELS.__contains__, "channel", greeting="Websocket connection established.")
 
 
 def read(meta: Meta) -> Iterable[Instrument]:
@@ -130,7 +125,8 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
 
     def parse(frame: Frame | None) -> Sequence[Said]:
         if isinstance(frame, One):
-            return (update(frame.data.coin, frame.data.ctx),)
+            data = frame.data
+            return (update(data.coin, data.ctx),)
         if isinstance(frame, Every):
             rows = next((contexts for dex, contexts in frame.data.ctxs if dex == MAIN), ())
             if len(rows) != len(instruments):

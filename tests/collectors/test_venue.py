@@ -69,3 +69,10 @@ def test_a_number_left_out_where_it_must_be_is_an_error() -> None:
 )  # fmt: skip
 def test_a_unit_of_many_coins_is_undone(name: str, asset: str, factor: float) -> None:
     assert coin(name) == (asset, factor)
+
+
+def test_a_greeting_in_plain_text_is_none_and_other_garbage_is_an_error() -> None:
+    read = among(wire(Tick), {"ticks"}.__contains__, "channel", greeting="Welcome.")
+    assert read("Welcome.") is None
+    with pytest.raises(msgspec.DecodeError, match="malformed"):
+        read("Welcome!")

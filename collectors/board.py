@@ -15,6 +15,7 @@ SKEW_MS = 60_000  # decisions.md, 1: beyond this a venue's clock is not believed
 EARLY_MS = -SKEW_MS
 OLD_MARK_MS = 60_000
 INF = math.inf
+UNSAID = Field("", Unit.BASE)  # before a frame has named its field
 HEARTBEAT_MS = 60_000  # an affirmed reading is repeated this often ...
 MARK_STEP = 0.0005  # ... or when its mark has moved by 5 bp
 RECEIVE_TIME, SKEWED, STALE_MARK, RESYNC, AFFIRMED = (  # as plain integers: enum arithmetic costs more than a record
@@ -37,7 +38,7 @@ class Known:
         self.instrument = instrument
         self.dollar = dollar  # USD a quote unit
         self.scale = instrument.base_factor
-        self.field: Field | None = None
+        self.field = UNSAID
         self.factor = 0.0
         self.native_usd = False
         self.quanto = instrument.payoff is Payoff.QUANTO
@@ -171,7 +172,7 @@ class Board:
             flags |= RESYNC
         known.kept_seen, known.kept_price, known.kept_funding = seen, price, known.funding
         record = OpenInterest(
-            known.instrument, known.field, ts, seen, oi, base, usd, price, known.index, known.funding,  # type: ignore[arg-type]  # learned above
+            known.instrument, known.field, ts, seen, oi, base, usd, price, known.index, known.funding,
             known.funding_interval_h, source, self.simulated, flags,
         )  # fmt: skip
         if self.sink is None:

@@ -68,7 +68,7 @@ class Feeding:
     patience: Patience
     rhythm: Rhythm
     delays: Delays
-    every: float | None = None  # seconds between polls, where the user wants another than the feed's own
+    every: float  # seconds between polls: the feed's own, or what the user wants
     clock: Clock = time.monotonic
     now: Callable[[], int] = utc_ms
     frames: int = 0  # of connections that have ended, and of replies
@@ -193,7 +193,7 @@ def explain(http: Http, venue: Venue, fault: BaseException) -> Ended:
 
 async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> None:
     """One question after another, spread over the period."""
-    every = poll.every if feed.every is None else feed.every
+    every = feed.every
     delays = feed.delays()
     while group:
         begun = feed.clock()
@@ -230,6 +230,8 @@ async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> 
     try:
         for said in poll.parse(poll.decode(reply)):
             if isinstance(said, Update):
+                if not said.symbol and len(symbols) == 1:
+                    said.symbol = symbols[0]  # some replies name nobody: they are about whom we asked for
                 record = feed.board.apply(said, seen, Source.POLL)
                 if record is not None:
                     feed.sink(record)

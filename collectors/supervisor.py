@@ -91,7 +91,7 @@ async def guard(name: str, work: Callable[[], Awaitable[None]], broken: Callable
         try:
             await work()
         except Exception as fault:  # a bug in one venue's file must not stop the other venues
-            first = leaf(fault) if isinstance(fault, ExceptionGroup) else fault
+            first = leaf(fault) if isinstance(fault, ExceptionGroup) else fault  # type: ignore[arg-type]  # unknown parts
             words = f"{first.__class__.__name__}: {first}"[:300]
             log.error("%s: broken, again in %.1f s: %s", name, delay, words, exc_info=words != told)
             told = words  # the whole story once is enough
@@ -129,7 +129,7 @@ class Keeper:
             simulated=self.run.collecting.simulated,
             dollars=self.run.collecting.dollars,
             sink=self.run.sink,
-            confirm_ms=max(CONFIRM_MS, int(3000 * max(map(self.period, self.segment.feeds)))),
+            confirm_ms=max(CONFIRM_MS, *(int(3000 * self.period(f)) for f in self.segment.feeds if "oi" in f.gives)),
         )
         self.groups = []
         self.feeds = list(self.feedings())
@@ -158,14 +158,15 @@ class Keeper:
             )  # fmt: skip
             yield Feeding(
                 self.venue, self.segment.id, run.http, self.board, ledger, run.sink, lambda: self.listing,
-                run.patience, run.rhythm, run.delays, run.collecting.poll_every.get(self.venue.id), run.clock, run.now,
+                run.patience, run.rhythm, run.delays, self.period(feed), run.clock, run.now,
             )  # fmt: skip
 
     def period(self, feed: Socket | Poll) -> float:
         """Seconds between data of one symbol; 0 where silence proves nothing."""
         if isinstance(feed, Socket):
             return feed.cadence or 0.0
-        return self.run.collecting.poll_every.get(self.venue.id, feed.every)
+        wanted = self.run.collecting.poll_every.get(self.venue.id)
+        return wanted if wanted is not None and "oi" in feed.gives else feed.every
 
     def enlist(self) -> Iterator[tuple[Callable[[], Awaitable[None]], Feeding, dict[str, Instrument]]]:
         """Work for what the catalogue newly lists. What it lists no more is closed."""

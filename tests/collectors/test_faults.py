@@ -628,7 +628,7 @@ async def test_f38_a_flood_is_read_in_order_and_heartbeats_do_not_wait_for_it() 
             for k in range(count):
                 await peer.ws.send(f'{{"kind":"snap","symbol":"BTC","oi":{1000 + k % 7},"mark":50000,"ts":null}}')
                 if k % 100 == 0:
-                    await anyio.sleep(0)
+                    await anyio.lowlevel.checkpoint()
             await peer.flow(oi=1000.0)
 
     exchange = Exchange(talk)

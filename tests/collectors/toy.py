@@ -18,9 +18,24 @@ from collectors.connection import Patience
 from collectors.feeds import Rhythm
 from collectors.supervisor import Collecting, run
 from collectors.venue import (
-    Acked, Ask, Heartbeat, History, Limits, Message, Notice, Number, Poll, Refused, Said, Segment, Socket, Update,
-    Venue, number, wire,
-)  # fmt: skip
+    Acked,
+    Ask,
+    Heartbeat,
+    History,
+    Limits,
+    Message,
+    Notice,
+    Number,
+    Poll,
+    Refused,
+    Said,
+    Segment,
+    Socket,
+    Update,
+    Venue,
+    number,
+    wire,
+)
 from store.records import Field, Gap, Health, Instrument, OpenInterest, Record, Status, Unit
 
 OI = Field("oi", Unit.BASE, 1, Status.DOCUMENTED)

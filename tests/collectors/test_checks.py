@@ -1,0 +1,156 @@
+"""Checks 3 and 4 of analytics.md 1.3."""
+
+import math
+
+import pytest
+
+from collectors.board import Board
+from collectors.checks import Level, judge, unit_like
+from collectors.venue import Update
+from store.records import Event, Field, Flag, Instrument, OpenInterest, Quarantined, Record, Unit
+
+OI = Field("oi", Unit.BASE)
+BTC = Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT", contract_size=0.001)
+
+
+def through(*values: tuple[float, int]) -> tuple[list[OpenInterest], list[Record]]:
+    """What a board with checks makes of (value, seconds) pairs: the readings in their order, and the rest."""
+    aside: list[Record] = []
+    out: list[OpenInterest] = []
+
+    def sink(record: Record) -> None:
+        if isinstance(record, OpenInterest):
+            out.append(record)
+        else:
+            aside.append(record)
+
+    board = Board([BTC], sink=sink)
+    for value, at in values:
+        record = board.apply(Update("BTC", at * 1000, value, OI, mark=100.0), at * 1000)
+        if record is not None:
+            out.append(record)
+    return out, aside
+
+
+def test_steps_within_twenty_per_cent_pass() -> None:
+    out, aside = through((100, 1), (122, 2), (100, 3), (82, 4))
+    assert [r.raw for r in out] == [100, 122, 100, 82]
+    assert aside == []
+
+
+def test_a_jump_waits_for_two_more_and_is_flagged() -> None:
+    out, aside = through((100, 1), (130, 2), (131, 3), (132, 4), (133, 5))
+    assert [(r.raw, r.ts, r.flags & Flag.CONFIRMED_JUMP) for r in out] == [
+        (100, 1000, 0),
+        (130, 2000, Flag.CONFIRMED_JUMP),
+        (131, 3000, Flag.CONFIRMED_JUMP),
+        (132, 4000, Flag.CONFIRMED_JUMP),
+        (133, 5000, 0),
+    ]
+    assert aside == []
+
+
+def test_a_jump_that_does_not_last_is_quarantined_raw() -> None:
+    out, aside = through((100, 1), (130, 2), (101, 3))
+    assert [r.raw for r in out] == [100, 101]
+    (kept,) = aside
+    assert isinstance(kept, Quarantined)
+    assert (kept.check, kept.raw, kept.seen) == ("jump", "130", 2000)
+    assert kept.words == "1.3 times the last, not confirmed"
+
+
+def test_a_jump_is_not_confirmed_by_readings_that_come_too_late() -> None:
+    out, aside = through((100, 1), (130, 2), (131, 3), (132, 700), (132, 701), (132, 702))
+    assert [r.raw for r in out] == [100, 132, 132, 132]
+    assert [q.raw for q in aside if isinstance(q, Quarantined)] == ["130", "131"]
+
+
+def test_a_second_jump_begins_anew() -> None:
+    out, aside = through((100, 1), (130, 2), (300, 3), (301, 4), (302, 5))
+    assert [r.raw for r in out] == [100, 300, 301, 302]
+    assert [q.raw for q in aside if isinstance(q, Quarantined)] == ["130"]
+
+
+def test_doubling_is_labelled_as_a_change_of_convention_when_it_lasts_and_when_it_does_not() -> None:
+    _, aside = through((100, 1), (200, 2), (200, 3), (201, 4))
+    (event,) = aside
+    assert isinstance(event, Event)
+    assert (event.kind, event.asset, event.venue) == ("unit_or_convention_change", "BTC", "toy")
+    _, aside = through((100, 1), (200, 2), (100, 3))
+    (kept,) = aside
+    assert isinstance(kept, Quarantined)
+    assert kept.check == "unit_or_convention_change"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "betrays"),
+    [(2.0, True), (1.97, True), (0.5, True), (1000.0, True), (0.001, True), (0.1, True), (1.5, False), (3.0, False)],
+)
+def test_ratios_that_betray_another_unit(ratio: float, betrays: bool) -> None:
+    assert unit_like(ratio, 1.0) is betrays
+
+
+def test_the_contract_size_is_such_a_ratio() -> None:
+    assert unit_like(0.025, 0.025)
+    assert unit_like(40.3, 0.025)
+    assert not unit_like(40.3, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "check"),
+    [(0.0, "not_positive"), (-5.0, "not_positive"), (math.nan, "not_finite"), (math.inf, "not_finite")],
+)
+def test_impossible_values_are_quarantined_and_change_nothing(value: float, check: str) -> None:
+    out, aside = through((100, 1), (value, 2), (101, 3))
+    assert [r.raw for r in out] == [100, 101]
+    (kept,) = aside
+    assert isinstance(kept, Quarantined)
+    assert (kept.check, kept.raw) == (check, repr(value))
+
+
+def test_the_same_refusal_is_written_down_once_a_minute() -> None:
+    _, aside = through((100, 1), *((0.0, at) for at in range(2, 122)))
+    assert [q.seen for q in aside if isinstance(q, Quarantined)] == [2000, 62_000]
+
+
+def test_far_from_the_trailing_median_is_refused_even_if_it_lasts() -> None:
+    out, aside = through((100, 1), (2e6, 2), (2e6, 3), (2e6, 4))
+    assert [r.raw for r in out] == [100]
+    assert isinstance(aside[0], Quarantined)
+    assert aside[0].check == "magnitude"
+
+
+def test_the_median_forgets_after_seven_days() -> None:
+    level = Level()
+    level.last = 100.0
+    level.sample(0)
+    level.sample(1000)
+    assert list(level.samples) == [(0, 100.0)]
+    level.sample(8 * 86_400_000)
+    assert list(level.samples) == [(8 * 86_400_000, 100.0)]
+
+
+def test_an_affirmation_does_not_confirm_a_jump() -> None:
+    aside: list[Record] = []
+    board = Board([BTC], sink=aside.append)
+    assert board.apply(Update("BTC", 1000, 100.0, OI, mark=100.0), 1000) is not None
+    assert board.apply(Update("BTC", 2000, 150.0, OI), 2000) is None
+    for at in range(3, 9):
+        assert board.apply(Update("BTC", at * 1000, mark=100.0 * at, affirms=True), at * 1000) is None
+    assert aside == []
+
+
+def test_without_a_sink_nothing_is_held() -> None:
+    board = Board([BTC])
+    for value in (100.0, 500.0):
+        record = board.apply(Update("BTC", 1000, value, OI, mark=100.0), 1000)
+        assert record is not None
+        assert record.raw == value
+
+
+def test_the_first_reading_passes_and_is_the_level() -> None:
+    level = Level()
+    reading = Board([BTC]).apply(Update("BTC", 1000, 100.0, OI, mark=1.0), 1000)
+    assert reading is not None
+    assert judge(level, 100.0, reading).passed == (reading,)
+    assert level.last == 100.0

@@ -18,7 +18,7 @@ from analytics.settings import DEFAULTS, Settings
 Floats = NDArray[np.float64]
 DAY_MS = 86_400_000
 DOWN = frozenset(
-    {"down", "refused", "blocked", "closed", "waiting", "limited", "dead"}
+    {"down", "connecting", "refused", "blocked", "closed", "waiting", "limited", "dead"}
 )  # health states without a transport
 
 

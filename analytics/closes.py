@@ -19,10 +19,12 @@ def panel(closes: pd.DataFrame, *, start: int = FIRST_DAY, end: int = LAST_DAY, 
     """
     rows = closes
     if len(rows):
-        day = pd.to_datetime(rows["day"], utc=True).astype("datetime64[ms, UTC]").astype("int64").to_numpy()
+        day = rows["day"]  # ms of its beginning from the reader; dates are understood too
+        if not pd.api.types.is_integer_dtype(day):
+            day = pd.to_datetime(day, utc=True).astype("datetime64[ms, UTC]").astype("int64")
         # only the age at the end of the day counts; a missing one is told by the basis
         age = np.nan_to_num(rows["age_s"].to_numpy(float), nan=0.0)
-        t = day + DAY_MS
+        t = day.to_numpy(np.int64) + DAY_MS
         rows = rows.assign(t=t, last_seen=t - age * 1000.0)
         rows = rows.loc[(rows["t"] >= start) & (rows["t"] <= end)]
         if "revision" in rows:

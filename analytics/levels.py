@@ -48,20 +48,23 @@ class ChartSeries:
 
 
 def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd.DataFrame | None = None,
-          closes: pd.DataFrame | None = None, gaps: pd.DataFrame | None = None, venue: str | None = None,
+          closes: pd.DataFrame | None = None, recent: pd.DataFrame | None = None,
+          gaps: pd.DataFrame | None = None, venue: str | None = None,
           settings: Settings = DEFAULTS) -> ChartSeries:  # fmt: skip
     """The series of a metric from `start` to `now` (ms) with a provisional last point.
 
-    Frames are store.reader's: `latest` the last point, `bars` at least the last 24 h and, for steps below a day, the
-    whole range; `closes` the last year and the range, for daily steps and the year's high. `venue` limits all but the
-    reference price to one venue. An asset nobody lists gives no points and `no_data`.
+    Frames are store.reader's: `latest` the last point; `bars` the whole range, for steps below a day; `closes` the last
+    year and the range, for daily steps and the year's high; `recent` bars of minutes over the last day for its change
+    (without them `bars`, or else the closes, serve). `venue` limits all but the reference price to one venue. An asset
+    nobody lists gives no points and `no_data`.
     """
     last = snapshot(latest, now, settings)
     past = days.panel(closes if closes is not None else latest.iloc[:0], end=now - 1, settings=settings)
     daily = extended(past, last)
     fine = daily
-    if bars is not None and len(bars):
-        fine = windows.recent(bars, latest, now, DAY_S, gaps=gaps, settings=settings)
+    day_bars = recent if recent is not None and len(recent) else bars
+    if day_bars is not None and len(day_bars):
+        fine = windows.recent(day_bars, latest, now, DAY_S, gaps=gaps, settings=settings)
     if step_s >= DAY_S:
         shown = daily
     else:

@@ -32,8 +32,9 @@ def test_a_day_without_a_row_is_dead_and_not_zero():
     assert p.native[1, 0] == 5.0
 
 
-def test_days_may_be_dates():
+def test_days_may_be_milliseconds_or_dates():
     frame = closes([Line("one", [5.0], [10.0])])
+    assert days.panel(frame.assign(day=NOW - DAY)).t.tolist() == [NOW]
     assert days.panel(frame.assign(day=[d.date() for d in frame["day"]])).t.tolist() == [NOW]
 
 

@@ -23,13 +23,13 @@ from server.past import import_past
 from server.settings import Settings
 from server.tools import TOOLS
 from simulator.episodes import Episode, schedule
-from simulator.exchange import Exchange, exchange
+from simulator.exchange import Exchange, exchange, happen
 from simulator.faults import Fault
 from simulator.market import COINS, Contract, Market
 from simulator.script import Script, contracts, load_all
 
 FORGETFUL_MS = 30 * 86_400_000  # a market older than this begins anew; it knows sixty days to come
-WARM_S = 30.0  # how long the first answers wait for every venue to be heard
+WARM_S = 10.0  # how long the first answers wait for every venue to be heard
 SHOWN = 12  # lines of each first answer
 QUESTIONS: Mapping[str, Mapping[str, Any]] = {
     "get_open_interest": {"asset": "BTC"},
@@ -50,16 +50,22 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
     note = beginning(settings, seed, say)
     market = market_of(scripts, seed, note.start_ms)
     say(f"The market is made up (seed {seed}); it plays {', '.join(scripts)}.")
-    async with exchange(scripts, market, faults=faults) as floor, anyio.create_task_group() as tasks:
+    async with exchange(scripts, market) as floor, anyio.create_task_group() as tasks:
         for episode in market.episodes(utc_ms(), utc_ms() + 86_400_000):
             if episode.kind == "outage":
                 tasks.start_soon(outage, floor, episode)
+
+        async def ready(url: str) -> None:
+            for fault in faults:  # their seconds count from here, not from before the history was written
+                tasks.start_soon(happen, floor, fault)
+            await introduce(settings, say, url)
+
         world = World(
             address=partial(stand_in, floor),
             simulated=True,
             venues=[VENUES[id] for id in scripts],
             prepare=partial(remember, settings, note, market, scripts, say),
-            ready=partial(introduce, settings, say),
+            ready=ready,
         )
         await serve(settings, say, world)
         tasks.cancel_scope.cancel()

@@ -31,7 +31,7 @@ class Maps:
         return self.states.get(asset)
 
     def load(self) -> None:
-        """Take up what an earlier run kept. A state that cannot be read is left where it is, and built anew."""
+        """Take up what an earlier run kept. One that cannot be read is built anew: it is derived from bars."""
         for asset in self.states:
             try:
                 self.states[asset] = from_bytes(self.file(asset).read_bytes())

@@ -1,0 +1,52 @@
+"""The whole product against the simulator, in this process: what a newcomer sees in the first minute."""
+
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+
+from server.demo import demo
+from server.settings import load
+from simulator.faults import Fault
+from simulator.script import load_all
+from store.engine import open_store
+from store.reader import Reader
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_demo_answers_says_it_is_simulated_and_a_pulled_plug_shows(tmp_path: Path) -> None:
+    venue = min(load_all())
+    env = {"CROSSOI_HOME": str(tmp_path)}
+    settings = load("demo", {"http.port": 0, "venues": venue, "assets": "SOL"}, env)
+    said: list[str] = []
+    introduced, url = anyio.Event(), ""
+
+    def say(words: str) -> None:
+        nonlocal url
+        said.append(words)
+        if words.startswith("MCP "):
+            url = words.split()[1].removesuffix("/mcp")
+        if words.startswith("The page: "):
+            introduced.set()
+
+    async with anyio.create_task_group() as tasks, httpx2.AsyncClient(trust_env=False) as client:
+        tasks.start_soon(demo, settings, [Fault(venue, "down", 0.1)], 1, say)
+        with anyio.fail_after(60):
+            await introduced.wait()
+            while (told := (await client.get(f"{url}/api/v1/status")).json())["coverage"]["venues_ok"]:  # noqa: ASYNC110
+                await anyio.sleep(0.1)  # asked over HTTP: there is no event to wait for
+        tasks.cancel_scope.cancel()
+    assert told["simulated"] is True
+    assert told["coverage"]["venues_missing"] == [venue]
+    assert told["figures"]["open_gaps"] > 0
+    text = "\n".join(said)
+    assert '"args": [\n        "mcp",\n        "--demo"' in text
+    assert "--- get_status {}\nSIMULATED DATA." in text
+    store = open_store(settings.store, "demo")
+    reader = Reader(store)
+    assert set(reader.latest("SOL")["simulated"]) == {True}
+    assert set(reader.latest("SOL")["source"]) <= {"stream", "poll"}
+    assert reader.counts()["bars_1d"] > 0
+    store.close()

@@ -28,7 +28,7 @@ sizes = st.floats(1e-3, 1e7) | st.just(0.0)
 @given(sizes, sizes, st.floats(1e-2, 1e6), st.floats(1e-2, 1e6))
 def test_the_parts_add_up(n0: float, n1: float, p0: float, p1: float):
     s = split(n0, n1, n0 * p0, n1 * p1)
-    size = abs(float(s.quantity)) + abs(float(s.price)) + 1.0  # floats cancel: to 15 digits of the parts
+    size = abs(float(s.quantity)) + abs(float(s.price)) + n0 * p0 + n1 * p1 + 1.0  # 14 digits of what is added up
     assert float(s.total) == pytest.approx(n1 * p1 - n0 * p0, abs=1e-14 * size)
 
 

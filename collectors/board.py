@@ -172,7 +172,7 @@ class Board:
             flags |= RESYNC
         known.kept_seen, known.kept_price, known.kept_funding = seen, price, known.funding
         record = OpenInterest(
-            known.instrument, known.field, ts, seen, oi, base, usd, price, known.index, known.funding,
+            known.instrument, known.field, ts, seen, oi, base, usd, price, known.index, known.funding,  # type: ignore[arg-type]  # a time is kept with every open interest
             known.funding_interval_h, source, self.simulated, flags,
         )  # fmt: skip
         if self.sink is None:

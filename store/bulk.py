@@ -16,6 +16,7 @@ WHERE NOT EXISTS (
     FROM readings r
     WHERE r.ts BETWEEN (SELECT min(ts) FROM batch) AND (SELECT max(ts) FROM batch)
       AND r.instrument_id = batch.instrument_id AND r.field = batch.field AND r.ts = batch.ts AND r.raw = batch.raw
+      AND r.flags & 64 = 0
 )
 """
 KINDS: Mapping[str, Any] = {

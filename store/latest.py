@@ -4,7 +4,7 @@ from collections import deque
 from enum import IntEnum
 from statistics import median
 
-from store.records import Flag, Health, OpenInterest, Source
+from store.records import Field, Flag, Health, OpenInterest, Source
 
 MARK_STEP = 0.0005  # a mark that moved by more than 5 bp is worth a row
 HEARTBEAT_MS = 60_000  # and so is being heard at all, this often
@@ -71,14 +71,14 @@ class Latest:
             state.gaps.append(seen - state.last_seen)
             state.last_seen = seen
         current = state.current
-        same = r.raw == current.raw and (r.field is current.field or r.field == current.field)
+        same = r.raw == current.raw and alike(r.field, current.field)
         if r.flags & Flag.AFFIRMED.value:
             if not same:
                 return Verdict.CHECK
         elif at < state.at:
             return Verdict.CHECK
         elif at == state.at and not same:
-            state.current = r
+            state.current = state.kept = r
             return Verdict.CHECK
         state.current = r
         if at > state.at:
@@ -89,11 +89,15 @@ class Latest:
             or r.funding != kept.funding
             or not -MARK_STEP * kept.mark <= r.mark - kept.mark <= MARK_STEP * kept.mark
             or seen - kept.seen >= HEARTBEAT_MS
-            or (r.field is not kept.field and r.field != kept.field)
+            or not alike(r.field, kept.field)
         ):
             state.kept = r
             return Verdict.REPEAT if same and ts == current.ts and not r.flags & Flag.AFFIRMED.value else Verdict.KEEP
         return Verdict.SKIP
+
+    def seed(self, reading: OpenInterest) -> None:
+        """What the store held when we started."""
+        self.states.setdefault(reading.instrument.id, State(reading))
 
     def note(self, health: Health, instrument_id: int) -> None:
         """A connection hears of a symbol more often than it has something to say."""
@@ -103,3 +107,11 @@ class Latest:
         if health.last_seen is not None and health.last_seen > state.last_seen:
             state.last_seen = health.last_seen
         state.declared_s = health.cadence_s
+
+
+def alike(a: Field, b: Field) -> bool:
+    """Whether two readings count the same thing.
+
+    What we say of a field (status, evidence) may change without its being another field. A key counts as the store spells it, in text.
+    """
+    return a is b or (a.unit == b.unit and a.sides == b.sides and str(a.key) == str(b.key))

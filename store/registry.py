@@ -55,6 +55,13 @@ class Registry:
         """A transaction failed: what it told us is not in the store."""
         self._loaded = False
 
+    @property
+    def instruments(self) -> Mapping[int, Instrument]:
+        """The newest version of each, as stored."""
+        if not self._loaded:
+            self._load()
+        return self._instruments
+
     def news(
         self,
         instruments: Iterable[Instrument],

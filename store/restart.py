@@ -1,8 +1,10 @@
 """What a new run must say of the time between the last row and now."""
 
+from collections.abc import Mapping
+
 import duckdb
 
-from store.records import Gap
+from store.records import Field, Gap, Instrument, OpenInterest, Source, Unit
 
 SETTLED_MS = 1000  # a pause shorter than this hides nothing
 
@@ -34,3 +36,24 @@ def downtime(con: duckdb.DuckDBPyConnection, now: int) -> list[Gap]:
     return closed + [
         Gap(venue, segment, "", last, now, "restart") for venue, segment, last in heard if now - last > SETTLED_MS
     ]
+
+
+def last_known(con: duckdb.DuckDBPyConnection, instruments: Mapping[int, Instrument], now: int) -> list[OpenInterest]:
+    """The newest reading of every instrument, so that a late row never becomes the current one because we restarted."""
+    rows = con.execute(
+        """
+        SELECT instrument_id, field, unit, sides, epoch_ms(ts), epoch_ms(seen), raw, base, usd, mark, "index", funding,
+            funding_interval_h, source, simulated, flags
+        FROM readings WHERE ts > make_timestamp_ms($now) - INTERVAL 2 HOUR
+        QUALIFY row_number() OVER (PARTITION BY instrument_id ORDER BY least(ts, seen) DESC, seen DESC) = 1
+        """,
+        {"now": now},
+    ).fetchall()
+    return [
+        OpenInterest(
+            instruments[i], Field(key, Unit(unit), sides), ts, seen, raw, base, usd, mark, index, funding, interval,
+            Source(source), simulated, flags,
+        )
+        for i, key, unit, sides, ts, seen, raw, base, usd, mark, index, funding, interval, source, simulated, flags
+        in rows if i in instruments
+    ]  # fmt: skip

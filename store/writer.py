@@ -7,28 +7,24 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 from time import monotonic, time
 from types import TracebackType
-from typing import Any
 
 import duckdb
 import msgspec
 
-from store import columns
-from store.buffer import Batch, Buffer, gaps
+from store.buffer import Batch, Buffer
 from store.engine import Store
+from store.inserts import insert
 from store.latest import Latest, Verdict
 from store.records import (
-    Field,
-    Flag,
     Health,
-    Instrument,
     Liquidation,
     OpenInterest,
     Quarantined,
     Record,
     instrument_id,
 )
-from store.registry import Described, Facts, Registry, described
-from store.restart import downtime
+from store.registry import Facts, Registry, described
+from store.restart import downtime, last_known
 
 log = logging.getLogger(__name__)
 
@@ -39,24 +35,6 @@ PRUNE_S = 3600.0
 HEALTH_DAYS = 7
 QUARANTINE_DAYS = 30
 QUARANTINE_A_MINUTE = 600  # of one venue and check: a bound to what one broken venue may write
-
-UNLESS_STORED = """
-WHERE NOT EXISTS (
-    FROM readings r
-    WHERE r.ts BETWEEN (SELECT min(ts) FROM batch) AND (SELECT max(ts) FROM batch)
-      AND r.instrument_id = batch.instrument_id AND r.field = batch.field AND r.ts = batch.ts AND r.raw = batch.raw
-)
-QUALIFY row_number() OVER (PARTITION BY instrument_id, field, ts, raw ORDER BY seen) = 1
-"""
-LIQUIDATION_UNLESS_STORED = """
-WHERE NOT EXISTS (
-    FROM liquidations r
-    WHERE r.ts BETWEEN (SELECT min(ts) FROM batch) AND (SELECT max(ts) FROM batch)
-      AND r.instrument_id = batch.instrument_id AND r.ts = batch.ts AND r.side = batch.side
-      AND r.size = batch.size AND r.price = batch.price
-)
-QUALIFY row_number() OVER (PARTITION BY instrument_id, ts, side, size, price ORDER BY seen) = 1
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +82,8 @@ class Writer:
         self._quarantined_minute = 0
         self._pruned = float("-inf")
         now = round(time() * 1000) if now_ms is None else now_ms
+        for reading in last_known(self._con, self._registry.instruments, now):
+            self.latest.seed(reading)
         for gap in downtime(self._con, now):
             self._buffer.add(gap)
         self._thread = Thread(target=self._run, name="store-writer", daemon=True)
@@ -217,7 +197,7 @@ class Writer:
         self._busy_since = batch.since
         try:
             self._con.execute("BEGIN")
-            rows = self._insert(batch)
+            rows = insert(self._con, self._registry, batch, self.simulated)
             if monotonic() - self._pruned > PRUNE_S:
                 self._prune()
             self._con.execute("COMMIT")
@@ -260,48 +240,3 @@ class Writer:
         self._con.execute(f"DELETE FROM health WHERE ts < now()::TIMESTAMP - INTERVAL {HEALTH_DAYS} DAY")
         self._con.execute(f"DELETE FROM quarantine WHERE seen < now()::TIMESTAMP - INTERVAL {QUARANTINE_DAYS} DAY")
         self._pruned = monotonic()
-
-    def _insert(self, batch: Batch) -> int:
-        now = round(time() * 1000)
-        tables: dict[str, list[tuple[Any, ...]]] = {}
-        seen: dict[int, Instrument] = {}
-        fields: dict[tuple[str, str, str, str], Field] = {}
-        sure: list[OpenInterest] = []
-        check: list[OpenInterest] = []
-        for r, verdict in batch.readings:
-            i = r.instrument
-            seen[i.id] = i
-            if verdict is Verdict.KEEP:
-                sure.append(r)
-            elif verdict is Verdict.CHECK:
-                check.append(r)
-                fields[i.venue, i.segment, str(r.field.key), r.field.unit] = r.field
-            else:
-                sure.append(msgspec.structs.replace(r, flags=r.flags | Flag.AFFIRMED))
-        venues: list[Described] = []
-        for record in [*batch.others, *gaps(batch.skipped)]:
-            if isinstance(record, Instrument):
-                seen[record.id] = record
-                continue
-            if isinstance(record, Described):
-                venues.append(record)
-                continue
-            if isinstance(record, Liquidation):
-                seen.setdefault(record.instrument.id, record.instrument)
-            name, row = columns.row(record, self.simulated, now)
-            tables.setdefault(name, []).append(row)
-        tables |= self._registry.news(seen.values(), fields, venues, self.simulated, now)
-        count = 0
-        if sure:
-            count += self._put(columns.readings(sure), "readings")
-        if check:
-            count += self._put(columns.readings(check), "readings", UNLESS_STORED)
-        for name, rows in tables.items():
-            unless = LIQUIDATION_UNLESS_STORED if name == "liquidations" else ""
-            count += self._put(columns.table(rows, columns.SHAPES[name]), name, unless)
-        return count
-
-    def _put(self, batch: columns.Columns, name: str, unless: str = "") -> int:
-        """`batch` is read by its name: DuckDB finds the variable of this frame."""
-        done = self._con.execute(columns.insertion(name, batch, unless)).fetchone()
-        return 0 if done is None else int(done[0])

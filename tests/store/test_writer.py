@@ -1,0 +1,260 @@
+"""Records go in on the event loop and are rows a moment later; what is lost under pressure is said."""
+
+import logging
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from store.records import Event, FeedClass, Gap, Health, Hold, Liquidation, Quarantined, Side, Unit
+from tests.store.made import DAY, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
+
+MIDNIGHT = datetime(2026, 11, 19, tzinfo=UTC).replace(tzinfo=None)  # as the engine gives its timestamps
+
+
+def test_a_reading_is_stored_with_every_value() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 2000.0, 90_000.0, funding=1e-4))
+            assert writer.flush()
+        assert rows(store, "FROM readings") == [
+            (
+                MIDNIGHT, MIDNIGHT + timedelta(milliseconds=40), LINEAR.id, "openInterest", 2000.0,
+                "contracts", 2, 10.0, 900_000.0, 90_000.0, None, 1e-4, 8.0, "stream", False, 0,
+            )
+        ]  # fmt: skip
+
+
+def test_an_instrument_is_stored_once_and_again_when_it_changes() -> None:
+    with store_of() as store:
+        for _ in range(2):
+            with writing(store) as writer:
+                writer.put(LINEAR)
+                writer.put(reading(T0, 1.0))
+                writer.flush()
+                writer.put(LINEAR)
+        assert rows(store, "SELECT symbol, live, contract_size FROM instruments") == [("BTCUSDT", True, 0.01)]
+        with writing(store) as writer:
+            writer.put(replace(LINEAR, live=False))
+        assert rows(store, "SELECT live FROM instruments ORDER BY known_at") == [(True,), (False,)]
+
+
+def test_the_field_a_reading_came_in_is_registered_with_its_segment() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 1.0))
+            writer.put(reading(T0 + 1, 2.0))
+        assert rows(store, "SELECT * EXCLUDE (known_at) FROM side_registry") == [
+            ("here", "linear", "openInterest", "contracts", 2, "documented", "", "a sheet")
+        ]
+
+
+def test_the_same_statement_is_stored_once_however_often_it_comes() -> None:
+    again = [reading(T0, 10.0), reading(T0 + 1000, 11.0), reading(T0 + 2000, 12.0)]
+    with store_of() as store:
+        for order in (again, again, list(reversed(again))):
+            with writing(store) as writer:
+                for r in order:
+                    writer.put(r)
+                    writer.put(reading(r.ts, r.raw, seen=r.seen + 7))
+        assert rows(store, "SELECT epoch_ms(ts), raw FROM readings ORDER BY ts") == [
+            (T0, 10.0), (T0 + 1000, 11.0), (T0 + 2000, 12.0),
+        ]  # fmt: skip
+
+
+def test_a_late_row_takes_its_place_in_history() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0 + 2000, 12.0))
+            writer.put(reading(T0, 10.0, seen=T0 + 2100))
+        assert rows(store, "SELECT raw FROM readings ORDER BY ts") == [(10.0,), (12.0,)]
+        assert writer.latest.states[LINEAR.id].current.raw == 12.0
+
+
+def test_a_late_row_is_not_current_after_a_restart_either() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0 + 2000, 12.0))
+        with writing(store, now_ms=T0 + 3000) as writer:
+            writer.put(reading(T0, 10.0, seen=T0 + 4000))
+            assert writer.latest.states[LINEAR.id].current.raw == 12.0
+
+
+def test_an_unchanged_value_is_repeated_as_affirmed() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 10.0))
+            writer.put(reading(T0, 10.0, seen=T0 + MINUTE + 40))
+        assert rows(store, "SELECT epoch_ms(ts), epoch_ms(seen), flags FROM readings ORDER BY seen") == [
+            (T0, T0 + 40, 0), (T0, T0 + MINUTE + 40, 64),
+        ]  # fmt: skip
+
+
+def test_every_other_record_has_its_table() -> None:
+    death = Liquidation(LINEAR, T0, T0 + 5, Side.LONG, 3.0, Unit.CONTRACTS, 0.03, 3e3, 1e5, FeedClass.FULL, False)
+    at = MIDNIGHT
+    with store_of() as store:
+        with writing(store) as writer:
+            for record in (
+                death, death, Gap("here", "linear", "", T0, None, "closed"), Hold("here", T0, "429"),
+                Health("here", "linear", "", T0, "live", T0, None, 0.5, 7, 1, "fine"),
+                Quarantined("here", "linear", "BTCUSDT", T0, "jump", "too far", "{}"),
+                Event(T0, "near_high", "BTC", "here", "{}"),
+            ):  # fmt: skip
+                writer.put(record)
+        assert rows(store, "SELECT * EXCLUDE (seen) FROM liquidations") == [
+            (at, LINEAR.id, "long", 3.0, "contracts", 0.03, 3e3, 1e5, "full", False)
+        ]
+        assert rows(store, "FROM gaps") == [("here", "linear", "", at, None, "closed", False)]
+        assert rows(store, "FROM holds") == [("here", at, "429")]
+        assert rows(store, "FROM health") == [("here", "linear", "", at, "live", at, None, 0.5, 7, 1, "fine", False)]
+        assert rows(store, "FROM quarantine") == [(at, "here", "linear", "BTCUSDT", "jump", "too far", "{}", False)]
+        assert rows(store, "SELECT * EXCLUDE (known_at) FROM events") == [(at, "near_high", "BTC", "here", "{}", False)]
+
+
+@pytest.mark.parametrize(("mode", "simulated"), [("live", True), ("demo", False)])
+def test_a_row_of_the_other_world_is_refused_counted_and_shown(
+    mode: str, simulated: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with store_of(mode=mode) as store:  # type: ignore[arg-type]
+        with caplog.at_level(logging.ERROR), writing(store) as writer:
+            writer.put(reading(T0, 10.0, simulated=simulated))
+            writer.put(reading(T0 + 1, 10.0, simulated=simulated))
+            writer.put(reading(T0 + 2, 11.0, simulated=not simulated))
+        assert rows(store, "SELECT raw FROM readings") == [(11.0,)]
+        assert rows(store, 'SELECT "check", count(*) FROM quarantine GROUP BY ALL') == [("simulated", 2)]
+        assert writer.progress().refused == 2
+    assert caplog.text.count("was refused") == 1
+
+
+def test_under_pressure_the_newest_wins_and_the_skipped_stretch_is_a_gap() -> None:
+    with store_of() as store:
+        with writing(store, limit=2, cadence_s=30.0) as writer:
+            for k in range(6):
+                writer.put(reading(T0 + 1000 * k, 10.0 + k))
+            writer.put(reading(T0, 7.0, of=INVERSE))
+            assert writer.progress().waiting == 4
+            assert writer.flush()
+            assert writer.progress().shed == 3
+        assert rows(store, "SELECT raw FROM readings ORDER BY instrument_id = " + str(INVERSE.id) + ", ts") == [
+            (10.0,), (11.0,), (15.0,), (7.0,),
+        ]  # fmt: skip
+        assert rows(store, 'SELECT venue, segment, symbol, epoch_ms(start), epoch_ms("end"), reason FROM gaps') == [
+            ("here", "linear", "BTCUSDT", T0 + 2040, T0 + 5040, "shed")
+        ]
+
+
+def test_lag_is_how_long_the_oldest_row_has_waited() -> None:
+    with store_of() as store, writing(store, cadence_s=30.0) as writer:
+        assert writer.progress().lag_ms == 0.0
+        writer.put(reading(T0, 10.0))
+        assert writer.progress().lag_ms > 0.0
+        assert writer.flush()
+        after = writer.progress()
+        assert (after.lag_ms, after.waiting, len(after.commit_ms)) == (0.0, 0, 1)
+
+
+def test_a_restart_says_how_long_nothing_was_heard_and_ends_open_gaps() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 10.0))
+            writer.put(reading(T0 + 5000, 11.0))
+            writer.put(Gap("there", "inverse", "", T0 - 9000, None, "closed"))
+        with writing(store, now_ms=T0 + DAY) as writer:
+            pass
+        assert rows(
+            store, 'SELECT venue, segment, symbol, epoch_ms(start), epoch_ms("end"), reason FROM gaps ORDER BY ALL'
+        ) == [
+            ("here", "linear", "", T0 + 5040, T0 + DAY, "restart"),
+            ("there", "inverse", "", T0 - 9000, T0 + DAY, "closed"),
+            ("there", "inverse", "", T0 - 9000, None, "closed"),
+        ]  # fmt: skip
+
+
+def test_a_broken_venue_cannot_fill_the_quarantine() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            for k in range(1000):
+                writer.put(Quarantined("here", "linear", "", T0 + k, "unreadable", "no JSON", "x" * 5000))
+            writer.put(Quarantined("here", "linear", "", T0 + MINUTE, "unreadable", "no JSON", ""))
+        assert rows(store, "SELECT count(*), max(length(raw)) FROM quarantine") == [(601, 2000)]
+
+
+VICTIM = """
+import sys
+from store.engine import open_store
+from store.writer import Writer
+from tests.store.made import T0, reading
+writer = Writer(open_store(sys.argv[1], "live"), False, cadence_s=0.002, now_ms=T0)
+k = int(sys.argv[2])
+while True:
+    for _ in range(50):
+        k += 1
+        writer.put(reading(T0 + k, float(k)))
+    if writer.flush():
+        print(k, flush=True)
+"""
+
+
+def test_after_kill_nine_at_any_moment_the_file_opens_and_no_flushed_batch_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "oi.duckdb"
+    dice = random.Random(40)
+    told = 0
+    for _ in range(4):
+        with subprocess.Popen(
+            [sys.executable, "-c", VICTIM, str(path), str(told)], stdout=subprocess.PIPE, text=True
+        ) as victim:
+            assert victim.stdout is not None
+            for _ in range(dice.randrange(1, 40)):
+                told = int(victim.stdout.readline())
+            victim.kill()
+            told = max([told, *map(int, victim.stdout.read().split())])
+        with store_of(path) as store:
+            assert store.replaced is None
+            found = [int(str(raw)) for (raw,) in rows(store, "SELECT raw::BIGINT FROM readings ORDER BY ts")]
+        assert found[:told] == list(range(1, told + 1)), f"{told} were flushed, {len(found)} found"
+        assert len(found) % 50 == 0, "half a batch"
+        told = len(found)
+
+
+FULL = """
+import resource, signal, sys
+from store.engine import open_store
+from store.writer import Writer
+from tests.store.made import T0, reading
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = open_store(sys.argv[1], "live")
+writer = Writer(store, False, cadence_s=0.01, limit=500, now_ms=T0)
+writer.put(reading(T0, 1.0)); assert writer.flush()
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # every write now fails as on a full disk
+for k in range(1, 2000): writer.put(reading(T0 + 1000 * k, 1.0 + k))
+print(writer.flush(1.0), bool(writer.progress().trouble), writer.progress().waiting <= 502, flush=True)
+for k in range(2000, 2100): writer.put(reading(T0 + 1000 * k, 1.0 + k))
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+print(writer.flush(20.0), writer.progress().trouble == "", writer.progress().shed > 0, writer.close(), flush=True)
+store.close()
+"""
+
+
+def test_a_full_disk_is_survived_in_memory_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "oi.duckdb"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.split() == ["False", "True", "True", "True", "True", "True", "True"], done.stderr
+    assert "cannot be written" in done.stderr
+    with store_of(path) as store:
+        assert rows(store, "SELECT min(raw), max(raw) FROM readings") == [(1.0, 2100.0)]
+        assert rows(store, "SELECT DISTINCT reason FROM gaps WHERE reason = 'shed'") == [("shed",)]
+
+
+def test_what_waits_is_written_on_close() -> None:
+    with store_of() as store:
+        with writing(store, cadence_s=30.0) as writer:
+            writer.put(reading(T0, 10.0))
+        assert rows(store, "SELECT raw FROM readings") == [(10.0,)]

@@ -22,6 +22,19 @@ class Coverage(BaseModel):
     venues_carried: list[str] = Field(default_factory=list[str], description="silent; last known quantity stands in")
     venues_stale: list[str] = Field(default_factory=list[str])
     venues_missing: list[str] = Field(default_factory=list[str], description="excluded or never heard")
+    grade: str | None = Field(default=None, description="A, B, C or D by coverage; D raises no alert")
+    confidence: float | None = Field(default=None, description="0..1: coverage, weighed by plausibility where measured")
+    age_s: dict[str, float] = Field(default_factory=dict[str, float], description="by venue, since it was last heard")
+    cadence_s: dict[str, float] = Field(default_factory=dict[str, float], description="by venue, usual gap of its data")
+
+
+class Table(BaseModel):
+    """A further table of an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    columns: list[str]
+    rows: list[list[Cell]]
 
 
 class Answer(BaseModel):
@@ -38,6 +51,7 @@ class Answer(BaseModel):
     )
     columns: list[str] = Field(default_factory=list[str])
     rows: list[list[Cell]] = Field(default_factory=list[list[Cell]])
+    tables: dict[str, Table] = Field(default_factory=dict[str, Table], description="further tables, by name")
     coverage: Coverage = Field(default_factory=Coverage)
     warnings: list[str] = Field(default_factory=list[str])
     truncated: bool = False
@@ -47,9 +61,10 @@ class Answer(BaseModel):
         """The same for hosts that show text: summary, figures, the table as TSV, what to mind, what to ask next."""
         lines = ["SIMULATED DATA. " + self.summary if self.simulated else self.summary, f"as of {self.as_of}"]
         lines += [f"{name}\t{shown(value)}" for name, value in self.figures.items()]
-        if self.columns:
-            lines.append("\t".join(self.columns))
-            lines += ["\t".join(shown(cell) for cell in row) for row in self.rows]
+        for name, table in [("", Table(columns=self.columns, rows=self.rows)), *self.tables.items()]:
+            lines += [f"{name}:"] if name else []
+            lines += ["\t".join(table.columns)] if table.columns else []
+            lines += ["\t".join(shown(cell) for cell in row) for row in table.rows]
         if self.coverage != Coverage():
             lines.append(f"coverage: {self.coverage.model_dump_json(exclude_defaults=True)}")
         lines += [f"warning: {words}" for words in self.warnings]

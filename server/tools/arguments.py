@@ -1,0 +1,52 @@
+"""What tools are asked with, and how a misspelt word is answered."""
+
+import re
+from difflib import get_close_matches
+from typing import Annotated, Literal
+
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import Field
+
+from server.tools.house import House
+
+Asset = Annotated[str, Field(description="Coin, e.g. BTC; symbols such as BTCUSDT or btc-perp are understood")]
+Window = Annotated[Literal["1h", "4h", "24h"], Field(description="How far back to look")]
+Detail = Annotated[Literal["concise", "detailed"], Field(description="detailed: every row and every figure")]
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+WINDOW_S = {"1h": 3_600, "4h": 14_400, "24h": 86_400}
+HISTORY = {"1h": (30 * DAY_MS, HOUR_MS), "4h": (90 * DAY_MS, 4 * HOUR_MS), "24h": (365 * DAY_MS, DAY_MS)}
+"""Per window: how much own history thresholds rest on, and its step (decisions.md, 12), both ms."""
+
+CONTRACT = re.compile(r"[-_/:]?(PERP(ETUAL)?|SWAP|USDT|USDC|USD)+M?$")
+
+
+def asset_of(house: House, asked: str) -> str:
+    """The asset that is meant. ToolError names the near ones and what there is."""
+    known = [str(a) for a in house.reader.assets()["asset"]]
+    word = asked.strip().upper()
+    for _ in range(3):
+        if word in known:
+            return word
+        shorter = CONTRACT.sub("", word)
+        if shorter in ("", word):
+            break
+        word = shorter
+    if not known:
+        raise ToolError("No asset is known yet: the collectors have just started. Ask get_status, then ask again.")
+    raise ToolError(f"No venue lists {asked!r}. {suggestion(word, known)}")
+
+
+def venue_of(house: House, asked: str) -> str:
+    """The venue that is meant. ToolError names the near ones and what there is."""
+    known = [str(v) for v in house.reader.venues()["venue"]]
+    if asked.strip().lower() in known:
+        return asked.strip().lower()
+    raise ToolError(f"Unknown venue {asked!r}. {suggestion(asked.lower(), known)}")
+
+
+def suggestion(word: str, known: list[str]) -> str:
+    """What may have been meant, and what there is."""
+    near = get_close_matches(word, known, 3, 0.5)
+    listed = ", ".join(known[:25]) + (", ..." if len(known) > 25 else "")
+    return (f"Did you mean {' or '.join(near)}? " if near else "") + f"There is: {listed or 'nothing yet'}."

@@ -1,0 +1,92 @@
+"""Who holds the open interest."""
+
+from typing import Annotated, Literal
+
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import Field
+
+from analytics import breakdown
+from server.answers import Answer, Cell, rounded, utc
+from server.tools.arguments import DAY_MS, Asset, asset_of, venue_of
+from server.tools.house import House
+from server.tools.provenance import coverage, money, pct, warnings
+
+
+def get_open_interest(
+    house: House,
+    asset: Asset = "BTC",
+    venue: Annotated[str | None, Field(description="One venue's id; all if left out")] = None,
+    by: Annotated[Literal["venue", "instrument"], Field(description="What a row is")] = "venue",
+    limit: Annotated[int, Field(ge=1, le=200, description="Most rows")] = 30,
+) -> Answer:
+    """Open interest now, by venue or by instrument, largest first: one-sided, in USD and coins, with its age.
+
+    Use it for who holds how much at this moment; use get_chart_value for history. By venue: class, oi_usd,
+    oi_coins, share (of 1), growth_24h_pct (of contracts, free of price), funding_per_8h, age_s, cadence_s,
+    state (fresh, stale, carried, excluded), sides_disputed. By instrument also what was published: raw, its
+    unit, the sides it counts and how we know.
+    """
+    named = asset_of(house, asset)
+    only = None if venue is None else venue_of(house, venue)
+    now = house.now()
+    held = breakdown.venues(
+        house.reader.latest(named),
+        now,
+        bars=house.reader.bars(named, now - 2 * DAY_MS, now, 300_000),
+        settings=house.thresholds,
+    )
+    if held.total_usd is None:
+        raise ToolError(f"no_data: no venue has stated an open interest of {named} yet. Ask get_status for why.")
+    venues = [v for v in held.venues if only in (None, v.venue)]
+    if not venues:
+        raise ToolError(
+            f"no_data: {only} lists {named} but has not stated an open interest. Ask get_status(venue={only!r})."
+        )
+    if by == "venue":
+        columns = [
+            "venue", "class", "oi_usd", "oi_coins", "share", "growth_24h_pct", "funding_per_8h", "age_s", "cadence_s",
+            "state", "sides_disputed", "basis",
+        ]  # fmt: skip
+        rows: list[list[Cell]] = [
+            [
+                v.venue, v.klass, rounded(v.usd), rounded(v.base), rounded(v.share), pct(v.growth),
+                rounded(v.funding_8h),
+                round(v.age_s, 1), round(v.cadence_s, 1), v.state, v.disputed, v.basis,
+            ]
+            for v in venues
+        ]  # fmt: skip
+    else:
+        columns = [
+            "venue", "symbol", "payoff", "raw", "raw_unit", "sides", "sides_status", "oi_usd", "oi_coins", "share",
+            "mark_usd", "funding", "funding_interval_h", "age_s", "state",
+        ]  # fmt: skip
+        rows = [
+            [
+                i.venue, i.symbol, i.payoff, rounded(i.raw, 10), i.unit, i.sides, i.side_status, rounded(i.usd),
+                rounded(i.base), rounded(i.share), rounded(i.mark), rounded(i.funding), i.funding_interval_h,
+                round(i.age_s, 1), i.state,
+            ]
+            for i in held.instruments
+            if only in (None, i.venue)
+        ]  # fmt: skip
+    top = venues[0]
+    shown = sum(v.usd for v in venues)
+    return Answer(
+        summary=f"{named} open interest {money(shown)}"
+        + (f" on {only}" if only else f" on {len(venues)} venues; most on {top.venue} ({top.share:.0%})"),
+        as_of=utc(now),
+        simulated=house.simulated,
+        asset=named,
+        figures={
+            "total_usd": rounded(held.total_usd),
+            "total_coins": rounded(held.total_base),
+            "price_usd": rounded(held.price),
+            "convention": "one-sided: a long and its short count once",
+        },
+        columns=columns,
+        rows=rows[:limit],
+        coverage=coverage(held.coverage),
+        warnings=warnings(held.coverage, held.reasons),
+        truncated=len(rows) > limit,
+        next="get_concentration for how dangerous the spread is" if by == "venue" else "get_status for the connections",
+    )

@@ -1,0 +1,64 @@
+"""What every answer rests on, out of the analyses' own words."""
+
+from collections.abc import Iterable
+
+from analytics.coverage import Coverage as Heard
+from analytics.coverage import Heard as Venue
+from analytics.provenance import Reason, Threshold
+from server import answers
+from server.answers import Cell, rounded
+
+
+def coverage(heard: Heard) -> answers.Coverage:
+    return answers.Coverage(
+        share=rounded(heard.coverage),
+        confidence=rounded(heard.confidence),
+        grade=heard.grade,
+        venues_ok=[v.venue for v in heard.fresh],
+        venues_stale=[v.venue for v in heard.stale],
+        venues_carried=[v.venue for v in heard.carried],
+        venues_missing=[v.venue for v in heard.excluded],
+        age_s={v.venue: round(v.age_s, 1) for v in everyone(heard)},
+        cadence_s={v.venue: round(v.cadence_s, 1) for v in everyone(heard)},
+    )
+
+
+def everyone(heard: Heard) -> list[Venue]:
+    return sorted((*heard.fresh, *heard.stale, *heard.carried, *heard.excluded), key=lambda v: v.venue)
+
+
+def warnings(heard: Heard, reasons: Iterable[Reason] = ()) -> list[str]:
+    """What to mind now: silences first, then every caveat as `code: sentence`."""
+    silent = [
+        f"{v.venue} has been silent for {v.age_s:.0f} s; its last quantity is carried, no flow of it is counted."
+        for v in heard.carried
+    ]
+    silent += [f"{v.venue} is {v.age_s:.0f} s old: stale." for v in heard.stale]
+    silent += [f"{v.venue} has been silent for {v.age_s / 3600:.1f} h and is left out." for v in heard.excluded]
+    said = dict.fromkeys(f"{r.code}: {r.words}" for r in (*heard.reasons, *reasons))
+    return [*silent, *said]
+
+
+def thresholds(found: Iterable[Threshold]) -> dict[str, Cell]:
+    """Each threshold as `threshold_<name>_<unit>` and where it comes from."""
+    figures: dict[str, Cell] = {}
+    for t in found:
+        unit = t.unit.lower().replace(" ", "_")
+        figures[f"threshold_{t.name}_{unit}"] = rounded(t.value)
+        figures[f"threshold_{t.name}_origin"] = f"{t.origin}, n={t.n}"
+    return figures
+
+
+def pct(fraction: float | None) -> float | None:
+    """A change as percent."""
+    return None if fraction is None else rounded(fraction * 100)
+
+
+def money(usd: float | None) -> str:
+    """12.3 bn USD, for summaries."""
+    if usd is None:
+        return "an unknown amount of USD"
+    for size, word in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if abs(usd) >= size:
+            return f"{usd / size:.3g} {word} USD" if abs(usd) < 1000 * size else f"{usd / size:,.0f} {word} USD"
+    return f"{usd:.0f} USD"

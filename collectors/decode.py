@@ -162,8 +162,9 @@ class Decoder:
         best = max((fit(door, line.url) for door in tried), default=0) if line.url else 0
         if not best:
             return tried, False
-        fitting = [door for door in tried if fit(door, line.url or "") == best]
-        return fitting, len({door.segment.id for door in fitting}) == 1
+        fits = [(fit(door, line.url or ""), door) for door in tried]
+        segments = {door.segment.id for how, door in fits if how == best}
+        return [door for how, door in fits if how and door.segment.id in segments], len(segments) == 1
 
     def said(self, door: Door, frame: str | bytes, sole: bool) -> list[Update | Liquidated]:
         """What a frame says of markets, read through this door."""

@@ -20,10 +20,10 @@ COIN_M = re.compile(r"USD_(PERP|\d{6})$")  # BTCUSD_PERP, BTCUSD_261225; linear 
 SIDES = {"SELL": Side.LONG, "BUY": Side.SHORT}  # of the closing order
 FUNDING_H = 8.0  # documented as the rule; `fundingInfo` lists the exceptions
 ONCE = "support said in July 2025 that a pair counts once; a tracker's figure matched within 0.1 % in September 2026"
-OI_UM = Field("openInterest", Unit.BASE, 1, Status.DOCUMENTED, evidence=ONCE)
-OI_CM = Field("openInterest", Unit.CONTRACTS, 1, Status.DOCUMENTED, evidence=ONCE)
-PAST_UM = Field("sumOpenInterest", Unit.BASE, 1, Status.DOCUMENTED, evidence=ONCE)
-PAST_CM = Field("sumOpenInterest", Unit.CONTRACTS, 1, Status.DOCUMENTED, evidence=ONCE)
+FIELDS = OI_UM, PAST_UM, OI_CM, PAST_CM = tuple(
+    Field(key, unit, 1, Status.DOCUMENTED, evidence=ONCE)
+    for unit in (Unit.BASE, Unit.CONTRACTS) for key in ("openInterest", "sumOpenInterest")
+)  # fmt: skip
 
 
 class Order(Struct):
@@ -50,7 +50,7 @@ class Fault(Struct):
 
 
 class Frame(Struct, gc=False):
-    data: Event | list[Event] | None = None
+    data: Event | None = None
     id: int | None = None
     error: Fault | None = None
     code: int | None = None
@@ -101,19 +101,19 @@ def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Messa
     yield {"method": "SUBSCRIBE", "params": streams, "id": request}
 
 
-def premiums(rows: list[Premium] | Premium) -> Sequence[Said]:
-    return [
-        Update(p.symbol, p.time, None, None, number(p.markPrice), number(p.indexPrice), number(p.lastFundingRate))
-        for p in (rows if isinstance(rows, list) else [rows])
-    ]
+def premium(p: Premium) -> Update:
+    return Update(p.symbol, p.time, None, None, number(p.markPrice), number(p.indexPrice), number(p.lastFundingRate))
 
 
-def intervals(rows: Sequence[Interval]) -> Sequence[Said]:
-    return [Update(row.symbol, funding_interval_h=row.fundingIntervalHours) for row in rows]
+INTERVALS = Poll(
+    Ask("https://fapi.binance.com/fapi/v1/fundingInfo"), 900, frozenset({"funding"}),
+    lambda rows: [Update(r.symbol, funding_interval_h=r.fundingIntervalHours) for r in rows], wire(list[Interval]),
+)  # fmt: skip
 
 
 def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Field) -> Segment:
     rest = f"https://{api}.binance.com"
+    now_at = f"{rest}/{api}/v1/openInterest"
 
     def owns(symbol: str) -> bool:
         return (COIN_M.search(symbol) is None) == (payoff is Payoff.LINEAR)
@@ -137,31 +137,20 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
             return ()
         return (Liquidated(died.s, died.T, SIDES[died.S], died.z, now.unit, died.ap, FeedClass.THROTTLED),)
 
-    def events(data: Event | list[Event]) -> Sequence[Said]:
-        return tell(data) if isinstance(data, Event) else [said for event in data for said in tell(event)]
-
     def parse(frame: Frame) -> Sequence[Said]:
-        data = frame.data
-        if isinstance(data, Event):
-            return tell(data)
-        if data is not None:
-            return events(data)
-        fault = frame.error or frame
+        if frame.data is not None:
+            return tell(frame.data)
+        fault = frame if frame.error is None else frame.error
         if fault.code is not None:
             return (Refused(f"{fault.code}: {fault.msg}", frame.id),)
         return () if frame.id is None else (Acked(frame.id),)
 
-    def ask_level(i: Instrument) -> Ask:
-        return Ask(f"{rest}/{api}/v1/openInterest?symbol={i.symbol}")
-
     def level(row: Now) -> Sequence[Said]:
         return (Update(row.symbol, row.time, number(row.openInterest), now),)
 
-    def past(rows: list[Past] | Past) -> Sequence[Said]:
-        return [
-            Update(p.symbol or f"{p.pair}_{p.contractType[:4]}", p.timestamp, number(p.sumOpenInterest), then)
-            for p in (rows if isinstance(rows, list) else [rows])
-        ]
+    def past(p: Past) -> Update:
+        symbol = p.symbol or f"{p.pair}_{p.contractType.removesuffix('ETUAL')}"
+        return Update(symbol, p.timestamp, number(p.sumOpenInterest), then)
 
     def ask_past(i: Instrument, start: int, end: int) -> Ask:
         whom = f"symbol={i.symbol}" if payoff is Payoff.LINEAR else f"pair={i.symbol[:-5]}&contractType=PERPETUAL"
@@ -171,33 +160,31 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
     return Segment(
         id, Ask(f"{rest}/{api}/v1/exchangeInfo"), read, owns, decode=wire(list[Listing], "symbols"),
         feeds=(
-            Poll(ask_level, 5, frozenset({"oi"}), level, wire(Now)),
+            Poll(lambda i: Ask(f"{now_at}?symbol={i.symbol}"), 5, frozenset({"oi"}), level, wire(Now)),
             Socket(
                 stream, frozenset({"mark", "index", "funding", "liquidations"}), subscribe, parse, wire(Frame),
                 per_socket=100, pace=0.2, life=86_400,  # 200 streams a connection, 10 messages a second
             ),
-            *([Poll(Ask(f"{rest}/fapi/v1/fundingInfo"), 900, frozenset({"funding"}), intervals, wire(list[Interval]))]
-              if payoff is Payoff.LINEAR else []),
+            *((INTERVALS,) if payoff is Payoff.LINEAR else ()),
         ),
-        history=(
-            History(ask_past, past, frozenset({"oi"}), step=300, limit=500, depth=29, decode=wire(list[Past] | Past)),
-        ),
+        history=(History(ask_past, lambda ps: list(map(past, ps)), frozenset({"oi"}), 300, 500, 29, wire(list[Past])),),
         answers=(
-            Answer(premiums, wire(list[Premium] | Premium), "/premiumIndex"),
-            Answer(events, wire(list[Event] | Event)),  # a stream subscribed to by its own address has no envelope
+            Answer(lambda p: [past(p)], wire(Past), "/openInterestHist"),
+            Answer(lambda p: [premium(p)], wire(Premium), "/premiumIndex"),
+            Answer(lambda rows: [premium(p) for p in rows], wire(list[Premium]), "/premiumIndex"),
+            Answer(tell, wire(Event)),  # a stream by its own address has no envelope
+            Answer(lambda events: [said for e in events for said in tell(e)], wire(list[Event])),
         ),
     )  # fmt: skip
 
 
 VENUE = Venue(
-    id="binance",
-    name="Binance",
-    cls="mixed",
+    "binance", "Binance", "mixed",
     docs="https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams",
-    fields=(OI_UM, OI_CM, PAST_UM, PAST_CM),
+    fields=FIELDS,
     segments=(
         segment("linear", Payoff.LINEAR, "fapi", "wss://fstream.binance.com/market/stream", OI_UM, PAST_UM),
         segment("inverse", Payoff.INVERSE, "dapi", "wss://dstream.binance.com/stream", OI_CM, PAST_CM),
     ),
     limits=Limits(weight=1800, per=60, dials=250, dials_per=300, used_header="X-MBX-USED-WEIGHT-1M"),
-)
+)  # fmt: skip

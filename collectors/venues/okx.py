@@ -24,6 +24,8 @@ OI = Field("oi", Unit.CONTRACTS, 1, Status.DISPUTED, evidence=SILENT)
 OI_COINS = Field("oiCcy", Unit.BASE, 1, Status.DISPUTED, evidence=SILENT)
 OI_USD = Field("oiUsd", Unit.USD, 1, Status.DISPUTED, evidence=SILENT)
 
+Point = tuple[int, Number, Number, Number]  # ms, contracts, coins, dollars
+
 
 class Death(Struct):
     ts: int
@@ -71,18 +73,6 @@ class Listing(Struct):
     listTime: int
 
 
-def oi(rows: Sequence[Row]) -> Sequence[Update]:
-    return [Update(r.instId, r.ts, number(r.oi), OI) for r in rows]
-
-
-def mark(rows: Sequence[Row]) -> Sequence[Update]:
-    return [Update(r.instId, r.ts, None, None, number(r.markPx)) for r in rows]
-
-
-def index(rows: Sequence[Row]) -> Sequence[Update]:
-    return [Update(f"{r.instId}-SWAP", r.ts, None, None, None, number(r.idxPx)) for r in rows]
-
-
 def funding(rows: Sequence[Row]) -> Sequence[Update]:
     return [Update(r.instId, stated(r), funding=number(r.fundingRate), funding_interval_h=hours(r)) for r in rows]
 
@@ -98,21 +88,21 @@ def stated(row: Row) -> int | None:
 
 
 READ: Mapping[str, Callable[[Sequence[Row]], Sequence[Update]]] = {
-    "open-interest": oi, "mark-price": mark, "index-tickers": index, "funding-rate": funding,
-}  # fmt: skip
+    "open-interest": lambda rows: [Update(r.instId, r.ts, number(r.oi), OI) for r in rows],
+    "mark-price": lambda rows: [Update(r.instId, r.ts, None, None, number(r.markPx)) for r in rows],
+    "index-tickers": lambda rows: [Update(f"{r.instId}-SWAP", r.ts, index=number(r.idxPx)) for r in rows],
+    "funding-rate": funding,
+}
 
 
 def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
-    args = [
-        {"channel": channel, "instId": i.symbol.removesuffix("-SWAP") if channel == "index-tickers" else i.symbol}
-        for i in instruments
-        for channel in READ
-    ]
+    ids = {"index-tickers": "-SWAP"}  # an index is named by its pair
+    args = [{"channel": c, "instId": i.symbol.removesuffix(ids.get(c, ""))} for i in instruments for c in READ]
     yield {"id": str(request), "op": "subscribe", "args": args}
 
 
 def subscribe_deaths(_: Sequence[Instrument], request: int) -> Iterable[Message]:
-    yield {"id": str(request), "op": "subscribe", "args": [{"channel": "liquidation-orders", "instType": "SWAP"}]}
+    return [{"id": str(request), "op": "subscribe", "args": [{"channel": "liquidation-orders", "instType": "SWAP"}]}]
 
 
 def control(frame: Frame) -> Sequence[Said]:
@@ -136,7 +126,12 @@ def decode(frame: str | bytes) -> Frame:
     return Frame() if frame in ("pong", b"pong") else read_frame(frame)
 
 
-def past(rows: Sequence[tuple[int, Number, Number, Number]]) -> Sequence[Said]:
+def died(symbol: str, d: Death) -> Liquidated:
+    side = POSITIONS.get(d.posSide) or ORDERS[d.side]
+    return Liquidated(symbol, d.ts, side, d.sz, Unit.CONTRACTS, d.bkPx, FeedClass.THROTTLED)
+
+
+def past(rows: Sequence[Point]) -> Sequence[Said]:
     return [Update("", ts, number(contracts), OI) for ts, contracts, _, _ in rows]
 
 
@@ -165,13 +160,7 @@ def segment(id: str, payoff: Payoff) -> Segment:
             return control(frame)
         channel = frame.arg.channel
         if channel == "liquidation-orders":  # all swaps of both kinds come on it
-            return [
-                Liquidated(
-                    row.instId, d.ts, POSITIONS.get(d.posSide) or ORDERS[d.side], d.sz, Unit.CONTRACTS, d.bkPx,
-                    FeedClass.THROTTLED,
-                )
-                for row in frame.data if owns(row.instId) for d in row.details
-            ]  # fmt: skip
+            return [died(row.instId, d) for row in frame.data if owns(row.instId) for d in row.details]
         said = READ.get(channel)
         return said(frame.data) if said else ()
 
@@ -187,26 +176,19 @@ def segment(id: str, payoff: Payoff) -> Segment:
     return Segment(
         id, Ask(f"{REST}/public/instruments?instType=SWAP"), read, owns, feeds=(levels, deaths),
         decode=wire(list[Listing], "data"),
-        history=(
-            History(
-                ask_past, past, frozenset({"oi"}), step=300, limit=100, depth=3,  # 1,440 promised, 3 days measured
-                decode=wire(list[tuple[int, Number, Number, Number]], "data"),
-            ),
+        history=(  # 1,440 points are promised, 3 days were measured
+            History(ask_past, past, frozenset({"oi"}), 300, limit=100, depth=3, decode=wire(list[Point], "data")),
         ),
         answers=tuple(
-            Answer(said, wire(list[Row], *at), f"/{channel}")
-            for channel, said in READ.items()
-            for at in (("data",), ())
+            Answer(said, wire(list[Row], *at), f"/{name}") for name, said in READ.items() for at in (("data",), ())
         ),
     )  # fmt: skip
 
 
 VENUE = Venue(
-    id="okx",
-    name="OKX",
-    cls="mixed",
+    "okx", "OKX", "mixed",
     docs="https://www.okx.com/docs-v5/en/#public-data-websocket-open-interest-channel",
     fields=(OI, OI_COINS, OI_USD),
     segments=(segment("linear", Payoff.LINEAR), segment("inverse", Payoff.INVERSE)),
     limits=Limits(weight=5, per=1, dials=3, dials_per=1),
-)
+)  # fmt: skip

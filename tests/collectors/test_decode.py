@@ -254,3 +254,9 @@ def test_an_unreadable_frame_is_an_error_with_words(frame: str) -> None:
 
 def test_blank_lines_are_no_lines() -> None:
     assert decoded("", "  \n") == []
+
+
+def test_a_url_leads_to_the_answers_of_its_segment_too() -> None:
+    row = {"symbol": "A-C", "ts": 5, "oi": "7"}
+    (said,) = decoded(rest(row, url="https://v.test/dollars/now"))
+    assert (said["updates"][0]["oi_raw"], said["updates"][0]["oi_unit"]) == (7.0, "usd")

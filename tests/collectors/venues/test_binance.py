@@ -52,7 +52,6 @@ def test_marks_come_with_index_and_funding_but_no_interval() -> None:
     mark = '{"e":"markPriceUpdate","E":5,"s":"BTCUSDT","p":"50000.5","i":"50010","P":"1","r":"-0.0001","T":6,"st":1}'
     expected = Update("BTCUSDT", 5, None, None, 50000.5, 50010.0, -0.0001)
     assert said(wrapped(mark)) == [expected]
-    assert said(wrapped(f"[{mark},{mark}]")) == [expected, expected]
 
 
 def test_a_delivery_contract_has_no_funding_and_zero_is_zero() -> None:

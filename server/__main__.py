@@ -85,9 +85,6 @@ def demo(
 ) -> None:
     """The whole product against a made-up market, until Ctrl-C. Every row and answer says that it is simulated."""
     settings = chosen("demo", port, venues, assets)
-    from server.app import ServeError
-    from server.demo import demo
-    from server.loop import run
     from simulator.faults import FaultError, parse_fault
 
     try:
@@ -95,6 +92,10 @@ def demo(
     except FaultError as wrong:
         complain(f"--fault: {wrong}")
         raise typer.Exit(2) from None
+    from server.app import ServeError
+    from server.demo import demo
+    from server.loop import run
+
     logged()
     try:
         run(demo, settings, faults, seed, say)

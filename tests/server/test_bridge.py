@@ -165,6 +165,16 @@ async def test_without_a_daemon_the_host_is_told_how_to_start_one(
     assert not list(tmp_path.rglob("*.duckdb"))  # noqa: ASYNC240 - a test waits for nobody
 
 
+async def test_a_daemon_that_cannot_start_says_why_through_its_bridge(tmp_path: Path, env: Env) -> None:
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        pipe = Pipe({**env, "CROSSOI_HOME": str(tmp_path), "CROSSOI_HTTP_PORT": str(port)})
+        answer = pipe.ask(request(1, "tools/list"))
+        pipe.leave()
+    assert f"Port {port} on 127.0.0.1 is taken" in answer["error"]["message"]
+    assert str(tmp_path / "live" / "daemon.log") in answer["error"]["message"]
+
+
 async def test_a_daemon_of_another_version_is_neither_used_nor_killed(tmp_path: Path) -> None:
     settings = load(env={"CROSSOI_HOME": str(tmp_path)}, venues=("one",))
     settings.home.mkdir()

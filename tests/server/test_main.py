@@ -1,5 +1,6 @@
 """The command line as a user meets it: exit statuses, and words on the right stream."""
 
+import json
 import os
 import subprocess
 import sys
@@ -54,3 +55,24 @@ def test_status_without_a_daemon_says_how_to_start_it(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "The crossoi live daemon is not running. Start it with: crossoi serve" in done.stderr
     assert "crossoi demo" in crossoi(tmp_path, "status", "--demo").stderr
+
+
+def test_frames_are_decoded_line_by_line_and_a_broken_line_is_told(tmp_path: Path) -> None:
+    done = crossoi(tmp_path, "decode", VENUE, feed='{"raw": "{", "transport": "ws"}\n{"raw": "[]"}\n')
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert [set(line) for line in lines] == [{"updates", "liquidations", "ignored", "error"}] * 2
+    assert lines[0]["error"]
+
+
+def test_venues_are_listed_as_a_table_and_as_json(tmp_path: Path) -> None:
+    told = json.loads(crossoi(tmp_path, "venues", "--json").stdout)
+    assert {row["venue"] for row in told} == set(venue_names())
+    assert VENUE in crossoi(tmp_path, "venues").stdout
+
+
+def test_a_fault_of_an_unknown_venue_or_kind_ends_with_2(tmp_path: Path) -> None:
+    done = crossoi(tmp_path, "demo", "--fault", f"{VENUE}=dwn@5s")
+    assert done.returncode == 2
+    assert "did you mean down?" in done.stderr
+    assert crossoi(tmp_path, "demo", "--fault", f"{MISSPELT}=down").returncode == 2

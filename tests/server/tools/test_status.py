@@ -1,0 +1,82 @@
+from pathlib import Path
+from time import time
+
+import pytest
+from mcp.server.mcpserver.exceptions import ToolError
+
+from server.tools.house import House
+from server.tools.status import COLUMNS, get_status
+from store.engine import Store, open_store
+from store.reader import Reader
+from store.records import Field, Gap, Health, Instrument, OpenInterest, Source, Unit
+from store.writer import Writer
+
+NOW = int(time()) * 1000  # health is kept for a week, so that the past cannot be made up
+COIN = Instrument("northern", "linear", "COIN", "COIN", "USDT", "USDT")
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    store = open_store(tmp_path / "live.duckdb", "live")
+    yield store
+    store.close()
+
+
+def health(venue: str, symbol: str, state: str, ago_s: int, detail: str = "") -> Health:
+    at = NOW - ago_s * 1000
+    return Health(venue, "linear", symbol, at, state, at, at if state == "live" else None, 5.0, 100, 2, detail)
+
+
+def house(store: Store, writer: Writer) -> House:
+    reader = Reader(store, writer.latest)
+    return House(reader=reader, simulated=False, version="1", started=NOW - 60_000, now=lambda: NOW)
+
+
+def test_status_tells_who_is_heard_and_who_is_not(store: Store) -> None:
+    with Writer(store, simulated=False, now_ms=NOW - 60_000) as writer:
+        for record in (
+            health("northern", "", "live", 30),
+            health("northern", "COIN", "live", 30),
+            health("northern", "OTHER", "stale", 20),
+            health("southern", "", "down", 40, "no route"),
+            health("bygone", "", "live", 3600),  # of an earlier run
+            Gap("southern", "linear", "", NOW - 50_000, None, "down: no route"),
+            Gap("northern", "linear", "OTHER", NOW - 20_000, NOW - 10_000, "stale"),
+            Gap("northern", "linear", "OTHER", NOW - 3 * 86_400_000, NOW - 2 * 86_400_000, "long ago"),
+        ):
+            writer.put(record)
+        heard = NOW - 1_500
+        writer.put(
+            OpenInterest(
+                COIN, Field("oi", Unit.BASE), heard, heard, 10.0, 10.0, 1000.0, 100.0, None, None, None, Source.STREAM,
+                False, 0,
+            )
+        )  # fmt: skip
+        writer.flush()
+        answer = get_status(house(store, writer))
+        one = get_status(house(store, writer), venue="southern")
+        with pytest.raises(ToolError, match=r"Unknown venue 'nothern'. Did you mean northern"):
+            get_status(house(store, writer), venue="nothern")
+    assert answer.summary == "1 of 2 venues are live; not: southern"
+    assert [dict(zip(COLUMNS, row, strict=True)) for row in answer.rows] == [
+        {
+            "venue": "northern", "segment": "linear", "state": "live", "state_age_s": 30.0, "last_seen_age_s": 1.5,
+            "cadence_s": 5.0, "symbols": 2, "symbols_live": 1, "unreadable_frames": 2, "gaps_24h": 1, "detail": None,
+        },
+        {
+            "venue": "southern", "segment": "linear", "state": "down", "state_age_s": 40.0, "last_seen_age_s": None,
+            "cadence_s": 5.0, "symbols": 0, "symbols_live": 0, "unreadable_frames": 2, "gaps_24h": 1,
+            "detail": "no route",
+        },
+    ]  # fmt: skip
+    assert answer.warnings == ["southern linear is down: no route"]
+    assert (answer.coverage.venues_ok, answer.coverage.venues_missing) == (["northern"], ["southern"])
+    assert answer.figures["open_gaps"] == 1
+    assert [row[0] for row in one.rows] == ["southern"]
+
+
+def test_status_of_a_new_store_says_that_nobody_has_spoken(store: Store) -> None:
+    with Writer(store, simulated=False, now_ms=NOW) as writer:
+        answer = get_status(house(store, writer))
+    assert answer.summary == "0 of 0 venues are live; none has spoken yet"
+    assert answer.rows == []

@@ -139,13 +139,14 @@ class Decoder:
                     faults.append(fault)
                     continue
                 accepted = True
+                for one in said:
+                    one.symbol = one.symbol or named(door, line.url or "")
                 ours = [one for one in said if sole or not one.symbol or door.segment.owns(one.symbol)]
                 for one in ours:
-                    symbol = one.symbol or named(door, line.url or "") or None
                     if isinstance(one, Update):
-                        found.append(self.update(one, symbol, door.segment))
+                        found.append(self.update(one, door.segment))
                     else:
-                        deaths.append(death(one, symbol))
+                        deaths.append(death(one))
                 if ours:
                     break
             if any(row["symbol"] is None for row in found):
@@ -190,13 +191,13 @@ class Decoder:
             if door.segment is segment:
                 door.made = None
 
-    def update(self, one: Update, symbol: str | None, segment: Segment) -> dict[str, Any]:
+    def update(self, one: Update, segment: Segment) -> dict[str, Any]:
         hours, known = one.funding_interval_h, self.listed[segment.id].get(one.symbol)
         if hours is None and one.funding is not None and known is not None:
             hours = known.funding_interval_h
         field = None if one.oi is None else one.field
         return {
-            "symbol": symbol,
+            "symbol": one.symbol or None,
             "ts_ms": one.ts,
             "oi_raw": one.oi,
             "oi_unit": None if field is None else field.unit,
@@ -208,9 +209,9 @@ class Decoder:
         }
 
 
-def death(one: Liquidated, symbol: str | None) -> dict[str, Any]:
+def death(one: Liquidated) -> dict[str, Any]:
     return {
-        "symbol": symbol,
+        "symbol": one.symbol,
         "ts_ms": one.ts,
         "side": one.side,
         "size": one.size,

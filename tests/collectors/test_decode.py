@@ -96,7 +96,7 @@ def segment(id: str, ending: str, field: Field) -> Segment:
         feeds=(Socket(f"wss://v.test/ws/{id}", gives, subscribe, Remembering(make), unpacked),),
         history=(
             History(
-                lambda i, start, end: Ask(f"https://v.test/{id}/past?of={i.symbol}&from={start}&to={end}"), past, gives,
+                lambda i, start, end: Ask(f"https://v.test/past?of={i.symbol}&from={start}&to={end}"), past, gives,
                 step=60, limit=10, depth=1, decode=wire(list[tuple[int, float]], "rows"),
             ),
         ),
@@ -202,7 +202,7 @@ def test_a_catalogue_tells_the_interval_that_a_frame_leaves_out() -> None:
 
 
 def test_history_is_named_by_its_url() -> None:
-    (said,) = decoded(rest({"rows": [[60, 1], [120, 2]]}, url="https://v.test/dollars/past?limit=3&of=A-D&from=0"))
+    (said,) = decoded(rest({"rows": [[60, 1], [120, 2]]}, url="https://v.test/past?limit=3&of=A-D&from=0"))
     assert [(u["symbol"], u["ts_ms"], u["oi_raw"], u["oi_unit"]) for u in said["updates"]] == [
         ("A-D", 60, 1.0, "usd"),
         ("A-D", 120, 2.0, "usd"),

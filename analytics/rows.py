@@ -48,7 +48,8 @@ def per_8h(rows: pd.DataFrame) -> Floats:
     if "funding" not in rows:
         return np.full(len(rows), np.nan)
     rate, hours = rows["funding"].to_numpy(float), rows["funding_interval_h"].to_numpy(float)
-    return np.divide(rate * 8.0, hours, out=np.full(len(rows), np.nan), where=hours > 0)
+    stated = np.isfinite(rate) & np.isfinite(hours) & (hours > 0)
+    return np.divide(rate * 8.0, hours, out=np.full(len(rows), np.nan), where=stated)
 
 
 def cadences(
@@ -56,8 +57,8 @@ def cadences(
 ) -> Floats:
     """kappa of each row [s], per instrument and source (decisions 13). `told` counts for live sources only.
 
-    `first`: where each instrument's rows begin, the rows being in order. The median gap between sightings, or the
-    seconds a reading of a bar stands for, whichever is shorter.
+    `first`: where each instrument's rows begin, the rows being in order. The median gap between sightings; of a
+    live feed also the seconds a reading of a bar stands for, whichever is shorter (a point of history stands for none).
     """
     out = np.full(len(rows), settings.default_cadence_s)
     if not len(rows):
@@ -76,7 +77,8 @@ def cadences(
                 continue
             known = told.get(int(ids[a])) if told and source in LIVE_SOURCES else None
             if known is None or not known > 0:
-                gaps, dense = np.diff(seen[a:b][mine]) / 1000.0, spacing[a:b][mine]
+                gaps = np.diff(seen[a:b][mine]) / 1000.0
+                dense = spacing[a:b][mine] if source in LIVE_SOURCES else np.empty(0)
                 gaps, dense = gaps[gaps > 0], dense[np.isfinite(dense)]
                 guesses = [float(np.median(x)) for x in (gaps, dense) if len(x)]
                 known = min(guesses) if guesses else settings.default_cadence_s

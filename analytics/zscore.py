@@ -59,13 +59,13 @@ METHOD = Method("zscore.own_history")
 def classical(history: Floats, x: float) -> float | None:
     """(x - mean)/sd, the current point left out of the reference. None where nothing varies."""
     sd = float(np.std(history, ddof=1)) if len(history) > 1 else 0.0
-    return (x - float(history.mean())) / sd if sd > 0 else None
+    return float(x - history.mean()) / sd if sd > 0 else None
 
 
 def robust(history: Floats, x: float) -> float | None:
     """(x - median)/(1.4826 MAD), with the fallbacks of `centre_and_scale`."""
     middle, scale = centre_and_scale(history)
-    return None if scale is None else (x - middle) / scale
+    return None if scale is None else float(x - middle) / scale
 
 
 def detrended(t: Floats, history: Floats, now: float, x: float) -> float | None:
@@ -75,7 +75,7 @@ def detrended(t: Floats, history: Floats, now: float, x: float) -> float | None:
     thin = np.unique(np.linspace(0, len(t) - 1, min(len(t), LINE_POINTS)).round().astype(int))
     slope, intercept = np.asarray(theilslopes(history[thin], t[thin])[:2], float).tolist()
     scale = centre_and_scale(history - (intercept + slope * t))[1]
-    return None if scale is None else (x - (intercept + slope * now)) / scale
+    return None if scale is None else float(x - (intercept + slope * now)) / scale
 
 
 def smoothed(mean: float, variance: float, x: float, dt_s: float, tau_s: float) -> tuple[float, float]:

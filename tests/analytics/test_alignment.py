@@ -71,3 +71,12 @@ def test_nothing_in_nothing_out():
     assert panel(nothing, [NOW]).contracts == ()
     assert snapshot(nothing, NOW).contracts == ()
     assert panel(latest([Line("one", [1.0], [1.0])]).iloc[:0], [NOW]).native.shape == (1, 0)
+
+
+def test_points_of_history_are_held_against_their_own_spacing():
+    frame = bars([Line("one", [10.0] * 12, [100] * 12)], step=5 * MINUTE).assign(
+        source="import", readings=1, covered_s=60.0
+    )
+    seen = panel(frame.assign(last_seen=frame["t"] - 5 * MINUTE), grid(NOW, NOW - 55 * MINUTE, 300))
+    assert set(seen.state[:, 0].tolist()) == {State.FRESH}
+    assert seen.cadence_s[-1, 0] == 300.0

@@ -112,6 +112,7 @@ class Latest:
 def alike(a: Field, b: Field) -> bool:
     """Whether two readings count the same thing.
 
-    What we say of a field (status, evidence) may change without its being another field. A key counts as the store spells it, in text.
+    What we say of a field (status, evidence) may change without its being another field. A key counts as the
+    store spells it, in text.
     """
     return a is b or (a.unit == b.unit and a.sides == b.sides and str(a.key) == str(b.key))

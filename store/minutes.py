@@ -80,7 +80,9 @@ WITH picked AS (
 ), moved AS (
     SELECT instrument_id, said - said % 60000 AS t,
         sum(greatest(change, 0)) AS opened, sum(greatest(-change, 0)) AS closed
-    FROM stepped WHERE said >= $start AND alike AND (instrument_id, ord) NOT IN (FROM broken) GROUP BY ALL
+    FROM stepped WHERE said >= $start AND alike AND change IS NOT NULL
+        AND (instrument_id, ord) NOT IN (FROM broken)
+    GROUP BY ALL
 ), firsts AS (
     SELECT instrument_id, min(said) AS said FROM stepped GROUP BY instrument_id HAVING min(said) >= $start
 ), stated AS (

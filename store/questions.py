@@ -14,6 +14,8 @@ READING_COLUMNS = (
     "seen", "last_seen", "cadence_s", "source", "simulated", "flags",
 )  # fmt: skip
 
+UNSTATED = ("index", "funding", "funding_interval_h", "cadence_s")  # numbers that a venue may leave out
+
 INSTRUMENT_VERSION = version("instruments", "instrument_id")
 VENUE_VERSION = version("venues", "venue")
 FIELD_VERSION = version("side_registry", "venue, segment, field, unit")
@@ -84,7 +86,8 @@ ORDER BY venue, segment, symbol
 
 GAPS = """
 SELECT venue, segment, symbol, epoch_ms(start) AS start,
-    epoch_ms(max("end") FILTER ("end" <= make_timestamp_ms($as_of))) AS "end", arg_max(reason, "end") AS reason
+    epoch_ms(max("end") FILTER ("end" <= make_timestamp_ms($as_of))) AS "end",
+    arg_max(reason, coalesce("end", start)) AS reason
 FROM (SELECT venue, segment, symbol, start, "end", reason FROM gaps
     WHERE start < make_timestamp_ms($end) AND start <= make_timestamp_ms($as_of) AND ($venue IS NULL OR venue = $venue)
       AND ($asset IS NULL OR EXISTS (

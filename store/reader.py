@@ -78,6 +78,7 @@ class Reader:
                 missing = sorted(set(missing) - {int(i) for i in rows["instrument_id"]})
         columns = ["instrument_id", *q.READING_COLUMNS]
         readings = pd.DataFrame(memory + stored, columns=columns)
+        readings = readings.astype(dict.fromkeys(q.UNSTATED, "float64"))  # None is NaN in a column of numbers
         frame = known.drop(columns=said).merge(readings, on="instrument_id")
         return self._with_state(frame, as_of)
 

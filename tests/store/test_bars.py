@@ -1,0 +1,180 @@
+"""Bars equal what a hand works out; a changed bar is a new row; building twice adds nothing."""
+
+import pytest
+
+from store import bars
+from store.records import FeedClass, Field, Flag, Gap, Liquidation, OpenInterest, Side, Source, Unit
+from tests.store.made import DAY, HOUR, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
+
+BAR = (
+    "epoch_ms(bucket) - 1795046400000, raw_open, raw_high, raw_low, raw_close, opened, closed, readings, mark_open, "
+    "mark_high, mark_low, mark_close, covered_s"
+)
+
+
+def built(
+    *records: OpenInterest | Gap | Liquidation, columns: str = BAR, until: int = T0 + 10 * MINUTE
+) -> list[object]:
+    """The bars of one minute each after these records, as the given columns."""
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(LINEAR)
+            writer.put(INVERSE)
+            for record in records:
+                writer.put(record)
+        bars.build(store, T0 - HOUR, until)
+        return list(rows(store, f"SELECT {columns} FROM bars_1m ORDER BY instrument_id, bucket"))
+
+
+def test_a_minute_holds_open_high_low_close_and_gross_changes() -> None:
+    # One-sided: 100, 103, 99, 101 contracts. Opened 3 + 2, closed 4.
+    said = [(0, 200.0, 1000.0), (10, 206.0, 1010.0), (20, 198.0, 990.0), (30, 202.0, 1005.0)]
+    assert built(*(reading(T0 + 1000 * s, raw, mark) for s, raw, mark in said)) == [
+        (0, 100.0, 103.0, 99.0, 101.0, 5.0, 4.0, 4, 1000.0, 1010.0, 990.0, 1005.0, 60.0)
+    ]
+
+
+def test_a_change_over_a_bucket_edge_belongs_to_the_later_bucket() -> None:
+    said = built(reading(T0, 200.0), reading(T0 + 70_000, 210.0), columns="opened, closed")
+    assert said == [(None, None), (5.0, 0.0)]
+
+
+def test_a_change_over_a_long_gap_is_neither_opened_nor_closed() -> None:
+    for gap_minutes, opened in ((4, 5.0), (6, None)):
+        back = T0 + gap_minutes * MINUTE
+        after = reading(back, 210.0, flags=Flag.RESYNC)
+        assert built(reading(T0, 200.0), after, columns="opened")[-1] == (opened,)
+        silent = Gap("here", "linear", "", T0 + 1, back - 1, "closed")
+        assert built(reading(T0, 200.0), silent, reading(back, 210.0), columns="opened")[-1] == (opened,)
+
+
+def test_a_slow_feed_without_a_gap_still_moves() -> None:
+    assert built(reading(T0 - 50 * MINUTE, 200.0), reading(T0, 190.0), columns="closed")[-1] == (5.0,)
+
+
+def test_a_changed_convention_is_no_flow() -> None:
+    single = Field("single", Unit.CONTRACTS, sides=1)
+    said = built(reading(T0, 200.0), reading(T0 + 1000, 500.0, field=single), columns="opened, closed, raw_close")
+    assert said == [(None, None, 500.0)]
+
+
+def test_a_linear_close_is_priced_at_the_closing_mark_and_an_inverse_one_keeps_its_dollars() -> None:
+    # 100 contracts of 0.01 coin = 1 coin; 100 contracts of 100 USD = 10,000 USD. The mark moves after the last change.
+    moved = Flag.AFFIRMED.value
+    said = built(
+        reading(T0, 200.0, 100_000.0), reading(T0, 200.0, 110_000.0, seen=T0 + 5000, flags=moved),
+        reading(T0, 200.0, 100_000.0, of=INVERSE),
+        reading(T0, 200.0, 125_000.0, seen=T0 + 5000, flags=moved, of=INVERSE),
+        columns="instrument_id, base_close, usd_close, mark_close",
+    )  # fmt: skip
+    assert {row[0]: row[1:] for row in said} == {  # type: ignore[index]
+        LINEAR.id: pytest.approx((1.0, 110_000.0, 110_000.0)),
+        INVERSE.id: pytest.approx((0.08, 10_000.0, 125_000.0)),
+    }
+
+
+def test_open_interest_goes_by_the_venues_time_and_the_mark_by_ours() -> None:
+    late = reading(T0 + 59_990, 210.0, 105_000.0, seen=T0 + 60_030)
+    said = built(reading(T0, 200.0), late, columns="epoch_ms(bucket) - 1795046400000, raw_close, readings, mark_close")
+    assert said == [(0, 105.0, 2, 100_000.0), (MINUTE, 105.0, 0, 105_000.0)]
+
+
+def test_a_minute_is_covered_but_for_the_union_of_its_gaps_and_what_came_before_the_first_word() -> None:
+    gaps = [
+        Gap("here", "linear", "", T0 + MINUTE + 10_000, T0 + MINUTE + 30_000, "closed"),
+        Gap("here", "linear", "BTCUSDT", T0 + MINUTE + 20_000, T0 + MINUTE + 40_000, "refused"),
+        Gap("here", "linear", "ETHUSDT", T0 + MINUTE, T0 + 2 * MINUTE, "refused"),
+        Gap("there", "linear", "", T0 + MINUTE, T0 + 2 * MINUTE, "closed"),
+    ]
+    said = built(
+        reading(T0 + 15_000, 200.0), reading(T0 + MINUTE + 50_000, 202.0), reading(T0 + 2 * MINUTE, 204.0), *gaps,
+        columns="covered_s",
+    )  # fmt: skip
+    assert said == [(45.0,), (30.0,), (60.0,)]
+
+
+def test_forced_closes_are_summed_by_side() -> None:
+    def death(ts: int, side: Side, usd: float) -> Liquidation:
+        return Liquidation(LINEAR, ts, ts, side, usd, Unit.USD, 1.0, usd, 1e5, FeedClass.FULL, False)
+
+    said = built(
+        reading(T0, 200.0), death(T0 + 1, Side.LONG, 10.0), death(T0 + 2, Side.LONG, 5.0),
+        death(T0 + 3, Side.SHORT, 7.0), death(T0 + MINUTE, Side.SHORT, 9.0),
+        columns="liquidated_long, liquidated_short",
+    )  # fmt: skip
+    assert said == [(15.0, 7.0)]
+
+
+def test_building_twice_adds_nothing_and_a_late_row_adds_one_bar_known_later() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 200.0))
+            writer.put(reading(T0 + 30_000, 210.0))
+        assert bars.build(store, T0, T0 + 3 * MINUTE) == 1
+        assert bars.build(store, T0, T0 + 3 * MINUTE) == 0
+        with writing(store) as writer:
+            writer.put(reading(T0 + 10_000, 204.0, seen=T0 + 150_000))
+        assert bars.build(store, T0, T0 + 3 * MINUTE) == 2  # and one of the mark heard in the third minute
+        assert rows(
+            store, "SELECT raw_close, readings, epoch_ms(known_at) FROM bars_1m WHERE epoch_ms(bucket) = 1795046400000"
+        ) == [(105.0, 2, T0 + MINUTE), (105.0, 3, T0 + 150_000)]
+
+
+def test_hours_and_days_are_made_of_minutes_when_they_have_ended() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            for k in range(25):  # one-sided 100, 101, ... every hour
+                writer.put(reading(T0 + k * HOUR + 5000, 200.0 + 2 * k, 1000.0 + k))
+        bars.build(store, T0, T0 + DAY + 2 * HOUR)
+        hours = rows(store, "SELECT raw_open, raw_close, opened, readings, covered_s FROM bars_1h ORDER BY bucket")
+        assert hours[:2] == [(100.0, 100.0, None, 1, 55.0), (101.0, 101.0, 1.0, 1, 60.0)]
+        assert len(hours) == 25
+        assert rows(
+            store,
+            "SELECT raw_open, raw_high, raw_low, raw_close, opened, closed, readings, mark_high, epoch_ms(known_at) "
+            "FROM bars_1d",
+        ) == [(100.0, 123.0, 100.0, 123.0, 23.0, 0.0, 24, 1023.0, T0 + DAY)]
+        assert bars.build(store, T0, T0 + DAY + 2 * HOUR) == 0
+
+
+def test_the_change_since_the_last_bar_is_seen_where_its_reading_is_out_of_reach() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 200.0))
+        bars.build(store, T0, T0 + 3 * MINUTE)
+        with writing(store, now_ms=T0 + 500) as writer:
+            writer.put(reading(T0 + 4 * MINUTE, 210.0))
+        bars.build(store, T0 + 3 * MINUTE, T0 + 5 * MINUTE)
+        assert rows(store, "SELECT opened FROM bars_1m ORDER BY bucket") == [(None,), (5.0,)]
+
+
+def test_history_does_not_replace_a_bar_whose_readings_are_gone() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            for k in range(5):
+                writer.put(reading(T0 + k * 1000, 200.0 + k))
+        bars.build(store, T0, T0 + MINUTE)
+        assert bars.retention(store, 30, T0 + 31 * DAY) == 5
+        with writing(store) as writer:
+            writer.put(reading(T0 + 30_000, 999.0, seen=T0 + 31 * DAY, source=Source.BACKFILL))
+        assert bars.build(store, T0, T0 + MINUTE) == 0
+        assert rows(store, "SELECT raw_close, readings FROM bars_1m") == [(102.0, 5)]
+
+
+def test_catching_up_builds_what_was_missed() -> None:
+    with store_of() as store:
+        assert bars.catch_up(store, T0) == 0
+        with writing(store) as writer:
+            writer.put(reading(T0, 200.0))
+            writer.put(reading(T0 + 50 * MINUTE, 210.0))
+        assert bars.catch_up(store, T0 + HOUR) == 3
+        assert rows(store, "SELECT readings FROM bars_1h") == [(2,)]
+
+
+def test_retention_keeps_what_was_heard_lately() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 200.0))
+            writer.put(reading(T0, 200.0, 101_000.0, seen=T0 + 2 * DAY, flags=Flag.AFFIRMED))
+        assert bars.retention(store, 1, T0 + 2 * DAY) == 1
+        assert rows(store, "SELECT mark FROM readings") == [(101_000.0,)]

@@ -1,0 +1,265 @@
+"""Every question, with values; nothing heard after `as_of` is seen."""
+
+import math
+
+import pytest
+
+from store import bars, closes
+from store.engine import Store
+from store.reader import Reader, TooSlow
+from store.records import FeedClass, Gap, Health, Hold, Liquidation, Quarantined, Side, Source, Status, Unit
+from tests.store.made import DAY, FIELD, HOUR, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
+
+
+class Facts:
+    """A venue's file, as the store sees it."""
+
+    id, name, cls, docs, note, closed_on, fields = "here", "Here", "mixed", "https://here", "a note", None, (FIELD,)
+
+
+def first(frame: object) -> dict[str, object]:
+    """The only row of a frame."""
+    (row,) = frame.to_dict("records")  # type: ignore[attr-defined]
+    return row
+
+
+def test_latest_gives_the_newest_statement_in_every_unit() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.register([Facts()])
+            writer.put(reading(T0, 200.0))
+            writer.put(reading(T0 + 1000, 300.0, 90_000.0, funding=1e-4))
+            writer.put(Health("here", "linear", "", T0, "live", T0, T0, None, 1, 0))
+        expected = {
+            "instrument_id": LINEAR.id, "venue": "here", "class": "mixed", "segment": "linear", "symbol": "BTCUSDT",
+            "asset": "BTC", "payoff": "linear", "contract_size": 0.01, "field": "openInterest", "unit": "contracts",
+            "sides": 2, "side_status": "documented", "raw": 300.0, "native": 150.0, "base": 1.5, "usd": 135_000.0,
+            "mark": 90_000.0, "funding": 1e-4, "funding_interval_h": 8.0, "ts": T0 + 1000, "seen": T0 + 1040,
+            "last_seen": T0 + 1040, "source": "stream", "simulated": False, "flags": 0, "state": "live",
+        }  # fmt: skip
+        for reader, as_of in ((Reader(store), T0 + MINUTE), (Reader(store, writer.latest), None)):
+            row = first(reader.latest("BTC", as_of))
+            assert {k: row[k] for k in expected} == expected
+            assert math.isnan(row["index"])  # type: ignore[arg-type]
+
+
+def test_latest_as_of_hides_what_was_heard_later_whenever_it_was_stated() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 200.0))
+            writer.put(reading(T0 + 1000, 210.0, seen=T0 + 9000, source=Source.BACKFILL))
+        reader = Reader(store, writer.latest)
+        assert reader.latest("BTC", T0 + 8999)["raw"].tolist() == [200.0]
+        assert reader.latest("BTC", T0 + 9000)["raw"].tolist() == [210.0]
+        assert reader.latest("BTC", T0 + 39).empty
+        assert reader.latest("ETH").empty
+
+
+def test_a_late_row_is_not_the_latest() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0 + 1000, 210.0))
+            writer.put(reading(T0, 200.0, seen=T0 + 5000))
+        assert Reader(store).latest("BTC", T0 + MINUTE)["raw"].tolist() == [210.0]
+
+
+def test_latest_finds_who_was_silent_for_hours_and_not_for_days() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 200.0))
+            writer.put(reading(T0 + 30 * HOUR, 300.0, of=INVERSE))
+        reader = Reader(store)
+        assert sorted(reader.latest("BTC", T0 + 31 * HOUR)["raw"]) == [200.0, 300.0]
+        assert reader.latest("BTC", T0 + 49 * HOUR)["raw"].tolist() == [300.0]
+
+
+def test_a_connection_that_is_down_is_the_state_of_all_its_symbols() -> None:
+    def state(*said: Health) -> object:
+        with store_of() as store:
+            with writing(store) as writer:
+                writer.put(reading(T0, 200.0))
+                for health in said:
+                    writer.put(health)
+            return first(Reader(store).latest("BTC", T0 + MINUTE))["state"]
+
+    live, down = (Health("here", "linear", "", T0, s, T0, None, None, 1, 0) for s in ("live", "down"))
+    refused = Health("here", "linear", "BTCUSDT", T0, "refused", T0, None, None, 1, 0)
+    fine = Health("here", "linear", "BTCUSDT", T0, "live", T0, None, None, 1, 0)
+    assert (state(live), state(live, refused), state(down, fine)) == ("live", "refused", "down")
+
+
+def minutes(store: Store, **more: int) -> list[tuple[object, ...]]:
+    frame = Reader(store).bars("BTC", T0, T0 + 10 * MINUTE, **{"step_ms": MINUTE, **more})
+    return list(frame[["t", "native", "opened", "readings"]].fillna(-1.0).itertuples(index=False, name=None))
+
+
+def test_bars_are_the_same_whether_they_are_built_yet_or_not() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            for k in range(4):
+                writer.put(reading(T0 + 40_000 * k, 200.0 + 2 * k))
+        expected = [(T0 + MINUTE, 101.0, 1.0, 2), (T0 + 2 * MINUTE, 102.0, 1.0, 1), (T0 + 3 * MINUTE, 103.0, 1.0, 1)]
+        assert minutes(store, as_of=T0 + DAY) == expected
+        for built in (1, 2, 3):
+            bars.build(store, T0, T0 + built * MINUTE)
+            assert minutes(store, as_of=T0 + DAY) == expected
+
+
+def test_bars_of_a_longer_step_close_on_the_last_value_and_sum_what_is_gross() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            for k in range(10):
+                writer.put(reading(T0 + 50_000 * k, 200.0 + 2 * k, 100_000.0 + k))
+        bars.build(store, T0, T0 + 10 * MINUTE)
+        frame = Reader(store).bars("BTC", T0, T0 + 10 * MINUTE, 5 * MINUTE, T0 + DAY)
+        assert frame[["t", "native", "opened", "readings", "mark", "mark_high", "mark_low"]].to_numpy().tolist() == [
+            [T0 + 5 * MINUTE, 105.0, 5.0, 6, 100_005.0, 100_005.0, 100_000.0],
+            [T0 + 10 * MINUTE, 109.0, 4.0, 4, 100_009.0, 100_009.0, 100_006.0],
+        ]
+        assert frame[["venue", "class", "payoff", "symbol", "source"]].to_numpy().tolist()[0] == [
+            "here", "none", "linear", "BTCUSDT", "stream",
+        ]  # fmt: skip
+
+
+def test_days_come_from_days_and_the_running_one_from_hours_minutes_and_readings() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            for k in range(60):  # an hour apart, so the value is 100 + the hour
+                writer.put(reading(T0 + k * HOUR, 200.0 + 2 * k))
+        bars.build(store, T0, T0 + 58 * HOUR)
+        reader = Reader(store)
+        now = T0 + 59 * HOUR + 100
+        frame = reader.bars("BTC", T0, now, DAY, now)
+        assert frame[["t", "native", "readings", "opened"]].to_numpy().tolist() == [
+            [T0 + DAY, 123.0, 24, 23.0], [T0 + 2 * DAY, 147.0, 24, 24.0], [T0 + 3 * DAY, 159.0, 12, 12.0],
+        ]  # fmt: skip
+
+
+def test_bars_as_of_show_the_version_known_then() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 200.0))
+        bars.build(store, T0, T0 + MINUTE)
+        with writing(store) as writer:
+            writer.put(reading(T0 + 1000, 240.0, seen=T0 + HOUR, source=Source.BACKFILL))
+        bars.build(store, T0, T0 + MINUTE)
+        assert minutes(store, as_of=T0 + HOUR - 1) == [(T0 + MINUTE, 100.0, -1.0, 1)]
+        assert minutes(store, as_of=T0 + HOUR) == [(T0 + MINUTE, 120.0, 20.0, 2)]
+
+
+def test_a_step_that_is_not_whole_minutes_is_refused() -> None:
+    with store_of() as store, pytest.raises(ValueError, match="whole minutes, not 90000 ms"):
+        Reader(store).bars("BTC", T0, T0 + DAY, 90_000)
+
+
+def test_bars_of_an_unknown_asset_are_empty_and_keep_their_columns() -> None:
+    with store_of() as store:
+        frame = Reader(store).bars("DOGE", T0, T0 + DAY, HOUR)
+        assert frame.empty
+        assert list(frame.columns) == [
+            "instrument_id", "venue", "class", "payoff", "symbol", "t", "native", "base", "usd", "mark", "mark_high",
+            "mark_low", "opened", "closed", "readings", "funding", "funding_interval_h", "covered_s", "last_seen",
+            "source",
+        ]  # fmt: skip
+
+
+def test_closes_show_the_newest_revision_known_then() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0 - 10_000, 200.0))
+        closes.write_closes(store, T0 - DAY)
+        with writing(store) as writer:
+            writer.put(reading(T0 - 5000, 210.0, seen=T0 + HOUR))
+        closes.write_closes(store, T0 - DAY)
+        reader = Reader(store)
+
+        def seen(as_of: int) -> list[object]:
+            frame = reader.closes("BTC", T0 - DAY, T0, as_of)
+            return frame[["day", "t", "native", "revision", "basis"]].to_numpy().tolist()
+
+        assert seen(T0 + 5 * MINUTE - 1) == []
+        assert seen(T0 + HOUR - 1) == [[T0 - DAY, T0, 100.0, 0, "measured"]]
+        assert seen(T0 + HOUR) == [[T0 - DAY, T0, 105.0, 1, "measured"]]
+        assert reader.closes("BTC", T0, T0 + DAY).empty
+
+
+def test_gaps_touch_the_range_and_end_when_the_end_was_known() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(LINEAR)
+            writer.put(Gap("here", "linear", "", T0, None, "closed"))
+            writer.put(Gap("here", "linear", "", T0, T0 + MINUTE, "closed"))
+            writer.put(Gap("there", "inverse", "BTCUSD", T0 + HOUR, None, "mute"))
+        reader = Reader(store)
+
+        def found(start: int, end: int, **more: object) -> list[object]:
+            frame = reader.gaps(start, end, **more)  # type: ignore[arg-type]
+            return frame[["venue", "symbol", "start", "end", "reason"]].fillna({"end": -1}).to_numpy().tolist()
+
+        closed = ["here", "", T0, T0 + MINUTE, "closed"]
+        assert found(T0, T0 + DAY) == [closed, ["there", "BTCUSD", T0 + HOUR, -1, "mute"]]
+        assert found(T0, T0 + DAY, venue="here") == found(T0, T0 + DAY, asset="BTC") == [closed]
+        assert found(T0, T0 + DAY, as_of=T0 + 30_000) == [["here", "", T0, -1, "closed"]]
+        assert found(T0 + 2 * MINUTE, T0 + 3 * MINUTE) == []
+        assert found(T0 + 2 * HOUR, T0 + DAY) == [["there", "BTCUSD", T0 + HOUR, -1, "mute"]]
+
+
+def test_instruments_and_venues_are_named_even_before_they_were_known() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.register([Facts()])
+            writer.put(reading(T0, 200.0))
+            writer.put(INVERSE)
+        reader = Reader(store)
+        frame = reader.instruments("BTC", T0 - 400 * DAY)
+        assert frame[["venue", "symbol", "field", "side_status"]].fillna("-").to_numpy().tolist() == [
+            ["here", "BTCUSDT", "openInterest", "documented"], ["there", "BTCUSD", "-", "-"],
+        ]  # fmt: skip
+        assert reader.assets().to_numpy().tolist() == [["BTC", 2, 2]]
+        assert first(reader.venues(T0 - DAY)) == {
+            "venue": "here", "name": "Here", "class": "mixed", "docs": "https://here", "note": "a note",
+            "closed_on": None,
+        }  # fmt: skip
+        registry = reader.side_registry()
+        assert registry[["venue", "segment", "sides", "status"]].to_numpy().tolist() == [
+            ["here", "linear", 2, Status.DOCUMENTED]
+        ]
+
+
+def test_small_questions() -> None:
+    death = Liquidation(LINEAR, T0, T0 + 5, Side.SHORT, 3.0, Unit.CONTRACTS, 0.03, 3e3, 1e5, FeedClass.FULL, False)
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 200.0))
+            writer.put(death)
+            writer.put(Health("here", "linear", "", T0, "connecting", T0, None, None, 0, 0))
+            writer.put(Health("here", "linear", "", T0 + 10, "live", T0 + 10, T0 + 9, 0.5, 4, 1, "well"))
+            writer.put(Hold("here", T0 + 5000, "429"))
+            writer.put(Hold("here", T0 + 9000, "418"))
+            for k in range(3):
+                writer.put(Quarantined("here", "linear", "BTCUSDT", T0 + k, "jump", f"word {k}", "{}"))
+        reader = Reader(store)
+        shot = first(reader.liquidations("BTC", T0, T0 + 1))
+        assert (shot["side"], shot["size"], shot["usd"], shot["feed"], shot["ts"]) == ("short", 3.0, 3e3, "full", T0)
+        assert reader.liquidations("BTC", T0, T0 + 1, T0 + 4).empty
+        assert first(reader.health(T0 + 5))["state"] == "connecting"
+        assert {k: first(reader.health(T0 + MINUTE))[k] for k in ("state", "frames", "detail")} == {
+            "state": "live", "frames": 4, "detail": "well",
+        }  # fmt: skip
+        assert first(reader.holds()) == {"venue": "here", "until": T0 + 9000, "reason": "418"}
+        assert first(reader.quarantine_counts(T0, T0 + 2)) == {
+            "venue": "here", "segment": "linear", "symbol": "BTCUSDT", "check": "jump", "count": 2, "last": T0 + 1,
+            "words": "word 1",
+        }  # fmt: skip
+        assert reader.span("BTC") == (T0, T0)
+        assert reader.span("ETH") is None
+        assert reader.counts()["liquidations"] == 1
+        assert reader.meta()["mode"] == "live"
+
+
+def test_a_question_that_takes_too_long_is_interrupted() -> None:
+    with store_of() as store:
+        reader = Reader(store, timeout_s=0.05)
+        with pytest.raises(TooSlow, match=r"longer than 0\.05 s"):
+            reader.ask("SELECT sum(hash(a.range, b.range)) FROM range(10_000_000) a, range(10_000_000) b")
+        assert rows(store, "SELECT 1") == [(1,)]

@@ -1,0 +1,236 @@
+"""What is collected, from the catalogue on; what goes wrong on the way is in test_faults.py."""
+
+import itertools
+import json
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from collectors.supervisor import Collecting
+from collectors.venue import Ask, Liquidated, Remembering, Said, Segment, Update
+from store.records import FeedClass, Flag, Health, Instrument, Kind, Liquidation, Side, Source, Unit
+from tests.collectors.toy import OI, POLL, QUICK, SOCKET, Exchange, Frame, Peer, collecting, venue
+
+pytestmark = pytest.mark.anyio
+
+
+async def flowing(peer: Peer) -> None:
+    await peer.take()
+    await peer.flow(*peer.asked[0])
+
+
+async def idle(_: Peer) -> None:
+    return
+
+
+async def test_only_the_assets_asked_for_are_collected() -> None:
+    exchange = Exchange(flowing, [("BTCUSDT", "BTC"), ("DOGEUSDT", "DOGE"), ("ETHUSDT", "ETH")])
+    async with collecting(exchange, collecting=Collecting()) as records:
+        await records.until(lambda: records.readings("ETHUSDT"))
+    assert exchange.peers[0].asked[0] == ["BTCUSDT", "ETHUSDT"]
+    assert [i.symbol for i in records.of(Instrument)] == ["BTCUSDT", "ETHUSDT"]
+
+
+def test_what_is_wanted() -> None:
+    btc = Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT")
+    assert Collecting().wants(btc)
+    assert not Collecting(assets=frozenset({"ETH"})).wants(btc)
+    assert not Collecting().wants(replace(btc, live=False))
+    assert not Collecting().wants(replace(btc, kind=Kind.DATED))
+    assert Collecting(assets=None, universe=frozenset({Kind.DATED})).wants(replace(btc, kind=Kind.DATED))
+
+
+async def test_a_venue_that_lists_nothing_wanted_says_so() -> None:
+    async with collecting(Exchange(flowing, [("DOGE", "DOGE")]), collecting=Collecting()) as records:
+        health: Health = await records.until(
+            lambda: next((h for h in records.of(Health) if h.state == "waiting"), None)
+        )
+    assert (health.symbol, health.detail) == ("", "lists nothing that is asked for")
+
+
+async def test_a_catalogue_is_read_page_after_page() -> None:
+    pages = [["BTC", "p2"], ["ETH", ""]]
+
+    def page() -> tuple[int, dict[str, str], str]:
+        symbol, after = pages.pop(0)
+        return 200, {}, json.dumps([symbol, after])
+
+    def segment(given: Segment) -> Segment:
+        return replace(
+            given,
+            decode=lambda text: json.loads(text),
+            read=lambda reply: [Instrument("toy", "main", reply[0], reply[0], "USDT", "USDT")],
+            more=lambda reply: Ask(f"https://toy/catalogue?page={reply[1]}") if reply[1] else None,
+        )
+
+    exchange = Exchange(flowing, replies={"/catalogue": page})
+    toy = venue()
+    async with collecting(exchange, replace(toy, segments=(segment(toy.segments[0]),))) as records:
+        await records.until(lambda: records.readings("ETH") and records.readings("BTC"))
+    assert [path for _, path in exchange.requests] == ["/catalogue?", "/catalogue?page=p2"]
+
+
+async def test_instruments_are_split_over_connections() -> None:
+    exchange = Exchange(flowing, [(s, s) for s in "ABCDE"])
+    async with collecting(exchange, venue(replace(SOCKET, per_socket=2))) as records:
+        await records.until(lambda: all(records.readings(s) for s in "ABCDE"))
+    assert sorted(peer.asked[0] for peer in exchange.peers) == [["A", "B"], ["C", "D"], ["E"]]
+
+
+async def test_one_reply_for_all_is_asked_for_again_and_again() -> None:
+    rows = itertools.count(1000)
+
+    def reply() -> tuple[int, dict[str, str], str]:
+        return 200, {}, json.dumps([{"kind": "snap", "symbol": "BTC", "oi": next(rows), "mark": 10}])
+
+    exchange = Exchange(idle, replies={"/oi": reply})
+    async with collecting(exchange, venue(POLL)) as records:
+        await records.until(lambda: len(records.readings()) >= 3)
+    assert [(r.raw, r.source) for r in records.readings()[:3]] == [(1000 + k, Source.POLL) for k in range(3)]
+    asked = [at for at, path in exchange.requests if path.startswith("/oi")]
+    assert all(late - early > 0.04 for early, late in itertools.pairwise(asked))
+    assert "live" in records.states()
+
+
+async def test_questions_an_instrument_are_spread_over_the_period_and_may_be_set_by_the_user() -> None:
+    poll = replace(POLL, ask=lambda i: Ask(f"https://toy/oi?symbol={i.symbol}"), every=60)
+    exchange = Exchange(idle, [("A", "A"), ("B", "B")])
+    exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "oi": 5, "mark": 10}]')  # names nobody
+    wanted = Collecting(assets=None, poll_every={"toy": 0.4})
+    async with collecting(exchange, venue(poll), collecting=wanted) as records:
+        await records.until(lambda: records.readings("B") and len(records.readings("A")) == 2)
+    asked = [(at, path[-1]) for at, path in exchange.requests if path.startswith("/oi")]
+    assert [symbol for _, symbol in asked[:3]] == ["A", "B", "A"]
+    assert 0.15 < asked[1][0] - asked[0][0] < 0.35
+
+
+async def test_a_poll_that_fails_is_a_gap_for_its_symbol_only() -> None:
+    poll = replace(POLL, ask=lambda i: Ask(f"https://toy/{i.symbol}"))
+    bad = [True]
+    exchange = Exchange(idle, [("A", "A"), ("B", "B")])
+    exchange.replies["/A"] = lambda: (200, {}, '[{"kind": "snap", "symbol": "A", "oi": 5, "mark": 10}]')
+    exchange.replies["/B"] = lambda: (
+        (400, {}, "unknown symbol") if bad else (200, {}, '[{"kind": "snap", "symbol": "B", "oi": 5, "mark": 10}]')
+    )
+    async with collecting(exchange, venue(poll)) as records:
+        await records.until(lambda: records.gaps("B") and len(records.readings("A")) > 2)
+        bad.clear()
+        await records.until(lambda: len(records.gaps("B")) == 2)
+        assert records.gaps("A") == []
+    assert records.gaps("B")[0].reason == "down: HTTP 400: unknown symbol"
+
+
+async def test_two_feeds_make_one_record() -> None:
+    def marks(frame: Frame) -> list[Said]:
+        return [Update(frame.symbol, mark=float(frame.mark or 0))] if frame.kind == "snap" else []
+
+    socket = replace(SOCKET, gives=frozenset({"mark"}), parse=marks)
+    exchange = Exchange(flowing)
+    exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "symbol": "BTC", "oi": 5, "ts": 1}]')
+    async with collecting(exchange, venue(replace(POLL, gives=frozenset({"oi"})), socket)) as records:
+        await records.until(lambda: records.readings())
+        assert (records.readings()[0].usd, records.readings()[0].ts) == (250_000.0, 1)
+        await exchange.peers[0].ws.close()
+        await records.until(lambda: [g for g in records.gaps() if g.end is not None])
+    assert records.gaps()[0].reason.startswith("mark: down: ")
+    assert "down" not in records.states()
+
+
+async def test_forced_closes_are_records_and_a_feed_of_them_may_be_silent() -> None:
+    def deaths(frame: Frame) -> list[Said]:
+        if frame.kind != "death":
+            return []
+        return [Liquidated("BTC", frame.ts, Side.LONG, 2.0, Unit.BASE, 100.0, FeedClass.FULL)]
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        if peer.place == 0:
+            await peer.send(kind="death", ts=5)
+            await anyio.sleep(0.3)
+            return
+        await peer.listen()
+
+    socket = replace(SOCKET, gives=frozenset({"liquidations"}), parse=deaths, cadence=None)
+    async with collecting(Exchange(talk), venue(socket)) as records:
+        (death,) = await records.until(lambda: records.of(Liquidation))
+        assert (death.ts, death.usd, death.side) == (5, 200.0, Side.LONG)
+        await records.until(lambda: len(records.gaps()) == 2)
+    opened, ended = records.gaps()[:2]
+    assert opened.reason.startswith("liquidations: down: ")
+    assert ended.start == opened.start
+    assert ended.end is not None
+
+
+async def test_a_new_listing_is_collected_and_a_delisted_one_is_closed() -> None:
+    exchange = Exchange(flowing, [("A", "A"), ("B", "B")])
+    async with collecting(exchange, rhythm=replace(QUICK, catalogue=0.2)) as records:
+        await records.until(lambda: records.readings("A") and records.readings("B"))
+        exchange.listed = [("A", "A"), ("C", "C")]
+        await records.until(lambda: records.readings("C") and "closed" in records.states("B"))
+    assert records.states("C")[:2] == ["connecting", "live"]
+    assert [g.reason for g in records.gaps("B")] == []
+
+
+async def test_an_unknown_symbol_has_the_catalogue_read_again() -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        exchange.listed.append(("NEW", "NEW"))
+        await peer.flow("A", "NEW")
+
+    exchange = Exchange(talk, [("A", "A")])
+    async with collecting(exchange) as records:
+        await records.until(lambda: records.readings("NEW"))
+    assert ["NEW"] in [peer.asked[0] for peer in exchange.peers if peer.asked]
+
+
+async def test_a_parse_that_counts_places_is_made_of_the_whole_catalogue_and_made_again_when_it_changes() -> None:
+    made: list[list[str]] = []
+
+    def make(listing: object, wanted: object) -> object:
+        symbols = [i.symbol for i in listing]  # type: ignore[attr-defined]  # a list of instruments
+        made.append(symbols)
+        return lambda frame: [Update(symbols[int(frame.symbol)], None, 7.0, OI, 10.0)] if frame.kind == "snap" else []
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.flow("1")
+
+    exchange = Exchange(talk, [("X", "X"), ("BTC", "BTC")])
+    socket = replace(SOCKET, parse=Remembering(make))  # type: ignore[arg-type]  # typed loosely, for short
+    wanted = Collecting()
+    async with collecting(exchange, venue(socket), rhythm=replace(QUICK, catalogue=0.2), collecting=wanted) as records:
+        await records.until(lambda: records.readings("BTC"))
+        exchange.listed = [("X", "X"), ("BTC", "BTC"), ("Y", "Y")]
+        await records.until(lambda: len(exchange.peers) == 2)
+        await records.until(lambda: exchange.peers[0].ws.close_code is not None)
+        assert records.gaps() == []
+    assert made == [["X", "BTC"], ["X", "BTC", "Y"]]
+
+
+async def test_readings_are_marked_as_simulated() -> None:
+    async with collecting(Exchange(flowing)) as records:
+        await records.until(lambda: records.readings())
+    assert records.readings()[0].simulated
+    assert records.readings()[0].flags & Flag.RESYNC
+
+
+async def test_a_closed_venue_is_not_dialled() -> None:
+    exchange = Exchange(flowing)
+    closed = replace(venue(id="gone"), closed_on="2025-01-01")
+    async with collecting(exchange, closed, venue()) as records:
+        await records.until(lambda: records.readings())
+    assert [h for h in records.of(Health) if h.venue == "gone"] == []
+
+
+async def test_health_is_told_again_and_again_with_counts() -> None:
+    async with collecting(Exchange(flowing)) as records:
+        await records.until(lambda: len([h for h in records.of(Health) if h.symbol == "" and h.state == "live"]) >= 3)
+    rows = [h for h in records.of(Health) if h.symbol == "" and h.state == "live"]
+    assert rows[0].since == rows[2].since
+    assert rows[2].frames > rows[1].frames
+    assert rows[2].cadence_s == 0.1
+    assert rows[2].last_seen is not None
+    assert 0 <= rows[2].ts - rows[2].last_seen < 200
+    symbol = [h for h in records.of(Health) if h.symbol == "BTC"]
+    assert symbol[-1].last_seen is not None

@@ -7,7 +7,7 @@
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -50,6 +50,10 @@ class Line:
         self.wake = anyio.Event()
 
 
+Pusher = Callable[[Line], Awaitable[None]]
+"""Sends a connection its data in another way than the scripts' (a load); it ends with the connection."""
+
+
 @dataclass(slots=True)
 class Exchange:
     """Where every venue is, what is wrong with it, and what it was told."""
@@ -59,6 +63,7 @@ class Exchange:
     clock: Callable[[], int]
     haste: float
     retry_after_s: float
+    pusher: Pusher | None = None
     desks: dict[str, Desk] = field(default_factory=dict[str, Desk])
     speeches: dict[tuple[str, str], Speech] = field(default_factory=dict[tuple[str, str], Speech])
     ws_port: int = 0
@@ -75,10 +80,7 @@ class Exchange:
 
     def address(self, venue: str, url: str) -> str:
         """Where a venue's real url is here."""
-        parts = urlsplit(url)
-        scheme, port = ("ws", self.ws_port) if parts.scheme in ("ws", "wss") else ("http", self.http_port)
-        query = f"?{parts.query}" if parts.query else ""
-        return f"{scheme}://127.0.0.1:{port}/{venue}/{parts.netloc}{parts.path}{query}"
+        return elsewhere(venue, url, self.ws_port, self.http_port)
 
     def fault(self, venue: str, kind: str | None) -> None:
         """Switch a fault on, or off with None. `drop` happens once and leaves none behind."""
@@ -167,6 +169,9 @@ class Exchange:
     async def push(self, venue: str, line: Line) -> None:
         """Data when it is due, the venue's own heartbeat, and its patience with ours."""
         talk = line.talk
+        if self.pusher is not None:
+            await self.pusher(line)
+            return
         try:
             while True:
                 wake, due = line.wake, talk.next_due()
@@ -233,6 +238,14 @@ class Exchange:
                 return Reply(400, {"error": 'say {"venue": "...", "fault": "down" or null}'})
 
 
+def elsewhere(venue: str, url: str, ws_port: int, http_port: int) -> str:
+    """A venue's real url as an address on the loopback."""
+    parts = urlsplit(url)
+    scheme, port = ("ws", ws_port) if parts.scheme in ("ws", "wss") else ("http", http_port)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{scheme}://127.0.0.1:{port}/{venue}/{parts.netloc}{parts.path}{query}"
+
+
 def real(path: str, scheme: str) -> tuple[str, str]:
     """(venue, real url without its query) of an address here."""
     venue, _, rest = urlsplit(path).path.strip("/").partition("/")
@@ -253,12 +266,13 @@ async def exchange(
     clock: Callable[[], int] = utc_ms,
     haste: float = 1.0,
     retry_after_s: float = 5.0,
+    pusher: Pusher | None = None,
 ) -> AsyncIterator[Exchange]:
     """Every venue, open until the block ends.
 
     `haste` shortens all periods so many times; `clock` is the market's time, ms UTC.
     """
-    it = Exchange(scripts, quotes, clock, haste, retry_after_s)
+    it = Exchange(scripts, quotes, clock, haste, retry_after_s, pusher)
     for venue, script in scripts.items():
         views = Views(script, quotes)
         it.desks[venue] = Desk(views)

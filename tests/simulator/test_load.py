@@ -1,0 +1,74 @@
+import multiprocessing
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+from websockets.asyncio.client import connect
+from websockets.frames import Frame, Opcode
+
+from simulator.conversation import Conversation, Speech
+from simulator.exchange import exchange, utc_ms
+from simulator.fixed import Fixed
+from simulator.load import STAMP_MS, Load, address, canned, flood, serve_load, wire
+from simulator.script import load, load_all
+from simulator.values import Views
+from tests.simulator.acme import NOW_MS, WS, acme, loaded, written
+
+SUBSCRIBE = msgspec.json.encode({"op": "sub", "args": ["book.btc-p"], "id": 1}).decode()
+
+
+def test_canned_frames_move_from_round_to_round(tmp_path: Path) -> None:
+    script = loaded(tmp_path)
+    talk = Conversation(Speech(script.sockets[0], Views(script, Fixed({"acme": script}))))
+    talk.hear(b'{"op":"each","args":["deaths",{"ch":"index","of":"BTC"}]}', 0.0, NOW_MS)
+    frames = [msgspec.json.decode(frame) for frame in canned(talk, NOW_MS, 3)]
+    assert frames == pytest.approx([90_000.0, 90_000.9, 90_001.8])
+
+
+@pytest.mark.parametrize("size", [1, 125, 126, 65_535, 65_536])
+def test_a_packed_frame_is_what_the_library_would_send(size: int) -> None:
+    assert wire("x" * size) == Frame(Opcode.TEXT, b"x" * size).serialize(mask=False)
+
+
+@pytest.mark.anyio
+async def test_a_load_keeps_its_rate_and_stamps_what_it_sends(tmp_path: Path) -> None:
+    spelled = acme()
+    spelled["sockets"][0]["channels"]["book"]["next"] = [{"at": {"$": "now_ms"}}]
+    script = {"acme": load(written(tmp_path, spelled))}
+    sent = Load(rate=2000, rounds=5)
+
+    async def pusher(line):
+        await flood(sent, line)
+
+    with anyio.fail_after(10):
+        async with exchange(script, Fixed(script), pusher=pusher) as it:
+            async with connect(it.address("acme", WS), proxy=None, close_timeout=0.1) as line:
+                await line.send(SUBSCRIBE)
+                frames = [await line.recv() for _ in range(600)]
+            assert sent.sent >= 598
+    assert frames[0:3] == ["hello", '{"ok":["book.btc-p"],"id":1}', '{"full":"BTC-P","oi":100.0}']
+    at = [msgspec.json.decode(frame)["at"] for frame in frames[3:7]]
+    assert all(abs(utc_ms() - ms) < 10_000 for ms in at)
+    assert str(STAMP_MS) not in "".join(map(str, frames))
+    stamps = [ms for frame in frames if (ms := msgspec.json.decode(frame).get("at") if frame[:1] == "{" else None)]
+    assert stamps[-1] - stamps[0] >= 150, "600 frames at 2,000 a second take 300 ms; never much less"
+
+
+@pytest.mark.anyio
+async def test_a_process_of_its_own_serves_every_venue() -> None:
+    here, there = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve_load, args=(there, 100.0))
+    process.start()
+    try:
+        ports = await anyio.to_thread.run_sync(here.recv)
+        venue, script = next(iter(load_all().items()))
+        async with connect(address(ports, venue, script.sockets[0].url), proxy=None):
+            here.send("how much?")
+            assert (await anyio.to_thread.run_sync(here.recv)) == {"sent": 0, "late": 0, "lines": 0}
+        here.send(None)
+        await anyio.to_thread.run_sync(process.join, 10)
+        assert process.exitcode == 0
+    finally:
+        process.kill()
+        process.join(5)

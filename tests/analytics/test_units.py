@@ -34,3 +34,10 @@ def test_a_repriced_inverse_position_keeps_its_dollars_and_a_linear_one_its_coin
     assert float(revalued("inverse", base, usd, p1)[1]) == n
     base, usd = one_sided("linear", n, p0)
     assert float(revalued("linear", base, usd, p1)[0]) == n
+
+
+@pytest.mark.parametrize("payoff", ["linear", "inverse", "quanto"])
+def test_a_two_sided_field_is_worth_half_whatever_the_payoff(payoff: str):
+    one = one_sided(payoff, 1000.0, 50.0, size=0.1, settle_price=7.0)
+    two = one_sided(payoff, 2000.0, 50.0, size=0.1, sides=2, settle_price=7.0)
+    assert [float(x) for x in one] == pytest.approx([float(x) for x in two])

@@ -129,7 +129,7 @@ class Keeper:
             simulated=self.run.collecting.simulated,
             dollars=self.run.collecting.dollars,
             sink=self.run.sink,
-            confirm_ms=max(CONFIRM_MS, *(int(3000 * self.period(f)) for f in self.segment.feeds if "oi" in f.gives)),
+            confirm_ms=max([CONFIRM_MS, *(int(3000 * self.period(f)) for f in self.segment.feeds if "oi" in f.gives)]),
         )
         self.groups = []
         self.feeds = list(self.feedings())
@@ -245,9 +245,10 @@ class Keeper:
 
     def changed(self) -> None:
         """The best-off symbol speaks for the segment."""
-        standings = [best for feed in self.feeds if not feed.ledger.about and (best := feed.ledger.best())]
-        if standings:
-            self.turn(standings[0].state, standings[0].detail)
+        speakers = [feed.ledger for feed in self.feeds if not feed.ledger.about] or [f.ledger for f in self.feeds]
+        best = speakers[0].best() if speakers else None
+        if best is not None:
+            self.turn(best.state, best.detail)
 
     def turn(self, state: str, detail: str) -> None:
         changed, self.detail = state != self.state, detail
@@ -266,8 +267,9 @@ class Keeper:
 
     def health(self) -> Health:
         counts = [feed.counts() for feed in self.feeds]
-        standings = [s for feed in self.feeds if not feed.ledger.about for s in feed.ledger.standings.values()]
-        seen = [at for feed in self.feeds if not feed.ledger.about for s in standings if (at := feed.ledger.seen_ms(s))]
+        ledgers = [feed.ledger for feed in self.feeds if not feed.ledger.about]
+        standings = [s for ledger in ledgers for s in ledger.standings.values()]
+        seen = [at for ledger in ledgers for s in ledger.standings.values() if (at := ledger.seen_ms(s))]
         return Health(
             self.venue.id, self.segment.id, "", self.run.now(), self.state, self.since, max(seen, default=None),
             min((s.cadence for s in standings if s.cadence is not None), default=None),

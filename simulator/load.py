@@ -119,8 +119,10 @@ async def burst(load: Load, line: Line, packed: Sequence[bytes]) -> None:
     """Burst after burst, until the connection ends or something else is subscribed."""
     transport, subscribed = line.socket.transport, len(line.talk.subscriptions)
     stamp, place, owed, last = str(STAMP_MS).encode(), 0, 0.0, time.monotonic()
-    while open_still(line) and len(line.talk.subscriptions) == subscribed:
+    while len(line.talk.subscriptions) == subscribed:
         await anyio.sleep(TICK_S)
+        if not open_still(line):
+            return
         now = time.monotonic()
         owed += load.rate / load.lines * (now - last)
         last = now

@@ -103,6 +103,16 @@ def polled(desk: Desk, feed: Poll, wanted: tuple[Instrument, ...], count: int) -
         yield START_MS + n * STEP_MS, reply(desk, ask, START_MS + n * STEP_MS)
 
 
+def listed(venue: Venue, segment: Segment) -> tuple[Instrument, ...]:
+    """The instruments that the venue's script lists and quotes."""
+    script = load_all()[venue.id]
+    desk = Desk(Views(script, market({venue.id: script})))
+    symbols = {c.symbol for c in contracts(script)}
+    return tuple(
+        i for i in segment.read(segment.decode(reply(desk, segment.catalogue, START_MS))) if i.symbol in symbols
+    )
+
+
 def reply(desk: Desk, ask: Any, now_ms: int) -> bytes:
     parts = urlsplit(ask.url)
     url = f"https://{parts.netloc}{parts.path}"

@@ -32,7 +32,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """One instrument of the market. `weight` scales its usual share of its asset's open interest, which the seed draws."""
+    """One instrument of the market. `weight` scales its usual share of the asset, which the seed draws."""
 
     venue: str
     segment: str

@@ -11,9 +11,9 @@ from typing import Literal
 from msgspec import UNSET, Struct
 
 from collectors.venue import (
-    Acked, Answer, Ask, History, Limits, Liquidated, Message, Number, Poll, Refused, Said, Segment, Socket, Stated,
-    Update, Venue, coin, number, wire,
+    Acked, Answer, Ask, History, Limits, Liquidated, Message, Poll, Refused, Said, Segment, Socket, Update, Venue,
 )  # fmt: skip
+from collectors.wire import Number, Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
 COIN_M = re.compile(r"USD_(PERP|\d{6})$")  # BTCUSD_PERP, BTCUSD_261225; linear are BTCUSDT, BTCUSDT_261225

@@ -11,9 +11,10 @@ from typing import Literal
 from msgspec import UNSET, Struct
 
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Number, Refused, Said, Segment, Socket, Stated,
-    Update, Venue, coin, number, wire,
+    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Refused, Said, Segment, Socket, Update,
+    Venue,
 )  # fmt: skip
+from collectors.wire import Number, Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
 REST = "https://api.bybit.com/v5/market"

@@ -9,24 +9,9 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from collectors.venue import (
-    Acked,
-    Answer,
-    Ask,
-    Limits,
-    Liquidated,
-    Message,
-    Number,
-    Refused,
-    Said,
-    Segment,
-    Socket,
-    Update,
-    Venue,
-    among,
-    coin,
-    number,
-    wire,
+    Acked, Answer, Ask, Limits, Liquidated, Message, Refused, Said, Segment, Socket, Update, Venue,
 )  # fmt: skip
+from collectors.wire import Number, among, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
 
 REST = "https://www.deribit.com/api/v2/public"

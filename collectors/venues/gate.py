@@ -9,27 +9,10 @@ from typing import Any
 from msgspec import Struct
 
 from collectors.venue import (
-    SEND_TIME,
-    Acked,
-    Answer,
-    Ask,
-    History,
-    Limits,
-    Liquidated,
-    Message,
-    Notice,
-    Number,
-    Refused,
-    Said,
-    Segment,
-    Socket,
-    Update,
-    Venue,
-    among,
-    coin,
-    number,
-    wire,
+    SEND_TIME, Acked, Answer, Ask, History, Limits, Liquidated, Message, Notice, Refused, Said, Segment, Socket,
+    Update, Venue,
 )  # fmt: skip
+from collectors.wire import Number, among, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
 PATH, DECIMAL = "/api/v4/futures", {"X-Gate-Size-Decimal": "1"}

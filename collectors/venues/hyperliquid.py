@@ -7,27 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from msgspec import Struct
 
 from collectors.venue import (
-    Acked,
-    Answer,
-    Ask,
-    CatalogueError,
-    Heartbeat,
-    Limits,
-    Message,
-    Number,
-    Parse,
-    Refused,
-    Remembering,
-    Said,
-    Segment,
-    Socket,
-    Update,
-    Venue,
-    among,
-    coin,
-    number,
-    wire,
+    Acked, Answer, Ask, CatalogueError, Heartbeat, Limits, Message, Parse, Refused, Remembering, Said, Segment,
+    Socket, Update, Venue,
 )  # fmt: skip
+from collectors.wire import Number, among, coin, number, wire
 from store.records import Field, Instrument, Unit
 
 INFO = "https://api.hyperliquid.xyz/info"

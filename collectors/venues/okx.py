@@ -9,9 +9,10 @@ from typing import Literal
 from msgspec import UNSET, Struct
 
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Notice, Number, Refused, Said, Segment, Socket,
-    Stated, Update, Venue, coin, number, wire,
+    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Notice, Refused, Said, Segment, Socket,
+    Update, Venue,
 )  # fmt: skip
+from collectors.wire import Number, Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
 REST = "https://openapi.okx.com/api/v5"

@@ -23,13 +23,10 @@ from collectors.venue import (
     Said,
     Segment,
     Socket,
-    Stated,
     Update,
     Venue,
-    inflate,
-    number,
-    wire,
-)
+)  # fmt: skip
+from collectors.wire import Stated, inflate, number, wire
 from store.records import FeedClass, Field, Instrument, Side, Unit
 
 COINS, DOLLARS = Field("oi", Unit.BASE, 2), Field("oi", Unit.USD, 1)

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from collectors.subscriptions import Subscriptions
-from collectors.venue import SEND_TIME, Acked, Stated, among, coin, number, spelled, wire
+from collectors.venue import SEND_TIME, Acked, spelled
+from collectors.wire import Stated, among, coin, number, wire
 from store.records import Instrument
 
 

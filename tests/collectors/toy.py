@@ -14,7 +14,6 @@ from websockets.asyncio.server import Request, Response, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 
-from collectors.connection import Patience
 from collectors.feeds import Rhythm
 from collectors.supervisor import Collecting, run
 from collectors.venue import (
@@ -25,7 +24,6 @@ from collectors.venue import (
     Limits,
     Message,
     Notice,
-    Number,
     Poll,
     Refused,
     Said,
@@ -33,9 +31,9 @@ from collectors.venue import (
     Socket,
     Update,
     Venue,
-    number,
-    wire,
-)
+)  # fmt: skip
+from collectors.watch import Patience
+from collectors.wire import Number, number, wire
 from store.records import Field, Gap, Health, Instrument, OpenInterest, Record, Status, Unit
 
 OI = Field("oi", Unit.BASE, 1, Status.DOCUMENTED)

@@ -1,0 +1,93 @@
+"""Reading the wire: decoders of typed shapes, numbers as venues write them, names of coins. Pure, for venues' files."""
+
+import gzip
+import io
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+import msgspec
+
+Number = float | Literal[""] | None
+"""How venues write a number: a number, a text of one, or an empty text. Decoders are made with `strict=False`."""
+
+Stated = Number | msgspec.UnsetType
+"""A number that some frames of a struct leave out: it defaults to UNSET, which tells "left out" from "no value", and
+`number` of it raises, so that a venue which drops a field is heard."""
+
+
+def number(value: Stated) -> float | None:
+    """A published number, or None where the venue sent it empty. Zero stays zero; ValueError where it was left out."""
+    if value.__class__ is float:
+        return value  # type: ignore[return-value]  # the class was just looked at; isinstance costs twice as much
+    if value is None or value == "":
+        return None
+    if value is msgspec.UNSET:
+        raise ValueError("a number that this frame must state was left out")
+    return float(value)
+
+
+ALIASES: Mapping[str, str] = MappingProxyType({"XBT": "BTC"})
+MULTIPLIED = re.compile(
+    r"(?P<zeros>10{3,})(?P<a>[A-Z].*)|(?P<b>[A-Z]+)(?P<after>10{3,})|1M(?P<c>[A-Z].*)|k(?P<d>[A-Z].*)"
+)
+
+
+def coin(name: str) -> tuple[str, float]:
+    """The coin behind a venue's base unit, and how many of it one unit holds: 1000PEPE and kPEPE are 1,000 PEPE."""
+    said = MULTIPLIED.fullmatch(name)
+    if said is None:
+        return ALIASES.get(name, name), 1.0
+    zeros = said["zeros"] or said["after"]
+    factor = float(zeros) if zeros else 1e6 if said["c"] else 1e3
+    return said["a"] or said["b"] or said["c"] or said["d"], factor
+
+
+def wire(shape: Any, *at: str) -> Callable[[str | bytes], Any]:
+    """A decoder of frames of one typed shape: numbers may be texts, unknown fields are ignored, the rest is strict.
+
+    `at` is the path to the shape inside its envelope: `wire(list[Row], "result", "list")` gives the rows.
+    """
+    if not at:
+        return msgspec.json.Decoder(shape, strict=False).decode
+    for key in reversed(at):
+        shape = msgspec.defstruct("Envelope", [("inside", shape)], rename={"inside": key})
+    decode = msgspec.json.Decoder(shape, strict=False).decode
+
+    def inside(frame: str | bytes) -> Any:
+        value: Any = decode(frame)
+        for _ in at:
+            value = value.inside
+        return value
+
+    return inside
+
+
+def among(
+    decode: Callable[[str | bytes], Any], ours: Callable[[str], bool], *at: str, greeting: str | None = None
+) -> Callable[[str | bytes], Any]:
+    """Strict with frames whose text at `at` is one of `ours`; None for a frame of a channel that we never ask for.
+
+    None too for the venue's `greeting`, where that is a plain text.
+    """
+    name = wire(str, *at)
+
+    def read(frame: str | bytes) -> Any:
+        try:
+            return decode(frame)
+        except msgspec.DecodeError:
+            if frame == greeting or not ours(name(frame)):
+                return None
+            raise
+
+    return read
+
+
+def inflate(frame: bytes, limit: int = 16 * 2**20) -> bytes:
+    """A gzip frame, unpacked. ValueError past `limit` bytes: a bomb must not fill the memory."""
+    with gzip.GzipFile(fileobj=io.BytesIO(frame)) as packed:
+        text = packed.read(limit + 1)
+    if len(text) > limit:
+        raise ValueError(f"a frame unpacks to more than {limit} bytes")
+    return text

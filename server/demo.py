@@ -15,11 +15,11 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import TextContent
 
-from collectors.http import utc_ms
+from collectors.http import Address, utc_ms
 from collectors.venue import Venue
 from collectors.venues import VENUES
 from server.app import Kept, Say, ServeError, World, serve
-from server.past import import_past
+from server.past import ask_for_the_last_day, import_past, settle
 from server.settings import Settings
 from server.tools import TOOLS
 from simulator.episodes import Episode, schedule
@@ -64,7 +64,7 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
             address=partial(stand_in, floor),
             simulated=True,
             venues=[VENUES[id] for id in scripts],
-            prepare=partial(remember, settings, note, market, scripts, say),
+            prepare=partial(remember, settings, note, market, scripts, partial(stand_in, floor), say),
             ready=ready,
         )
         await serve(settings, say, world)
@@ -124,7 +124,13 @@ async def outage(floor: Exchange, episode: Episode) -> None:
 
 
 async def remember(
-    settings: Settings, note: Note, market: Market, scripts: Mapping[str, Script], say: Say, store: Kept
+    settings: Settings,
+    note: Note,
+    market: Market,
+    scripts: Mapping[str, Script],
+    address: Address,
+    say: Say,
+    store: Kept,
 ) -> None:
     """Give the store what it lacks of the market's past, so that every percentile has its year (decisions.md, 27)."""
     now = utc_ms()
@@ -137,6 +143,9 @@ async def remember(
     count = await to_thread.run_sync(
         import_past, store.store, store.writer, market, VENUES, scripts, note.past_ms, now, progress
     )
+    say(f"  {count:,} readings; the last day is asked of the venues.")
+    count += await ask_for_the_last_day(store.writer, market, VENUES, scripts, address, now)
+    await to_thread.run_sync(settle, store.store, note.past_ms, now)
     say(f"  {count:,} readings, with their bars and daily closes, in {(utc_ms() - now) / 1000:.1f} s")
     text = json.dumps(asdict(replace(note, past_ms=now)))
     (settings.home / "market.json").write_text(text, encoding="utf-8")

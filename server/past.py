@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
+from anyio import to_thread
 
+from collectors.backfill import backfill
+from collectors.http import Address, Http
 from collectors.venue import Venue
 from simulator.history import DAYS, past
 from simulator.market import Market
@@ -17,6 +20,7 @@ from store.records import Instrument, Kind, Payoff, Unit
 from store.writer import Writer
 
 DAY_MS = 86_400_000
+STEP_MS = 300_000
 Array = npt.NDArray[np.float64]
 
 
@@ -30,17 +34,19 @@ def import_past(
     until_ms: int,
     said: Callable[[int, int], None] = lambda _, __: None,
 ) -> int:
-    """Write the market's past in [since_ms, until_ms), its bars and its closes. Gives the number of readings.
+    """Write the readings of the market's past in [since_ms, until_ms). Gives their number.
 
     A reading is spelled as the venue's own feed would spell it: same field, unit and sides, so that history and stream
-    are one series. `said` hears (contracts done, contracts in all).
+    are one series. The last day is left to `ask_for_the_last_day` where the venue can be asked for its history. `said`
+    hears (contracts done, contracts in all).
     """
     count = 0
     for done, told in enumerate(past(market, until_ms)):
         contract = listed(scripts[told.contract.venue], told.contract.segment, told.contract.symbol)
         spelled = reading(scripts[told.contract.venue], contract)
         instrument = instrument_of(told.contract.venue, contract)
-        keep = told.ts >= since_ms
+        asked = can_be_asked(venues[instrument.venue], instrument.segment)
+        keep = (told.ts >= since_ms) & (told.ts < (until_ms - DAY_MS if asked else until_ms))
         ts, mark, coins = told.ts[keep], told.mark[keep], told.coins[keep]
         raw = native(contract, spelled, mark, coins)
         columns = {
@@ -53,10 +59,45 @@ def import_past(
         count += write_readings(store, columns, simulated=True)
         said(done + 1, len(market.contracts))
     writer.flush()
-    begin = max(since_ms, until_ms - DAYS * DAY_MS)
+    return count
+
+
+async def ask_for_the_last_day(
+    writer: Writer,
+    market: Market,
+    venues: Mapping[str, Venue],
+    scripts: Mapping[str, Script],
+    address: Address,
+    until_ms: int,
+) -> int:
+    """Fill the last day through the venues' own history, politely, as after any interruption. Gives the readings."""
+    since = until_ms - DAY_MS
+    grid = np.arange(since - since % STEP_MS, until_ms, STEP_MS, dtype=np.int64)
+    instruments: list[Instrument] = []
+    marks: dict[int, list[tuple[int, float]]] = {}
+    for venue, segment, symbol in market.contracts:
+        if can_be_asked(venues[venue], segment):
+            contract = listed(scripts[venue], segment, symbol)
+            instrument = instrument_of(venue, contract)
+            mark, _ = market.series((venue, segment, symbol), grid)
+            instruments.append(instrument)
+            marks[instrument.id] = [(int(t), float(m) * contract.base_factor) for t, m in zip(grid, mark, strict=True)]
+    async with Http(address=address, sink=writer.put) as http:
+        chosen = [venues[id] for id in scripts]
+        done = await backfill(chosen, instruments, since, until_ms, writer.put, http, marks=marks, simulated=True)
+    await to_thread.run_sync(writer.flush)
+    return sum(progress.readings for progress in done)
+
+
+def can_be_asked(venue: Venue, segment: str) -> bool:
+    return any("oi" in history.gives for s in venue.segments if s.id == segment for history in s.history)
+
+
+def settle(store: Store, since_ms: int, until_ms: int) -> None:
+    """The bars and daily closes of what was written."""
+    begin = max(since_ms, until_ms - DAYS * DAY_MS) - 2 * DAY_MS
     build(store, begin, until_ms)
     write_closes(store, begin, until_ms - GRACE_MS)
-    return count
 
 
 def listed(script: Script, segment: str, symbol: str) -> Contract:

@@ -1,22 +1,25 @@
 """The demo's history, against the market that it was written from."""
 
-import math
+from functools import partial
 from pathlib import Path
+from time import time
 
 import numpy as np
 import pytest
 
 from collectors.venues import VENUES
-from server.demo import beginning, market_of
-from server.past import import_past, native, reading
+from server.demo import beginning, market_of, stand_in
+from server.past import ask_for_the_last_day, can_be_asked, import_past, native, settle
 from server.settings import load
+from simulator.exchange import exchange
 from simulator.script import Contract, Reading, contracts, load_all
 from store.engine import Store, open_store
 from store.reader import Reader
 from store.records import Payoff
 from store.writer import Writer
 
-NOW = 1_790_000_000_000
+HOUR_MS = 3_600_000
+NOW = int(time()) * 1000 // HOUR_MS * HOUR_MS + 90_000
 DAY_MS = 86_400_000
 
 
@@ -58,25 +61,32 @@ def store(tmp_path: Path):
     store.close()
 
 
-def test_history_is_the_markets_own_and_comes_with_bars_and_closes(store: Store) -> None:
-    venue, script = next(iter(load_all().items()))
-    market = market_of({venue: script}, 3, NOW)
-    with Writer(store, simulated=True) as writer:
-        count = import_past(store, writer, market, VENUES, {venue: script}, NOW - 3 * DAY_MS, NOW)
-        again = import_past(store, writer, market, VENUES, {venue: script}, NOW - 3 * DAY_MS, NOW)
+@pytest.mark.anyio
+async def test_history_is_the_markets_own_and_comes_with_bars_and_closes(store: Store) -> None:
+    venue, script = next((id, s) for id, s in load_all().items() if can_be_asked(VENUES[id], s.instruments[0].segment))
+    scripts = {venue: script}
+    market = market_of(scripts, 3, NOW)
     told = [c for c in contracts(script) if (venue, c.segment, c.symbol) in market.contracts]
-    assert (count, again) == (len(told) * 3 * 288, 0)
+    with Writer(store, simulated=True) as writer:
+        count = import_past(store, writer, market, VENUES, scripts, NOW - 3 * DAY_MS, NOW)
+        again = import_past(store, writer, market, VENUES, scripts, NOW - 3 * DAY_MS, NOW)
+        async with exchange(scripts, market) as floor:
+            last = await ask_for_the_last_day(writer, market, VENUES, scripts, partial(stand_in, floor), NOW)
+            assert floor.unheard == []
+    assert (count, again, last) == (len(told) * 2 * 288, 0, len(told) * 288)
+    settle(store, NOW - 3 * DAY_MS, NOW)
     reader = Reader(store)
-    closes = reader.closes("BTC", NOW - 3 * DAY_MS, NOW, as_of=NOW + DAY_MS)
     one = next(c for c in told if c.asset == "BTC")
-    rows = closes[(closes["symbol"] == one.symbol)].sort_values("day")
+    closes = reader.closes("BTC", NOW - 3 * DAY_MS, NOW + DAY_MS)
+    rows = closes[closes["symbol"] == one.symbol].sort_values("day")
     at = np.array([int(t) - 300_000 for t in rows["t"]], dtype=np.int64)  # the last point of each day
     mark, coins = market.series((venue, one.segment, one.symbol), at)
-    assert list(rows["base"]) == pytest.approx(list(coins))
-    assert list(rows["usd"]) == pytest.approx(list(coins * mark))
-    bars = reader.bars("BTC", NOW - DAY_MS, NOW - DAY_MS + 3_600_000, 3_600_000, as_of=NOW + DAY_MS)
-    assert set(bars["source"]) == {"import"}
-    assert math.isclose(reading(script, one).sides, 1) or reading(script, one).sides == 2
+    assert list(rows["base"]) == pytest.approx(list(coins), rel=2e-4)  # the venue's own points step with the seconds
+    assert list(rows["usd"]) == pytest.approx(list(coins * mark), rel=2e-4)
+    for ago, source in ((2, "import"), (1, "backfill")):
+        start = NOW - NOW % HOUR_MS - ago * DAY_MS + HOUR_MS * (ago == 1)
+        bars = reader.bars("BTC", start, start + 3_600_000, 3_600_000)
+        assert set(bars["source"]) == {source}
 
 
 def test_a_demo_goes_on_with_its_market_and_keeps_the_store_of_another(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import anyio
@@ -32,6 +31,7 @@ from collectors.venue import (
     Update,
     spelled,
 )
+from collectors.watch import PATIENCE, Patience, watch
 from store.records import Instrument, Quarantined
 
 log = logging.getLogger(__name__)
@@ -39,42 +39,6 @@ log = logging.getLogger(__name__)
 KEPT = 2000  # characters of an unreadable frame
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, EOFError, OSError, zlib.error)
 """What a venue's decode and parse may raise on a frame they cannot read; OSError and below are gzip's."""
-
-
-class SilentError(Exception):
-    """The connection is open and says nothing of the market: `mute` from the start, or `stale` after data."""
-
-    def __init__(self, state: str, words: str) -> None:
-        super().__init__(words)
-        self.state = state
-
-
-class UnreadableError(Exception):
-    """So many frames could not be read that the connection itself must be at fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long we wait for what, in seconds."""
-
-    dial: float = 15.0  # TCP, TLS and the handshake
-    greeting: float = 10.0
-    first: float = 20.0  # from the handshake, or the last subscription sent, to the first data
-    silences: float = 2.0  # a feed is silent after so many cadences ...
-    margin: float = 5.0  # ... and this
-    symbol: float = 3.0  # a symbol is stale after so many cadences, and the margin
-    again: float = 30.0  # between subscriptions of a stale symbol; doubled each time ...
-    again_max: float = 600.0  # ... up to this, which is also when a refused symbol is tried again
-    answer: float = 2.0  # to one subscription of a batch that was refused before
-    farewell: float = 0.5  # for a polite close; then the transport is aborted
-    look: float = 1.0  # between two looks at the clock
-    probe: float = 20.0  # between protocol pings; they prove a line that may be silent
-    bad_share: float = 0.5  # of the frames between two looks ...
-    bad_least: int = 50  # ... and at least so many: then the connection is given up
-    samples: int = 5  # unreadable frames kept between two looks
-
-
-PATIENCE = Patience()
 
 
 class Line:
@@ -108,7 +72,7 @@ class Line:
         self.pending = set(self.subscriptions.wanted)  # no data yet on this connection
         self.frames = 0
         self.unreadable = 0
-        self.noted = (0, 0)  # frames and unreadable at the last look
+        self.noted: tuple[int, int] = (0, 0)  # frames and unreadable at the last look
         self.opened = 0.0
         self.spoke = 0.0  # when the last subscription was sent
         self.first: float | None = None
@@ -143,7 +107,7 @@ class Line:
                     await line.recv()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.subscribe, line)
-                tasks.start_soon(self.watch)
+                tasks.start_soon(watch, self)
                 if self.socket.heartbeat is not None:
                     tasks.start_soon(beat, line, self.socket.heartbeat, self.now)
                 await self.receive(line)
@@ -255,91 +219,6 @@ class Line:
             if request.careful:
                 with anyio.move_on_after(self.patience.answer):
                     await request.answered.wait()
-
-    async def watch(self) -> None:
-        """Look at the clock now and then: cheaper than a timer a frame, and blind to pongs."""
-        patience, socket = self.patience, self.socket
-        while True:
-            await anyio.sleep(patience.look)
-            now = self.clock()
-            frames, bad = self.frames - self.noted[0], self.unreadable - self.noted[1]
-            if bad >= patience.bad_least and bad > patience.bad_share * frames:
-                raise UnreadableError(f"{bad} of {frames} frames could not be read")
-            if frames >= patience.bad_least or now - self.looked >= 10 * patience.look:
-                self.noted, self.looked = (self.frames, self.unreadable), now
-            if socket.life is not None and now - self.opened > socket.life - min(60.0, socket.life / 10):
-                self.succeed(f"near the end of its {socket.life:g} s")
-            self.retry_refused(now)
-            if socket.cadence is None:
-                self.quiet(now)
-            else:
-                self.listening(now, socket.cadence)
-
-    def expected(self) -> list[str]:
-        aside, standings = self.subscriptions.aside, self.ledger.standings
-        return [s for s in self.subscriptions.wanted if s not in aside and standings[s].state != "closed"]
-
-    def retry_refused(self, now: float) -> None:
-        due = [s for s in self.subscriptions.aside if s in self.subscriptions.wanted and self.due(s, now)]
-        for symbol in due:
-            self.subscriptions.todo.append(((self.subscriptions.wanted[symbol],), True))
-            self.subscriptions.waiting.set()
-
-    def due(self, symbol: str, now: float) -> bool:
-        """Whether to subscribe a symbol again; the waits double."""
-        at, wait = self.tried.get(symbol, (now, self.patience.again))
-        if symbol in self.subscriptions.aside and symbol not in self.tried:
-            at, wait = now + self.patience.again_max, self.patience.again_max
-            self.tried[symbol] = (at, wait)
-        if now < at:
-            return False
-        self.tried[symbol] = (now + wait, min(2 * wait, self.patience.again_max))
-        return True
-
-    def quiet(self, now: float) -> None:
-        """A feed whose silence proves nothing is as good as its line, which the pongs prove."""
-        self.proved = max(self.opened, now - self.patience.probe)
-        if self.any_counts and now - self.spoke > self.patience.answer and not self.subscriptions.todo:
-            self.complete.set()
-            if self.first is None:
-                self.first = now
-            for symbol in self.expected():
-                standing = self.ledger.standings[symbol]
-                if standing.state is not LIVE:
-                    self.ledger.revive(standing)
-
-    def listening(self, now: float, cadence: float) -> None:
-        """First data in time, then no silence; of the line, then of each symbol."""
-        patience, expected = self.patience, self.expected()
-        if not expected:
-            return
-        limit = patience.silences * cadence + patience.margin
-        first = max(patience.first, limit)
-        if self.last is None:
-            waited = now - self.spoke
-            if waited > first:
-                acked = len(self.subscriptions.acked)
-                words = f"{acked} of {len(expected)} symbols acknowledged" if acked else "not even an acknowledgement"
-                raise SilentError("mute", f"no data {waited:.1f} s after subscribing, {words}")
-            if waited > first / 2 and not self.retried:
-                self.retried = True
-                self.subscriptions.again(expected)
-            return
-        if now - self.last > limit:
-            raise SilentError("stale", f"no data for {now - self.last:.1f} s")
-        late: list[str] = []
-        for symbol in expected:
-            heard = self.ledger.standings[symbol].at
-            if symbol in self.pending or heard is None:
-                age, allowed, state = now - self.spoke, first, "mute"
-            else:
-                age, allowed, state = now - heard, patience.symbol * cadence + patience.margin, "stale"
-            if age > allowed:
-                self.ledger.lost([symbol], state, f"silent for {age:.0f} s while others flow")
-                if self.due(symbol, now):
-                    late.append(symbol)
-        if late:
-            self.subscriptions.again(late)
 
 
 async def beat(line: ClientConnection, heartbeat: Heartbeat, now: Callable[[], int]) -> None:

@@ -9,10 +9,11 @@ import anyio
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from collectors.board import Board
-from collectors.connection import KEPT, UNREADABLE, Line, Patience, SilentError, UnreadableError
+from collectors.connection import KEPT, UNREADABLE, Line
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink, utc_ms
 from collectors.ledger import LIVE, Ledger
 from collectors.venue import Ask, Parse, Poll, Remembering, Socket, Update, Venue
+from collectors.watch import Patience, SilentError, UnreadableError
 from store.records import Instrument, Quarantined, Source
 
 Delays = Callable[[], Iterator[float]]

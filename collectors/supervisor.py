@@ -10,11 +10,12 @@ import anyio
 
 from collectors.board import DOLLARS, Board
 from collectors.checks import CONFIRM_MS
-from collectors.connection import PATIENCE, UNREADABLE, Patience, leaf
+from collectors.connection import UNREADABLE, leaf
 from collectors.feeds import RHYTHM, Delays, Feeding, Rhythm, backoff, explain, keep_poll, keep_socket, rest
 from collectors.http import Address, BlockedError, Clock, FailedError, Http, LimitedError, Sink, real, utc_ms
 from collectors.ledger import LIVE, Ledger
 from collectors.venue import Ask, Poll, Remembering, Segment, Socket, Venue
+from collectors.watch import PATIENCE, Patience
 from store.records import Gap, Health, Hold, Instrument, Kind
 
 log = logging.getLogger(__name__)

@@ -173,6 +173,7 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     forced: list[Close] = []
     liquidations: list[Death] = []
     history: list[Reading] = []
+    timed: bool = True
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

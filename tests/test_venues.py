@@ -135,6 +135,7 @@ def test_frames_and_replies_make_the_records_that_the_script_expects(id: str) ->
     records = [record for segment in it.venue.segments for record in conversed(it, segment)]
     readings = [r for r in records if isinstance(r, OpenInterest)]
     agree(readings, it.script.expect.readings)
+    assert {bool(r.flags & Flag.RECEIVE_TIME) for r in readings} == {not it.script.expect.timed}
     assert all(abs(r.ts - r.seen) < 1500 and not r.flags & (Flag.SKEWED | Flag.STALE_MARK) for r in readings)
     deaths = [r for r in records if isinstance(r, Liquidation)]
     times = {(c.symbol, c.ts_ms // 1000) for c in it.script.expect.forced}

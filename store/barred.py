@@ -49,7 +49,8 @@ def bars(con: duckdb.DuckDBPyConnection, asset: str, start: int, end: int, step_
                 f"SELECT {TAKEN} FROM {newest(table, low, high, f'{mine} AND known_at <= make_timestamp_ms($as_of)')}"
             )
             low = high
-    parts.append(f"SELECT {TAKEN} FROM ({minutes(mine)})")  # what is still running
+    if low < stop or not parts:  # what is still running; completing it costs more than all the rest
+        parts.append(f"SELECT {TAKEN} FROM ({minutes(mine)})")
     rows = " UNION ALL ".join(parts)
     if step_ms == MINUTE_MS:
         rows = f"SELECT instrument_id, epoch_ms(bucket) + {MINUTE_MS} AS t, {TOLD} FROM ({rows})"

@@ -7,6 +7,7 @@ import duckdb
 
 from store.minutes import COLUMNS, FAR, minutes, newest
 from store.reader import Cursors
+from store.records import Flag
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 LATENESS_MS = 3 * MINUTE_MS  # the clock rebuilds this much before now, for readings that come late
@@ -17,9 +18,9 @@ FIRST, LAST, HIGH, LOW = "arg_min({0}, bucket)", "arg_max({0}, bucket)", "max({0
 
 
 def build(store: Cursors, start_ms: int, end_ms: int) -> int:
-    """Build the bars of every minute that touches [start_ms, end_ms), and of each hour and day that ended by then.
+    """Build the bars of every minute that touches [start_ms, end_ms), and of their hours and days that have ended.
 
-    Gives the number of rows added. Run it every minute for the last `LATENESS_MS`, and over any imported range.
+    Gives the number of rows added. For an imported range; the clock runs `keep_up`.
     """
     start, end = start_ms - start_ms % MINUTE_MS, end_ms + -end_ms % MINUTE_MS
     look = start - (NEAR_MS if end - start <= HOUR_MS else WIDE_MS)
@@ -28,8 +29,10 @@ def build(store: Cursors, start_ms: int, end_ms: int) -> int:
         values = {"start": start, "end": end, "look": look, "as_of": FAR}
         con.execute(f"CREATE OR REPLACE TEMP TABLE built AS {minutes()}", values)
         rows = added(con, "bars_1m", start, end)
+        newest = con.execute("SELECT epoch_ms(max(bucket)) FROM bars_1m").fetchone()
+        last = end if newest is None or newest[0] is None else max(end, int(newest[0]) + MINUTE_MS)
         for table, source, unit in (("bars_1h", "bars_1m", HOUR_MS), ("bars_1d", "bars_1h", DAY_MS)):
-            low, high = start - start % unit, end - end % unit
+            low, high = start - start % unit, min(end + -end % unit, last - last % unit)
             if low < high:
                 con.execute(f"CREATE OR REPLACE TEMP TABLE built AS {coarser(source, unit, low, high)}")
                 rows += added(con, table, low, high)
@@ -37,6 +40,42 @@ def build(store: Cursors, start_ms: int, end_ms: int) -> int:
         return rows
     finally:
         con.close()
+
+
+def keep_up(store: Cursors, since_ms: int, now_ms: int) -> int:
+    """What the clock runs every minute, `since_ms` being the `now_ms` of the run before. Gives the rows added.
+
+    It builds the minutes that have ended since then, and again those of any age that a late row or the edge of a gap
+    has touched since: rebuilding all of the last minutes every time would cost several times as much.
+    """
+    start, end = since_ms - since_ms % MINUTE_MS, now_ms - now_ms % MINUTE_MS
+    con = store.cursor()
+    try:
+        rows = con.execute(TOUCHED, {"since": since_ms, "start": start}).fetchall()
+        touched = {int(row[0]) for row in rows} - {start}
+    finally:
+        con.close()
+    runs: list[tuple[int, int]] = []
+    for minute in sorted(touched):
+        if runs and runs[-1][1] == minute:
+            runs[-1] = (runs[-1][0], minute + MINUTE_MS)
+        else:
+            runs.append((minute, minute + MINUTE_MS))
+    if start < end:
+        runs.append((start, end))
+    return sum(build(store, low, high) for low, high in runs)
+
+
+TOUCHED = f"""
+    SELECT DISTINCT unnest([t, t + {MINUTE_MS}]) AS t FROM (  -- what follows a late row has changed by another amount
+        SELECT epoch_ms(ts) - epoch_ms(ts) % {MINUTE_MS} AS t FROM readings
+        WHERE seen >= make_timestamp_ms($since) AND ts < make_timestamp_ms($start) AND flags & {Flag.AFFIRMED.value} = 0
+        UNION ALL SELECT epoch_ms(ts) - epoch_ms(ts) % {MINUTE_MS} FROM liquidations
+        WHERE seen >= make_timestamp_ms($since) AND ts < make_timestamp_ms($start)
+        UNION ALL SELECT epoch_ms(start) - epoch_ms(start) % {MINUTE_MS} FROM gaps
+        WHERE "end" >= make_timestamp_ms($since) AND start < make_timestamp_ms($start)
+    )
+"""
 
 
 def catch_up(store: Cursors, now_ms: int) -> int:

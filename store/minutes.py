@@ -41,7 +41,7 @@ def minutes(among: str = "TRUE") -> str:
     rows of one venue time by when they were seen, so that "last" is the same row every time.
     """
     return f"""
-WITH picked AS (
+WITH picked AS NOT MATERIALIZED (
     SELECT instrument_id, hash(field, sides) AS kind, raw / sides AS native, base, usd, mark, "index",
         funding, funding_interval_h, source, simulated, flags, epoch_ms(seen) AS seen,
         CASE WHEN flags & {Flag.AFFIRMED.value} != 0 THEN epoch_ms(seen) ELSE epoch_ms(ts) END AS said,
@@ -51,7 +51,7 @@ WITH picked AS (
       AND ((ts >= make_timestamp_ms($look) AND ts < make_timestamp_ms($end))
         OR (seen >= make_timestamp_ms($look) AND seen < make_timestamp_ms($end) AND source IN ('stream', 'poll')))
       AND seen <= make_timestamp_ms($as_of)
-), numbered AS (
+), numbered AS NOT MATERIALIZED (
     SELECT *, said * 1048576 + least(greatest(seen - said + 524288, 0), 1048575) AS ord FROM picked
 ), before AS (
     SELECT instrument_id, max(said) AS said, max(ord) AS ord, arg_max(native, ord) AS native, arg_max(kind, ord) AS kind

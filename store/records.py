@@ -150,6 +150,44 @@ class Liquidation(msgspec.Struct, frozen=True, gc=False):
     simulated: bool
 
 
+class Volume(msgspec.Struct, frozen=True, gc=False):
+    """What was traded of one instrument in one minute, each trade counted once."""
+
+    instrument: Instrument
+    ts: int  # start of the minute, ms UTC
+    seen: int
+    base: float  # coins
+    taker_buy: float | None  # coins; None where the venue does not split
+    source: Source
+    simulated: bool
+
+
+class LongShort(msgspec.Struct, frozen=True, gc=False):
+    """Longs to shorts of one instrument at one moment. Kinds are never mixed."""
+
+    instrument: Instrument
+    ts: int
+    seen: int
+    kind: str  # account | top_account | top_position | taker
+    ratio: float  # long / short
+    source: Source
+    simulated: bool
+
+
+class MarginTier(msgspec.Struct, frozen=True, gc=False):
+    """One step of an instrument's leverage ladder; bounds in USD."""
+
+    instrument: Instrument
+    seen: int
+    tier: int
+    lower: float
+    upper: float | None
+    maintenance: float  # fraction of notional
+    max_leverage: float | None
+    deduction: float | None  # USD
+    simulated: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """A stretch in which we could not know. "No rows" and "nothing changed" are told apart by these."""
@@ -212,4 +250,4 @@ class Event:
     detail: str  # JSON
 
 
-Record = OpenInterest | Liquidation | Gap | Health | Hold | Quarantined | Event | Instrument
+Record = OpenInterest | Liquidation | Volume | LongShort | MarginTier | Gap | Health | Hold | Quarantined | Event | Instrument

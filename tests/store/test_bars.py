@@ -171,6 +171,29 @@ def test_catching_up_builds_what_was_missed() -> None:
         assert rows(store, "SELECT readings FROM bars_1h") == [(2,)]
 
 
+def test_the_clock_builds_what_ended_and_again_what_a_late_row_touched() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            for k in range(3 * 60):
+                writer.put(reading(T0 + k * MINUTE, 200.0 + 2 * k))
+        first = bars.keep_up(store, T0, T0 + 2 * HOUR + 5000)
+        assert first == 120 + 2
+        assert bars.keep_up(store, T0 + 2 * HOUR + 5000, T0 + 2 * HOUR + 65_000) == 1
+        with writing(store, now_ms=T0 + 2 * HOUR) as writer:
+            writer.put(reading(T0 + 7 * MINUTE + 1, 300.0, seen=T0 + 2 * HOUR + 70_000, source=Source.BACKFILL))
+        assert bars.keep_up(store, T0 + 2 * HOUR + 65_000, T0 + 2 * HOUR + 125_000) == 4  # and the minute that ended
+        assert rows(
+            store,
+            "SELECT epoch_ms(bucket) - 1795046400000, raw_close, opened, closed FROM bars_1m "
+            "WHERE epoch_ms(bucket) IN (1795046820000, 1795046880000) ORDER BY bucket, known_at",
+        ) == [
+            (7 * MINUTE, 107.0, 1.0, 0.0), (7 * MINUTE, 150.0, 44.0, 0.0),
+            (8 * MINUTE, 108.0, 1.0, 0.0), (8 * MINUTE, 108.0, 0.0, 42.0),
+        ]  # fmt: skip
+        hours = rows(store, "SELECT readings, closed FROM bars_1h WHERE bucket = '2026-11-19' ORDER BY known_at")
+        assert hours == [(60, 0.0), (61, 42.0)]
+
+
 def test_retention_keeps_what_was_heard_lately() -> None:
     with store_of() as store:
         with writing(store) as writer:

@@ -13,7 +13,8 @@ import msgspec
 from store.records import FeedClass, Field, Instrument, Side, Unit
 
 Message = Any  # one decoded frame; only the venue's own file knows its shape
-Gives = Literal["oi", "mark", "index", "funding", "liquidations"]
+Gives = Literal["oi", "mark", "index", "funding", "liquidations", "volume", "ratios", "tiers"]
+RatioKind = Literal["account", "top_account", "top_position", "taker"]  # never mixed (analytics.md, 7.4)
 VenueClass = Literal["speculative", "institutional", "mixed", "none"]
 
 
@@ -43,6 +44,40 @@ class Liquidated(msgspec.Struct, gc=False):
     feed: FeedClass
 
 
+class Traded(msgspec.Struct, gc=False):
+    """What was traded in one minute, each trade counted once, as published."""
+
+    symbol: str
+    ts: int  # start of the minute, ms UTC
+    volume: float
+    unit: Unit
+    taker_buy: float | None = None  # the part in which the buyer was the taker, in the same unit
+    price: float | None = None  # of the minute (close or mean), for units that need one
+    final: bool = True  # False while the minute runs
+
+
+class Ratio(msgspec.Struct, gc=False):
+    """Longs to shorts, as published: accounts, positions or taker volume, never mixed."""
+
+    symbol: str
+    ts: int | None  # ms UTC
+    kind: RatioKind
+    ratio: float  # long / short
+
+
+class Tier(msgspec.Struct, gc=False):
+    """One step of a leverage ladder. `lower` and `upper` bound a position in `unit`."""
+
+    symbol: str
+    tier: int  # from 1
+    lower: float
+    upper: float | None  # None: no upper bound
+    unit: Unit
+    maintenance: float  # rate, fraction of notional
+    max_leverage: float | None = None
+    deduction: float | None = None  # in `unit`; None where the venue does not say
+
+
 @dataclass(frozen=True, slots=True)
 class Acked:
     """The venue took a subscription. `request` is the number we gave it, `symbol` whom it was for, if it says."""
@@ -68,7 +103,7 @@ class Notice:
     words: str
 
 
-Said = Update | Liquidated | Acked | Refused | Notice
+Said = Update | Liquidated | Traded | Ratio | Tier | Acked | Refused | Notice
 Parse = Callable[[Message], Iterable[Said]]
 
 

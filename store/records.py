@@ -250,4 +250,16 @@ class Event:
     detail: str  # JSON
 
 
-Record = OpenInterest | Liquidation | Volume | LongShort | MarginTier | Gap | Health | Hold | Quarantined | Event | Instrument
+Record = (
+    OpenInterest
+    | Liquidation
+    | Volume
+    | LongShort
+    | MarginTier
+    | Gap
+    | Health
+    | Hold
+    | Quarantined
+    | Event
+    | Instrument
+)

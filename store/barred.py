@@ -49,14 +49,15 @@ def bars(con: duckdb.DuckDBPyConnection, asset: str, start: int, end: int, step_
                 f"SELECT {TAKEN} FROM {newest(table, low, high, f'{mine} AND known_at <= make_timestamp_ms($as_of)')}"
             )
             low = high
+    values: dict[str, int] = {"as_of": as_of}
     if low < stop or not parts:  # what is still running; completing it costs more than all the rest
         parts.append(f"SELECT {TAKEN} FROM ({minutes(mine)})")
+        values |= {"start": low, "end": max(low, stop + -stop % MINUTE_MS), "look": low - LOOK_MS}
     rows = " UNION ALL ".join(parts)
     if step_ms == MINUTE_MS:
         rows = f"SELECT instrument_id, epoch_ms(bucket) + {MINUTE_MS} AS t, {TOLD} FROM ({rows})"
     else:
         rows = stepped(rows, origin, step_ms)
-    values = {"as_of": as_of, "start": low, "end": max(low, stop + -stop % MINUTE_MS), "look": low - LOOK_MS}
     frame = con.execute(f"{rows} ORDER BY instrument_id, t", values).df()
     return named(frame, con.execute(NAMES, {"asset": asset, "as_of": as_of}).df())
 

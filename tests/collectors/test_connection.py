@@ -76,6 +76,15 @@ def test_what_was_set_aside_is_left_out_of_the_next_connection() -> None:
     assert sent(Subscriptions(LISTED, 4, {"B": "no"})) == [(1, "ACD")]
 
 
+def test_who_was_set_aside_is_not_sent_again_with_its_batch() -> None:
+    s = Subscriptions(LISTED, 4, {})
+    sent(s)
+    s.refuse(Refused("unknown", None, "B"))
+    sent(s)
+    s.refuse(Refused("too many", 1))
+    assert "B" not in "".join(group for _, group in sent(s))
+
+
 def test_an_answer_without_a_number_is_to_the_oldest_that_waits() -> None:
     s = Subscriptions(LISTED, 2, {})
     sent(s)

@@ -138,6 +138,34 @@ async def test_f05_one_quiet_symbol_is_subscribed_again_on_the_same_connection()
     assert records.gaps("BTC") == [] or records.gaps("BTC")[0].reason == "closed: stopped"
 
 
+async def test_f05_marks_do_not_make_a_silent_open_interest_look_alive() -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.snap(oi=5.0)
+
+        async def marks() -> None:
+            while True:
+                await peer.send(kind="snap", symbol="BTC", mark=50_000.0)
+                await anyio.sleep(0.02)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(marks)
+            await peer.take()
+            await peer.snap(oi=6.0)
+            await peer.listen()
+
+    exchange = Exchange(talk)
+    async with collecting(exchange) as records:
+        await records.until(lambda: len(records.gaps()) == 2)
+    assert [r.raw for r in records.readings()] == [5.0, 6.0]
+    opened, ended = one_gap(records)
+    assert opened.reason.startswith("stale: silent for")
+    assert abs(opened.start - records.readings()[0].seen) <= 5
+    assert ended.end is not None
+    assert ended.end - opened.start >= 500  # three cadences and the margin
+    assert len(exchange.dials) == 1
+
+
 async def test_f06_a_channel_that_only_sends_changes_is_not_torn_down() -> None:
     speak = anyio.Event()
 

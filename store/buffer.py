@@ -20,6 +20,16 @@ class Batch:
     skipped: dict[Spot, tuple[int, int]] = field(default_factory=dict[Spot, tuple[int, int]])
     since: float | None = None  # monotonic time at which its oldest row began to wait
 
+    def halves(self) -> "tuple[Batch, Batch] | None":
+        """Two smaller batches; None for a single record, which cannot be split."""
+        if len(self.readings) + len(self.others) < 2:
+            return None
+        r, o = (len(self.readings) + 1) // 2, len(self.others) // 2
+        return (
+            Batch(self.readings[:r], self.others[:o], self.skipped, self.since),
+            Batch(self.readings[r:], self.others[o:], since=self.since),
+        )
+
     def __bool__(self) -> bool:
         return bool(self.readings or self.others or self.skipped)
 

@@ -36,6 +36,9 @@ HEALTH_DAYS = 7
 QUARANTINE_DAYS = 30
 QUARANTINE_A_MINUTE = 600  # of one venue and check: a bound to what one broken venue may write
 
+POISON = (duckdb.DataError, duckdb.IntegrityError, TypeError, ValueError, OverflowError)
+"""What a record raises that no table takes: trying it again would fail for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -44,7 +47,7 @@ class Progress:
     rows: int  # written since the start, of all tables
     waiting: int
     shed: int  # readings and liquidations given up under pressure
-    refused: int  # simulated rows for a live store, or the reverse
+    refused: int  # simulated rows for a live store or the reverse, and records no table takes
     lag_ms: float  # how long the oldest row that is not yet queryable has waited
     commit_ms: tuple[float, ...]  # how long the oldest row of each recent batch waited, newest last
     trouble: str  # why nothing is being written, empty when all is well
@@ -201,6 +204,15 @@ class Writer:
             if monotonic() - self._pruned > PRUNE_S:
                 self._prune()
             self._con.execute("COMMIT")
+        except POISON as error:
+            self._con.execute("ROLLBACK")
+            self._registry.forget()
+            halves = batch.halves()
+            if halves is None:
+                self._give_up(batch, error)
+                return True
+            first, second = map(self._write, halves)  # both, even if the first has to wait
+            return first and second
         except (duckdb.Error, OSError) as error:
             self._failed(batch, error)
             return False
@@ -214,6 +226,15 @@ class Writer:
             self._trouble = ""
         return True
 
+    def _give_up(self, batch: Batch, error: Exception) -> None:
+        """One record that no table takes must not hold up the others. It is kept as words."""
+        lost: object = batch.readings[0][0] if batch.readings else batch.others[0]
+        kind = f"unstorable {type(lost).__name__}"
+        self._refused[kind] += 1
+        if self._refused[kind] == 1:
+            log.error("A record cannot be stored (%s): %r. Others like it are only counted.", error, lost)
+        self._buffer.add(Quarantined("", "", "", round(time() * 1000), "unstorable", str(error)[:500], repr(lost)))
+
     def _failed(self, batch: Batch, error: Exception) -> None:
         self._registry.forget()
         self._buffer.give_back(batch)
@@ -222,7 +243,7 @@ class Writer:
         self._trouble = str(error)
         try:
             self._con.execute("ROLLBACK")
-        except duckdb.FatalException:
+        except (duckdb.FatalException, duckdb.ConnectionException):
             self._reopen()
         except duckdb.Error:
             pass  # the failed COMMIT had ended the transaction already
@@ -230,6 +251,7 @@ class Writer:
     def _reopen(self) -> None:
         """A commit that fails half-way invalidates the whole engine (a full disk does that)."""
         try:
+            self._con.close()
             self.store.reopen()
             self._con = self.store.cursor()
             self._registry = Registry(self._con)

@@ -184,6 +184,22 @@ def test_a_broken_venue_cannot_fill_the_quarantine() -> None:
         assert rows(store, "SELECT count(*), max(length(raw)) FROM quarantine") == [(601, 2000)]
 
 
+def test_a_record_that_no_table_takes_does_not_hold_up_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    with store_of() as store:
+        with caplog.at_level(logging.ERROR), writing(store, cadence_s=30.0) as writer:
+            for k in range(9):
+                writer.put(reading(T0 + k, float("nan") if k == 4 else 10.0 + k))
+            writer.put("no record")  # type: ignore[arg-type]
+            assert writer.flush()
+            assert writer.progress().refused == 2
+        assert rows(store, "SELECT raw FROM readings ORDER BY ts") == [(10.0 + k,) for k in range(9) if k != 4]
+        assert rows(store, "SELECT \"check\", raw FROM quarantine WHERE raw = '''no record'''") == [
+            ("unstorable", "'no record'")
+        ]
+        assert rows(store, "SELECT count(*) FROM quarantine") == [(2,)]
+    assert caplog.text.count("cannot be stored") == 2
+
+
 VICTIM = """
 import sys
 from store.engine import open_store

@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from simulator.faults import Fault, FaultError, parse_fault
+from simulator.faults import KINDS, Fault, FaultError, parse_fault
 
 VENUES = ("alpha", "beta")
 
@@ -29,3 +31,8 @@ def test_a_fault_is_read_from_words(text: str, fault: Fault) -> None:
 def test_a_misspelt_fault_is_answered_with_what_is_near(text: str, words: str) -> None:
     with pytest.raises(FaultError, match=words):
         parse_fault(text, VENUES)
+
+
+def test_every_fault_is_described() -> None:
+    described = (Path(__file__).parents[2] / "simulator" / "README.md").read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if f"| {kind} | " not in described] == []

@@ -59,17 +59,19 @@ def test_a_changed_convention_is_no_flow() -> None:
 
 
 def test_a_linear_close_is_priced_at_the_closing_mark_and_an_inverse_one_keeps_its_dollars() -> None:
-    # 100 contracts of 0.01 coin = 1 coin; 100 contracts of 100 USD = 10,000 USD. The mark moves after the last change.
-    moved = Flag.AFFIRMED.value
+    # 150 contracts of 0.01 coin = 1.5 coins; 150 contracts of 100 USD = 15,000 USD. The last statement was heard after
+    # the minute, with a mark of 125,000; the minute itself closed at 100,000.
+    ts, seen = T0 + 59_990, T0 + 60_030
     said = built(
-        reading(T0, 200.0, 100_000.0), reading(T0, 200.0, 110_000.0, seen=T0 + 5000, flags=moved),
-        reading(T0, 200.0, 100_000.0, of=INVERSE),
-        reading(T0, 200.0, 125_000.0, seen=T0 + 5000, flags=moved, of=INVERSE),
-        columns="instrument_id, base_close, usd_close, mark_close",
+        reading(T0, 200.0), reading(ts, 300.0, 125_000.0, seen=seen),
+        reading(T0, 200.0, of=INVERSE), reading(ts, 300.0, 125_000.0, seen=seen, of=INVERSE),
+        columns="instrument_id, bucket = '2026-11-19', base_close, usd_close, mark_close",
     )  # fmt: skip
-    assert {row[0]: row[1:] for row in said} == {  # type: ignore[index]
-        LINEAR.id: pytest.approx((1.0, 110_000.0, 110_000.0)),
-        INVERSE.id: pytest.approx((0.08, 10_000.0, 125_000.0)),
+    assert {row[:2]: row[2:] for row in said} == {  # type: ignore[index]
+        (LINEAR.id, True): pytest.approx((1.5, 150_000.0, 100_000.0)),
+        (LINEAR.id, False): pytest.approx((1.5, 187_500.0, 125_000.0)),
+        (INVERSE.id, True): pytest.approx((0.15, 15_000.0, 100_000.0)),
+        (INVERSE.id, False): pytest.approx((0.12, 15_000.0, 125_000.0)),
     }
 
 

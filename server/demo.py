@@ -50,6 +50,7 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
     note = beginning(settings, seed, say)
     market = market_of(scripts, seed, note.start_ms)
     say(f"The market is made up (seed {seed}); it plays {', '.join(scripts)}.")
+    refused: ServeError | None = None
     async with exchange(scripts, market) as floor, anyio.create_task_group() as tasks:
         for episode in market.episodes(utc_ms(), utc_ms() + 86_400_000):
             if episode.kind == "outage":
@@ -67,8 +68,13 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
             prepare=partial(remember, settings, note, market, scripts, partial(stand_in, floor), say),
             ready=ready,
         )
-        await serve(settings, say, world)
+        try:
+            await serve(settings, say, world)
+        except ServeError as error:  # carried past the groups, which would wrap it
+            refused = error
         tasks.cancel_scope.cancel()
+    if refused is not None:
+        raise refused
 
 
 def wanted(settings: Settings, venue: str) -> bool:

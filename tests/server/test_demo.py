@@ -6,6 +6,7 @@ import anyio
 import httpx2
 import pytest
 
+from server.app import ServeError
 from server.demo import demo
 from server.settings import load
 from simulator.faults import Fault
@@ -50,3 +51,17 @@ async def test_a_demo_answers_says_it_is_simulated_and_a_pulled_plug_shows(tmp_p
     assert set(reader.latest("SOL")["source"]) <= {"stream", "poll"}
     assert reader.counts()["bars_1d"] > 0
     store.close()
+
+
+async def test_a_demo_on_a_taken_port_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        settings = load("demo", {"http.port": port, "venues": min(load_all())}, {"CROSSOI_HOME": str(tmp_path)})
+        with pytest.raises(ServeError, match=rf"Port {port} on 127.0.0.1 is taken"):
+            await demo(settings, [], 1, lambda _: None)
+
+
+async def test_a_demo_of_venues_that_nobody_plays_says_which_are_played(tmp_path: Path) -> None:
+    settings = load("demo", {"venues": "none"}, {"CROSSOI_HOME": str(tmp_path)})
+    with pytest.raises(ServeError, match=f"It plays: .*{min(load_all())}"):
+        await demo(settings, [], 1, lambda _: None)

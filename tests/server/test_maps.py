@@ -1,6 +1,7 @@
 """The maps' life beside a store of a few bars; what a map says is tested where it is computed."""
 
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import pytest
@@ -56,6 +57,34 @@ def test_a_map_is_built_from_what_the_store_has_and_then_advances_by_minutes(sto
     assert state(maps).as_of == START + 10 * MINUTE
     assert state(maps).ledger.amount[0] == pytest.approx(1_009.0)
     assert state(maps).terms["northern"].max_leverage == 50.0
+
+
+class Asked:
+    """A reader that remembers which bars it was asked for."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.bars_of: list[tuple[int, int, int]] = []
+
+    def instruments(self, asset: str) -> pd.DataFrame:
+        return self.reader.instruments(asset)
+
+    def bars(self, asset: str, start: int, end: int, step_ms: int) -> pd.DataFrame:
+        self.bars_of.append((start, end, step_ms))
+        return self.reader.bars(asset, start, end, step_ms)
+
+
+def test_an_hour_is_caught_up_by_minutes_and_more_is_built_anew(store: Store, tmp_path: Path) -> None:
+    kept(store, 10)
+    asked = Asked(Reader(store))
+    maps = Maps(cast(Reader, asked), tmp_path / "maps", ["COIN"])
+    maps.advance(START + 5 * MINUTE)
+    asked.bars_of.clear()
+    maps.advance(START + 10 * MINUTE)
+    assert asked.bars_of == [(START + 5 * MINUTE, START + 10 * MINUTE, MINUTE)]
+    asked.bars_of.clear()
+    maps.advance(START + 71 * MINUTE)
+    assert [step for _, _, step in asked.bars_of] == [60 * MINUTE, 5 * MINUTE, MINUTE]
 
 
 def test_an_asset_that_nobody_lists_has_no_map(store: Store, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from collectors.http import Clock, Sink, utc_ms
 from store.records import Gap, Health
 
 LIVE = "live"
+STATES = (LIVE, "stale", "connecting", "limited", "blocked", "mute", "refused", "waiting", "down", "closed")
+"""From the best to the worst."""
 
 
 class Standing:
@@ -48,11 +50,11 @@ class Ledger:
         self.clock = clock
         self.now = now
         self.began = now()
-        self.left = {
-            gap.symbol: gap
-            for gap in sorted(gaps, key=lambda gap: gap.start)
-            if gap.venue == venue and gap.segment == segment and gap.end is None and not about
-        }
+        self.left: dict[str, list[Gap]] = {}
+        for gap in gaps:
+            mine = gap.reason.startswith(f"{about}: ") if about else gap.reason.partition(":")[0] in STATES
+            if mine and gap.end is None and (gap.venue, gap.segment) == (venue, segment):
+                self.left.setdefault(gap.symbol, []).append(gap)
         self.standings: dict[str, Standing] = {}
 
     def expect(self, symbols: Iterable[str], cadence: float | None) -> None:
@@ -61,7 +63,6 @@ class Ledger:
             known = self.standings.get(symbol)
             if known is None or known.state == "closed":
                 standing = self.standings[symbol] = Standing(symbol, cadence, self.now())
-                standing.gap = self.left.pop(symbol, None)
                 self.sink_health(standing)
 
     def seen_ms(self, standing: Standing) -> int | None:
@@ -70,11 +71,15 @@ class Ledger:
 
     def revive(self, standing: Standing) -> None:
         """Data flows again."""
-        gap = standing.gap
-        if gap is not None:
-            standing.gap = None
-            self.sink(Gap(gap.venue, gap.segment, gap.symbol, gap.start, self.now(), gap.reason))
+        self.end_gaps(standing)
         self.turn(standing, LIVE, "")
+
+    def end_gaps(self, standing: Standing) -> None:
+        """The gap that is open now, and what an earlier run left open."""
+        open_now = [] if standing.gap is None else [standing.gap]
+        standing.gap = None
+        for gap in (*self.left.pop(standing.symbol, ()), *open_now):
+            self.sink(Gap(gap.venue, gap.segment, gap.symbol, gap.start, self.now(), gap.reason))
 
     def lost(self, symbols: Iterable[str], state: str, words: str, proved: float | None = None) -> None:
         """We do not know any more: a gap opens at the last moment we knew, which `proved` (monotonic) can be too."""
@@ -82,7 +87,7 @@ class Ledger:
             standing = self.standings.get(symbol)
             if standing is None or standing.state == "closed":
                 continue
-            if standing.gap is None:
+            if standing.gap is None and symbol not in self.left:
                 seen = self.seen_ms(standing)
                 if proved is not None:
                     seen = max(seen or 0, self.now() - int(1000 * (self.clock() - proved)))
@@ -97,9 +102,7 @@ class Ledger:
         for symbol in symbols:
             standing = self.standings.get(symbol)
             if standing is not None and standing.state != "closed":
-                if standing.gap is not None:
-                    gap, standing.gap = standing.gap, None
-                    self.sink(Gap(gap.venue, gap.segment, gap.symbol, gap.start, self.now(), gap.reason))
+                self.end_gaps(standing)
                 self.turn(standing, "closed", "no longer listed")
 
     def stop(self) -> None:
@@ -134,5 +137,4 @@ class Ledger:
 
     def best(self) -> Standing | None:
         """The best-off symbol speaks for all: a segment is live while anything of it is."""
-        order = (LIVE, "stale", "connecting", "limited", "blocked", "mute", "refused", "waiting", "down", "closed")
-        return min(self.standings.values(), key=lambda standing: order.index(standing.state), default=None)
+        return min(self.standings.values(), key=lambda standing: STATES.index(standing.state), default=None)

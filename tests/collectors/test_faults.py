@@ -686,12 +686,17 @@ async def test_a_clean_stop_opens_a_gap_that_the_next_run_ends() -> None:
         await first.until(lambda: first.readings())
     (left,) = first.gaps()
     assert (left.end, left.reason) == (None, "closed: stopped")
-    async with collecting(Exchange(flowing), gaps=[left]) as second:
+    others = [
+        replace(left, reason="mark: closed: stopped"),
+        replace(left, venue="other"),
+        replace(left, end=left.start),
+    ]
+    async with collecting(Exchange(flowing), gaps=[left, *others]) as second:
         await second.until(lambda: second.gaps())
-    ended = second.gaps()[0]
-    assert (ended.start, ended.reason) == (left.start, left.reason)
-    assert ended.end is not None
-    assert abs(ended.end - second.readings()[0].seen) <= 5
+    ended = [gap for gap in second.gaps() if gap.end is not None]
+    assert [(gap.venue, gap.start, gap.reason) for gap in ended] == [("toy", left.start, left.reason)]
+    assert ended[0].end is not None
+    assert abs(ended[0].end - second.readings()[0].seen) <= 5
 
 
 async def test_f09_a_notice_opens_the_next_connection_before_the_old_one_ends() -> None:

@@ -90,7 +90,7 @@ def streamed(views: Views, feed: Socket, wanted: tuple[Instrument, ...], count: 
     sent = 0
     for tick in range(1_000_000):
         for frame in talk.due(tick * STEP_MS / 1000, START_MS + tick * STEP_MS):
-            yield START_MS + tick * STEP_MS, frame.encode()
+            yield START_MS + tick * STEP_MS, frame if isinstance(frame, bytes) else frame.encode()
             sent += 1
             if sent == count:
                 return

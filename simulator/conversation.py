@@ -1,5 +1,6 @@
 """One socket's talk, without any IO: what a venue says to what it hears, and what it pushes when."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,11 @@ Json = Any
 def spelled(frame: Json) -> str:
     """A frame as it goes over the wire: a text as it is, anything else as JSON."""
     return frame if isinstance(frame, str) else msgspec.json.encode(frame).decode()
+
+
+def packed(frame: str, how: str | None) -> str | bytes:
+    """A frame as the socket sends it: plain text, or packed into a binary frame."""
+    return frame if how is None else gzip.compress(frame.encode(), 1, mtime=0)
 
 
 def understood(frame: str | bytes) -> Json:
@@ -98,21 +104,24 @@ class Conversation:
     ask_due: float | None = None
     ask_open: bool = False
 
-    def open(self, now: float, now_ms: int) -> list[str]:
+    def open(self, now: float, now_ms: int) -> list[str | bytes]:
         socket = self.speech.socket
         self.last_heard = now
         if socket.asks is not None and socket.asks.after is None:
             self.ask_due = now + socket.asks.every_s / self.haste
         return [] if socket.greeting is None else [self.say(socket.greeting, now_ms, {})]
 
-    def say(self, template: Json, now_ms: int, more: dict[str, Json], contract: Contract | None = None) -> str:
+    def say(self, template: Json, now_ms: int, more: dict[str, Json], contract: Contract | None = None) -> str | bytes:
         return self.fill(self.speech.make(template), now_ms, more, contract)
 
-    def fill(self, make: Make, now_ms: int, more: dict[str, Json], contract: Contract | None = None) -> str:
+    def fill(self, make: Make, now_ms: int, more: dict[str, Json], contract: Contract | None = None) -> str | bytes:
         self.seq += 1
-        return spelled(make(self.speech.views.scope(self.speech.socket.segment, now_ms, self.seq, contract, more)))
+        return self.sent(make(self.speech.views.scope(self.speech.socket.segment, now_ms, self.seq, contract, more)))
 
-    def hear(self, frame: str | bytes, now: float, now_ms: int) -> list[str]:
+    def sent(self, frame: Json) -> str | bytes:
+        return packed(spelled(frame), self.speech.socket.packed)
+
+    def hear(self, frame: str | bytes, now: float, now_ms: int) -> list[str | bytes]:
         """What the venue answers to a message of ours."""
         message = understood(frame)
         socket, said = self.speech.socket, {"request": message}
@@ -133,7 +142,7 @@ class Conversation:
         self.unheard.append(spelled(message))
         return []
 
-    def reply(self, hear: Hear, said: dict[str, Json], now: float, now_ms: int) -> Iterator[str]:
+    def reply(self, hear: Hear, said: dict[str, Json], now: float, now_ms: int) -> Iterator[str | bytes]:
         topics = listed(hear, said)
         meant = [self.meant(hear, topic) for topic in topics]
         if hear.each:
@@ -191,7 +200,7 @@ class Conversation:
             return "no answer"
         return None
 
-    def ask(self, now: float, now_ms: int) -> list[str]:
+    def ask(self, now: float, now_ms: int) -> list[str | bytes]:
         """The venue's own ping, if it is time."""
         asks = self.speech.socket.asks
         if asks is None or self.ask_due is None or now < self.ask_due:
@@ -200,9 +209,9 @@ class Conversation:
         self.ask_open = True
         return [self.say(asks.theirs, now_ms, {})]
 
-    def due(self, now: float, now_ms: int, silent: bool = False) -> list[str]:
+    def due(self, now: float, now_ms: int, silent: bool = False) -> list[str | bytes]:
         """The data frames whose time has come. `silent`: their time passes, and they are not said."""
-        frames: list[str] = []
+        frames: list[str | bytes] = []
         for sub in list(self.subscriptions.values()):
             if sub.due <= now:
                 sub.due = now + sub.channel.every_s / self.haste
@@ -210,7 +219,7 @@ class Conversation:
                     frames += self.push(sub, now_ms)
         return frames
 
-    def push(self, sub: Subscription, now_ms: int) -> Iterator[str]:
+    def push(self, sub: Subscription, now_ms: int) -> Iterator[str | bytes]:
         if sub.channel.forced is not None or sub.channel.each_forced is not None:
             yield from self.deaths(sub, now_ms)
             return
@@ -223,7 +232,7 @@ class Conversation:
         sub.sent += 1
         yield self.say(turns[turn], now_ms, sub.said, contract)
 
-    def deaths(self, sub: Subscription, now_ms: int) -> Iterator[str]:
+    def deaths(self, sub: Subscription, now_ms: int) -> Iterator[str | bytes]:
         views, channel = self.speech.views, sub.channel
         found = [
             (contract, forced)
@@ -240,11 +249,11 @@ class Conversation:
         if channel.forced is not None:
             self.seq += 1
             scope = views.scope(segment, now_ms, self.seq, sub.meant.contract, sub.said, found)
-            yield spelled(self.speech.make(channel.forced)(scope))
+            yield self.sent(self.speech.make(channel.forced)(scope))
         if channel.each_forced is not None:
             for one in views.scope(segment, now_ms, self.seq, None, sub.said, found).groups["forced"]():
                 self.seq += 1
-                yield spelled(self.speech.make(channel.each_forced)(one.within({"seq": self.seq})))
+                yield self.sent(self.speech.make(channel.each_forced)(one.within({"seq": self.seq})))
 
 
 def listed(hear: Hear, said: dict[str, Json]) -> list[Json]:

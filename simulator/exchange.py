@@ -189,7 +189,7 @@ class Exchange:
         except ConnectionClosed:
             return
 
-    def frames(self, venue: str, talk: Conversation, now: float, fault: str | None) -> list[str]:
+    def frames(self, venue: str, talk: Conversation, now: float, fault: str | None) -> list[str | bytes]:
         due = talk.next_due()
         frames = talk.due(now, self.clock(), silent=fault in ("mute", "babble"))
         if fault != "babble" or due is None or due > now:

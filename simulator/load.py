@@ -63,29 +63,29 @@ class Load:
     lines: int = 0  # connections that are being fed
 
 
-def canned(talk: Conversation, now_ms: int, rounds: int) -> list[str]:
+def canned(talk: Conversation, now_ms: int, rounds: int) -> list[str | bytes]:
     """The data frames of all that a connection has subscribed, round after round, stamped `STAMP_MS`."""
     speech = talk.speech
     moving = Moving(speech.views.quotes, now_ms)
     copy = Conversation(Speech(speech.socket, Views(speech.views.script, moving)))
     copy.subscriptions = {place: replace(sub, sent=0, due=0.0) for place, sub in talk.subscriptions.items()}
     longest = max((sub.channel.every_s for sub in copy.subscriptions.values()), default=0.0)
-    frames: list[str] = []
+    frames: list[str | bytes] = []
     for n in range(rounds):
         moving.round = n
         frames += copy.due(n * longest, STAMP_MS)
     return frames
 
 
-def wire(frame: str) -> bytes:
-    """A text as a whole WebSocket frame from a server: unmasked, unfragmented (RFC 6455, 5.2)."""
-    body = frame.encode()
+def wire(frame: str | bytes) -> bytes:
+    """A text or binary frame as a server sends it: unmasked, unfragmented (RFC 6455, 5.2)."""
+    kind, body = (0x81, frame.encode()) if isinstance(frame, str) else (0x82, frame)
     size = len(body)
     if size < 126:
-        return bytes((0x81, size)) + body
+        return bytes((kind, size)) + body
     if size < 2**16:
-        return bytes((0x81, 126)) + size.to_bytes(2, "big") + body
-    return bytes((0x81, 127)) + size.to_bytes(8, "big") + body
+        return bytes((kind, 126)) + size.to_bytes(2, "big") + body
+    return bytes((kind, 127)) + size.to_bytes(8, "big") + body
 
 
 async def flood(load: Load, line: Line) -> None:

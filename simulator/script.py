@@ -109,6 +109,7 @@ class Socket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     greeting: Json = None
     heartbeat: Pulse | None = None
     asks: Asks | None = None
+    packed: Literal["gzip"] | None = None
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -340,7 +340,7 @@ def conversed(it: Play, segment: Segment) -> Iterator[OpenInterest | Liquidation
                 yield from applied(board, [named(s, instrument) for s in heard], now_ms + n, Source.POLL)
 
 
-def opened(it: Play, feed: Socket, instruments: Sequence[Instrument], now_ms: int) -> tuple[Conversation, list[str]]:
+def opened(it: Play, feed: Socket, instruments: Sequence[Instrument], now_ms: int) -> tuple[Conversation, list[str | bytes]]:
     """A conversation in which all is subscribed, and what was said so far. Everything we say must be understood."""
     talk = Conversation(Speech(script_socket(it.script, feed), it.views))
     early = talk.open(0.0, now_ms)

@@ -1,5 +1,6 @@
 """Frames go in and out without a socket."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import pytest
 
 from simulator.conversation import Conversation, Speech
 from simulator.fixed import Fixed
+from simulator.script import load
 from simulator.values import Views
-from tests.simulator.acme import NOW_MS, loaded
+from tests.simulator.acme import NOW_MS, acme, loaded, written
 
 
 @pytest.fixture
@@ -29,6 +31,20 @@ def pushed(talk: Conversation, now: float, now_ms: int = NOW_MS) -> list[Any]:
 
 def test_the_venue_speaks_first_where_it_greets(talk: Conversation) -> None:
     assert talk.open(0.0, NOW_MS) == ["hello"]
+
+
+def test_a_socket_that_packs_sends_every_frame_as_gzip(tmp_path: Path) -> None:
+    spelled = acme()
+    spelled["sockets"][0]["packed"] = "gzip"
+    script = load(written(tmp_path, spelled))
+    talk = Conversation(Speech(script.sockets[0], Views(script, Fixed({"acme": script}))))
+    frames = [*talk.open(0.0, NOW_MS), *talk.hear('{"op":"sub","args":["book.btc-p"],"id":7}', 0.0, NOW_MS)]
+    frames += talk.due(0.0, NOW_MS)
+    assert [gzip.decompress(frame) for frame in frames] == [
+        b"hello",
+        b'{"ok":["book.btc-p"],"id":7}',
+        b'{"full":"BTC-P","oi":100.0}',
+    ]
 
 
 def test_our_heartbeat_is_answered_and_counted(talk: Conversation) -> None:

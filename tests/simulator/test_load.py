@@ -29,6 +29,7 @@ def test_canned_frames_move_from_round_to_round(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [1, 125, 126, 65_535, 65_536])
 def test_a_packed_frame_is_what_the_library_would_send(size: int) -> None:
     assert wire("x" * size) == Frame(Opcode.TEXT, b"x" * size).serialize(mask=False)
+    assert wire(b"x" * size) == Frame(Opcode.BINARY, b"x" * size).serialize(mask=False)
 
 
 @pytest.mark.anyio

@@ -1,10 +1,12 @@
 """What we know of each symbol of one feed, since when, and where we could not know: health and gap rows."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 
 from collectors.http import Clock, Sink, utc_ms
-from store.records import Gap, Health
+from store.records import Event, Gap, Health
 
 LIVE = "live"
 STATES = (LIVE, "stale", "connecting", "limited", "blocked", "mute", "refused", "waiting", "down", "closed")
@@ -47,6 +49,7 @@ class Ledger:
         self.segment = segment
         self.sink = sink
         self.about = about
+        self.blinds = not about or "oi" in about.split(", ") or "mark" in about.split(", ")
         self.clock = clock
         self.now = now
         self.began = now()
@@ -79,7 +82,14 @@ class Ledger:
         open_now = [] if standing.gap is None else [standing.gap]
         standing.gap = None
         for gap in (*self.left.pop(standing.symbol, ()), *open_now):
-            self.sink(Gap(gap.venue, gap.segment, gap.symbol, gap.start, self.now(), gap.reason))
+            self.tell(Gap(gap.venue, gap.segment, gap.symbol, gap.start, self.now(), gap.reason))
+
+    def tell(self, gap: Gap) -> None:
+        """A gap in what makes a reading is a `Gap`; one in forced closes or funding alone must not look like it."""
+        if self.blinds:
+            self.sink(gap)
+        else:
+            self.sink(Event(self.now(), "feed_gap", "", self.venue, json.dumps(asdict(gap))))
 
     def lost(self, symbols: Iterable[str], state: str, words: str, proved: float | None = None) -> None:
         """We do not know any more: a gap opens at the last moment we knew, which `proved` (monotonic) can be too."""
@@ -94,7 +104,7 @@ class Ledger:
                 reason = f"{self.about}: {state}: {words}" if self.about else f"{state}: {words}"
                 start = self.began if seen is None else seen
                 standing.gap = Gap(self.venue, self.segment, symbol, start, None, reason)
-                self.sink(standing.gap)
+                self.tell(standing.gap)
             self.turn(standing, state, words)
 
     def close(self, symbols: Iterable[str]) -> None:

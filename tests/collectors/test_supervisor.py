@@ -9,7 +9,7 @@ import pytest
 
 from collectors.supervisor import Collecting
 from collectors.venue import Ask, Liquidated, Remembering, Said, Segment, Update
-from store.records import FeedClass, Flag, Health, Instrument, Kind, Liquidation, Side, Source, Unit
+from store.records import Event, FeedClass, Flag, Health, Instrument, Kind, Liquidation, Side, Source, Unit
 from tests.collectors.toy import OI, POLL, QUICK, SOCKET, Exchange, Frame, Peer, collecting, venue
 
 pytestmark = pytest.mark.anyio
@@ -155,11 +155,12 @@ async def test_forced_closes_are_records_and_a_feed_of_them_may_be_silent() -> N
     async with collecting(Exchange(talk), venue(socket)) as records:
         (death,) = await records.until(lambda: records.of(Liquidation))
         assert (death.ts, death.usd, death.side) == (5, 200.0, Side.LONG)
-        await records.until(lambda: len(records.gaps()) == 2)
-    opened, ended = records.gaps()[:2]
-    assert opened.reason.startswith("liquidations: down: ")
-    assert ended.start == opened.start
-    assert ended.end is not None
+        await records.until(lambda: len(records.of(Event)) == 2)
+        assert records.gaps() == []  # open interest was not in this feed, and is not missed
+    opened, ended = (json.loads(event.detail) for event in records.of(Event)[:2])
+    assert opened["reason"].startswith("liquidations: down: ")
+    assert (opened["symbol"], opened["end"]) == ("BTC", None)
+    assert ended["start"] == opened["start"] <= ended["end"]
 
 
 async def test_a_new_listing_is_collected_and_a_delisted_one_is_closed() -> None:

@@ -1,5 +1,6 @@
 """/api/v1 and /health: the same answers as the tools', over plain HTTP."""
 
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.protocol import OIServer
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
 Arguments = Callable[[Request], dict[str, Any]]
@@ -60,7 +63,9 @@ def answering(server: OIServer, tool: str, arguments: Arguments) -> Handler:
         try:
             result = await server.call_tool(tool, arguments(request))
         except UnexpectedToolError:
-            raise
+            log.exception("%s", request.url.path)
+            words = f"{tool} failed; the daemon's log has the details."
+            return JSONResponse({"error": words}, status_code=500)
         except ToolError as wrong:
             return JSONResponse({"error": str(wrong)}, status_code=400)
         assert isinstance(result, CallToolResult)  # our tools never ask the client for input

@@ -77,14 +77,31 @@ class Answer(BaseModel):
 
 def shown(cell: Cell) -> str:
     """A cell in the text half; an unknown is a dash, never an empty place or a zero."""
-    return "-" if cell is None else f"{cell:.5g}" if isinstance(cell, float) and abs(cell) < 1e5 else str(cell)
+    match cell:
+        case None:
+            return "-"
+        case bool():
+            return "true" if cell else "false"
+        case float():
+            return repr(cell).removesuffix(".0")
+        case _:
+            return str(cell)
 
 
-def rounded(value: float | None, digits: int = 5) -> float | None:
-    """Five significant digits; None stays None, and what is no number becomes None, since JSON has no word for it."""
+def rounded(value: float | None, digits: int = 5) -> int | float | None:
+    """Five significant digits; None stays None, and what is no number becomes None, since JSON has no word for it.
+
+    A whole number comes without its point: 24983000000 is shorter than 24983000000.0, and tokens are paid for.
+    """
     if value is None or not isfinite(value):
         return None
-    return float(f"{value:.{digits}g}")
+    short = float(f"{value:.{digits}g}")
+    return int(short) if short.is_integer() else short
+
+
+def usd(value: float | None) -> int | float | None:
+    """Money in five digits. Less than a cent is nothing: it is what a sum of billions leaves over in floating point."""
+    return rounded(value if value is None or not isfinite(value) else round(value, 2))
 
 
 def utc(ms: int) -> str:
@@ -92,6 +109,12 @@ def utc(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def age_s(now: int, then: int | None) -> float | None:
+def age_s(now: int, then: int | None) -> int | float | None:
     """Seconds from `then` to `now`, both ms UTC, to a tenth."""
-    return None if then is None else round(max(0, now - then) / 1000, 1)
+    return None if then is None else tenths(max(0, now - then) / 1000)
+
+
+def tenths(seconds: float) -> int | float:
+    """Seconds to a tenth: no age is known better."""
+    short = round(seconds, 1)
+    return int(short) if short.is_integer() else short

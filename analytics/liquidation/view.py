@@ -178,7 +178,7 @@ def _doubts(
     capped: bool,
     now: int,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Reason codes and sentences that apply now."""
+    """Reason codes that apply now, and the sentences: `code: words` where a code goes with it."""
     silent = sorted({book.venue for book in books if book.silent})
     doubts = [
         (True, "unvalidated_map", ""),
@@ -202,7 +202,8 @@ def _doubts(
         (bool(state.rejected), "", f"{state.rejected} bars were unusable or late and left out."),
     ]
     reasons = tuple(code for applies, code, _ in doubts if applies and code)
-    return reasons, tuple(words for applies, _, words in doubts if applies and words)
+    said = [(code, words) for applies, code, words in doubts if applies and words]
+    return reasons, tuple(f"{code}: {words}" if code else words for code, words in said)
 
 
 def _nothing(state: MapState) -> LiquidationMap:

@@ -11,7 +11,8 @@ Tools are `def`, not `async def`: each call then runs in a worker thread and a s
 collectors. To add one: write it in a module named by its subject, and add it to TOOLS.
 """
 
-from server.tools.charts import get_chart_value, list_charts
+from server.tools.chart_value import get_chart_value
+from server.tools.charts import list_charts
 from server.tools.concentration import get_concentration
 from server.tools.divergence import get_oi_divergence
 from server.tools.house import House, ToolFunction

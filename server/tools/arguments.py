@@ -10,14 +10,9 @@ from pydantic import Field
 from server.tools.house import House
 
 Asset = Annotated[str, Field(description="Coin, e.g. BTC; symbols such as BTCUSDT or btc-perp are understood")]
-Window = Annotated[Literal["1h", "4h", "24h"], Field(description="How far back to look")]
 Detail = Annotated[Literal["concise", "detailed"], Field(description="detailed: every row and every figure")]
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-WINDOW_S = {"1h": 3_600, "4h": 14_400, "24h": 86_400}
-HISTORY = {"1h": (30 * DAY_MS, HOUR_MS), "4h": (90 * DAY_MS, 4 * HOUR_MS), "24h": (365 * DAY_MS, DAY_MS)}
-"""Per window: how much own history thresholds rest on, and its step (decisions.md, 12), both ms."""
-
+LISTED = 25  # names in an error: enough to choose from, not enough to drown in
 CONTRACT = re.compile(r"[-_/:]?(PERP(ETUAL)?|SWAP|USDT|USDC|USD)+M?$")
 
 
@@ -48,5 +43,5 @@ def venue_of(house: House, asked: str) -> str:
 def suggestion(word: str, known: list[str]) -> str:
     """What may have been meant, and what there is."""
     near = get_close_matches(word, known, 3, 0.5)
-    listed = ", ".join(known[:25]) + (", ..." if len(known) > 25 else "")
+    listed = ", ".join(known[:LISTED]) + (", ..." if len(known) > LISTED else "")
     return (f"Did you mean {' or '.join(near)}? " if near else "") + f"There is: {listed or 'nothing yet'}."

@@ -4,12 +4,14 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from analytics import divergence
 from analytics.conviction import Conviction
+from analytics.divergence import Divergence
 from analytics.quadrant import Quadrant
 from analytics.rotation import Rotation
-from server.answers import Answer, Cell, Table, rounded, utc
-from server.tools.arguments import HISTORY, HOUR_MS, WINDOW_S, Asset, Detail, Window, asset_of
+from server.answers import Answer, Cell, Table, rounded, usd, utc
+from server.tools.arguments import Asset, Detail, asset_of
 from server.tools.house import House
 from server.tools.provenance import coverage, money, pct, thresholds, warnings
+from server.tools.spans import HISTORY, PAST, WINDOW_S, Window, history, recent
 
 WORDS = {
     "insufficient_data": "cannot be judged",
@@ -25,78 +27,92 @@ WORDS = {
 }
 
 
+LEADERLESS = "unresolved_by_sampling: no venue is named as the leader; who moves first is not measured yet."
+
+
 def get_oi_divergence(house: House, asset: Asset = "BTC", window: Window = "1h", detail: Detail = "concise") -> Answer:
     """Is open interest new, leaving, or only moving between venues; and do speculative and institutional venues
     agree?
 
-    Use it after a change was seen, to learn what kind it is. label: concentrated_inflow,
-    conviction_speculative, conviction_institutional, venue_rotation, rotation_like, broad_build, broad_unwind,
-    relative_tilt, quiet or insufficient_data. Figures: net and rotated USD, R (0 to 1; high R alone is no
-    evidence, see rotation_p and persistence_p), growth of both classes, the price quadrant, p-values adjusted
-    for the family. Rows, a venue each: flow_usd (price and outages taken out), growth_pct of contracts,
-    own_scales (robust z), share. Measures, no forecast.
+    Use it after a change was seen, to learn what kind it is; use get_concentration for how much sits where. label:
+    concentrated_inflow, conviction_speculative, conviction_institutional, venue_rotation, rotation_like, broad_build,
+    broad_unwind, relative_tilt, quiet or insufficient_data; flags: all that hold. Figures: net_usd (positions opened
+    minus closed), rotated_usd, R (0 to 1: how well inflow and outflow cancel; no evidence alone), growth of both
+    classes' contracts, the price quadrant, gap_change_usd (happened while a venue was silent, in no flow). Rows, a
+    venue each: flow_usd (price and outages taken out), growth_pct of contracts, own_scales (robust z), share. Tables:
+    tests (p, and p adjusted for their family), thresholds (and where they come from). As of now. Measures, no forecast.
     """
     named = asset_of(house, asset)
     now, window_s = house.now(), WINDOW_S[window]
-    length, step = HISTORY[window]
     found = divergence.assess(
         latest=house.reader.latest(named),
-        recent=house.reader.bars(
-            named, now - window_s * 1000 - HOUR_MS, now, 60_000 if window_s <= WINDOW_S["1h"] else 300_000
-        ),
-        history=house.reader.bars(named, now - length, now, step),
+        recent=recent(house, named, now, window_s),
+        history=history(house, named, now, window),
         now=now,
         window_s=window_s,
-        gaps=house.reader.gaps(now - length, now, asset=named),
+        gaps=house.reader.gaps(now - HISTORY[window][0], now, asset=named),
         settings=house.thresholds,
     )
     if not found.venues and found.level_usd is None and not found.coverage.universe:
         raise ToolError(f"no_data: no venue has stated an open interest of {named} yet. Ask get_status for why.")
-    tables: dict[str, Table] = {}
+    turned = found.rotation
+    return Answer(
+        summary=f"{named}, last {window}: {WORDS.get(found.label, found.label)} ({found.label})"
+        + (f"; net {money(found.net_usd)}" if found.net_usd is not None else "")
+        + (f", {money(turned.rotated_usd)} changed venues" if turned else ""),
+        as_of=utc(now),
+        simulated=house.simulated,
+        asset=named,
+        figures={
+            "label": found.label,
+            "flags": ", ".join(found.flags) or "none",
+            "window": window,
+            "from": None if found.t0 is None else utc(found.t0),
+            "level_usd": usd(found.level_usd),
+            "net_usd": usd(found.net_usd),
+            "gap_change_usd": usd(found.gap_usd),
+            "sources": None if turned is None else ", ".join(found.sources) or "none",
+            "destinations": None if turned is None else ", ".join(found.destinations) or "none",
+            **rotation(turned),
+            **conviction(found.conviction),
+            **quadrant(found.quadrant),
+            "panel_share": rounded(found.panel_share),
+            "windows_of_history": found.windows,
+            "history": PAST[window],
+            "leader": None,
+            "basis": found.basis,
+            "method": f"{found.method.name} v{found.method.version}",
+        },
+        columns=["venue", "class", "flow_usd", "growth_pct", "own_scales", "share"],
+        rows=[[v.venue, v.klass, usd(v.flow_usd), pct(v.growth), rounded(v.x), rounded(v.share)] for v in found.venues],
+        tables=tables(found, detail),
+        coverage=coverage(found.coverage),
+        warnings=[*warnings(found.coverage, found.reasons), LEADERLESS],
+        next="get_concentration for where new positions went; get_chart_value for the level over time",
+    )
+
+
+def tables(found: Divergence, detail: Detail) -> dict[str, Table]:
+    told: dict[str, Table] = {}
+    if found.tests:
+        told["tests"] = Table(
+            columns=["test", "p", "p_adjusted", "significant", "family_size"],
+            rows=[
+                [t.name, rounded(t.result.p), rounded(t.result.adjusted), t.result.rejected, t.result.family]
+                for t in found.tests
+            ],
+        )
+    if found.thresholds:
+        told["thresholds"] = thresholds(found.thresholds)
     if detail == "detailed":
-        tables["class_evidence"] = Table(
+        told["class_evidence"] = Table(
             columns=["venue", "class", "abs_funding_per_8h", "rank", "parts", "disagrees"],
             rows=[
                 [e.venue, e.klass, rounded(e.abs_funding_8h), rounded(e.rank), ", ".join(e.parts), e.disagrees]
                 for e in found.evidence
             ],
         )
-    return Answer(
-        summary=f"{named}, last {window}: {WORDS.get(found.label, found.label)} ({found.label}); net "
-        f"{money(found.net_usd)}" + (f", {money(found.rotation.rotated_usd)} changed venues" if found.rotation else ""),
-        as_of=utc(now),
-        simulated=house.simulated,
-        asset=named,
-        figures={
-            "label": found.label,
-            "flags": ", ".join(found.flags) or None,
-            "window": window,
-            "level_usd": rounded(found.level_usd),
-            "net_usd": rounded(found.net_usd),
-            "gap_change_usd": rounded(found.gap_usd),
-            "sources": ", ".join(found.sources) or None,
-            "destinations": ", ".join(found.destinations) or None,
-            **rotation(found.rotation),
-            **conviction(found.conviction),
-            **quadrant(found.quadrant),
-            **{f"{t.name}_p_adjusted": rounded(t.result.adjusted) for t in found.tests},
-            "family_size": len(found.tests),
-            "panel_share": rounded(found.panel_share),
-            "windows_of_history": found.windows,
-            **thresholds(found.thresholds),
-            "leader": "unresolved_by_sampling",
-            "basis": found.basis,
-            "method": f"{found.method.name} v{found.method.version}",
-        },
-        columns=["venue", "class", "flow_usd", "growth_pct", "own_scales", "share"],
-        rows=[
-            [v.venue, v.klass, rounded(v.flow_usd), pct(v.growth), rounded(v.x), rounded(v.share)] for v in found.venues
-        ],
-        tables=tables,
-        coverage=coverage(found.coverage),
-        warnings=warnings(found.coverage, found.reasons),
-        next="get_concentration for where new positions went; get_chart_value for the level over time",
-    )
+    return told
 
 
 def rotation(found: Rotation | None) -> dict[str, Cell]:
@@ -104,14 +120,11 @@ def rotation(found: Rotation | None) -> dict[str, Cell]:
         return {}
     return {
         "R": rounded(found.R),
-        "rotated_usd": rounded(found.rotated_usd),
-        "inflow_usd": rounded(found.inflow_usd),
-        "outflow_usd": rounded(found.outflow_usd),
-        "rotation_p": rounded(found.p),
-        "rotation_p_exact": found.exact,
+        "rotated_usd": usd(found.rotated_usd),
+        "inflow_usd": usd(found.inflow_usd),
+        "outflow_usd": usd(found.outflow_usd),
         "venues_moved": found.moved,
         "persistence_vr": rounded(found.vr),
-        "persistence_p": rounded(found.vr_p),
     }
 
 
@@ -123,9 +136,8 @@ def conviction(found: Conviction | None) -> dict[str, Cell]:
         "growth_institutional_pct": pct(found.g_institutional),
         "growth_difference_pct": pct(found.diff),
         "conviction_own_scales": rounded(found.cd),
-        "conviction_p": rounded(found.p),
-        "speculative_live": ", ".join(found.speculative) or None,
-        "institutional_live": ", ".join(found.institutional) or None,
+        "speculative_live": ", ".join(found.speculative) or "none",
+        "institutional_live": ", ".join(found.institutional) or "none",
     }
 
 

@@ -6,10 +6,13 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from analytics import breakdown
-from server.answers import Answer, Cell, rounded, utc
-from server.tools.arguments import DAY_MS, Asset, asset_of, venue_of
+from server.answers import Answer, Cell, rounded, tenths, usd, utc
+from server.tools.arguments import Asset, asset_of, venue_of
 from server.tools.house import House
 from server.tools.provenance import coverage, money, pct, warnings
+from server.tools.spans import WINDOW_S, recent
+
+MOST = 200  # rows
 
 
 def get_open_interest(
@@ -17,14 +20,16 @@ def get_open_interest(
     asset: Asset = "BTC",
     venue: Annotated[str | None, Field(description="One venue's id; all if left out")] = None,
     by: Annotated[Literal["venue", "instrument"], Field(description="What a row is")] = "venue",
-    limit: Annotated[int, Field(ge=1, le=200, description="Most rows")] = 30,
+    limit: Annotated[int, Field(ge=1, le=MOST, description="Most rows")] = 30,
 ) -> Answer:
     """Open interest now, by venue or by instrument, largest first: one-sided, in USD and coins, with its age.
 
-    Use it for who holds how much at this moment; use get_chart_value for history. By venue: class, oi_usd,
-    oi_coins, share (of 1), growth_24h_pct (of contracts, free of price), funding_per_8h, age_s, cadence_s,
-    state (fresh, stale, carried, excluded), sides_disputed. By instrument also what was published: raw, its
-    unit, the sides it counts and how we know.
+    Use it for who holds how much at this moment; use get_chart_value for history. Rows by venue: class, oi_usd,
+    oi_coins, share (of all venues' total, fraction of 1), growth_24h_pct (of contracts, free of price; unknown where
+    the venue was not heard at both ends), funding_per_8h, age_s, cadence_s, state (fresh, stale, carried: silent, at
+    its last quantity, excluded: silent too long), sides_disputed (its side count is not established), basis. By
+    instrument also what was published: raw, its unit, the sides it counts and how we know. Figures: total_usd and
+    total_coins over all venues, price_usd. As of now.
     """
     named = asset_of(house, asset)
     only = None if venue is None else venue_of(house, venue)
@@ -32,7 +37,7 @@ def get_open_interest(
     held = breakdown.venues(
         house.reader.latest(named),
         now,
-        bars=house.reader.bars(named, now - 2 * DAY_MS, now, 300_000),
+        bars=recent(house, named, now, WINDOW_S["24h"]),
         settings=house.thresholds,
     )
     if held.total_usd is None:
@@ -49,9 +54,8 @@ def get_open_interest(
         ]  # fmt: skip
         rows: list[list[Cell]] = [
             [
-                v.venue, v.klass, rounded(v.usd), rounded(v.base), rounded(v.share), pct(v.growth),
-                rounded(v.funding_8h),
-                round(v.age_s, 1), round(v.cadence_s, 1), v.state, v.disputed, v.basis,
+                v.venue, v.klass, usd(v.usd), rounded(v.base), rounded(v.share), pct(v.growth), rounded(v.funding_8h),
+                tenths(v.age_s), tenths(v.cadence_s), v.state, v.disputed, v.basis,
             ]
             for v in venues
         ]  # fmt: skip
@@ -62,15 +66,16 @@ def get_open_interest(
         ]  # fmt: skip
         rows = [
             [
-                i.venue, i.symbol, i.payoff, rounded(i.raw, 10), i.unit, i.sides, i.side_status, rounded(i.usd),
-                rounded(i.base), rounded(i.share), rounded(i.mark), rounded(i.funding), i.funding_interval_h,
-                round(i.age_s, 1), i.state,
+                i.venue, i.symbol, i.payoff, rounded(i.raw, 10), i.unit, i.sides, i.side_status, usd(i.usd),
+                rounded(i.base), rounded(i.share), rounded(i.mark, 7), rounded(i.funding),
+                rounded(i.funding_interval_h), tenths(i.age_s), i.state,
             ]
             for i in held.instruments
             if only in (None, i.venue)
         ]  # fmt: skip
     top = venues[0]
     shown = sum(v.usd for v in venues)
+    rest = "" if len(rows) <= limit else f"limit={min(len(rows), MOST)} for all {len(rows)} rows; "
     return Answer(
         summary=f"{named} open interest {money(shown)}"
         + (f" on {only}" if only else f" on {len(venues)} venues; most on {top.venue} ({top.share:.0%})"),
@@ -78,9 +83,9 @@ def get_open_interest(
         simulated=house.simulated,
         asset=named,
         figures={
-            "total_usd": rounded(held.total_usd),
+            "total_usd": usd(held.total_usd),
             "total_coins": rounded(held.total_base),
-            "price_usd": rounded(held.price),
+            "price_usd": rounded(held.price, 7),
             "convention": "one-sided: a long and its short count once",
         },
         columns=columns,
@@ -88,5 +93,6 @@ def get_open_interest(
         coverage=coverage(held.coverage),
         warnings=warnings(held.coverage, held.reasons),
         truncated=len(rows) > limit,
-        next="get_concentration for how dangerous the spread is" if by == "venue" else "get_status for the connections",
+        next=rest
+        + ("get_concentration for how fragile the spread is" if by == "venue" else "get_status for connections"),
     )

@@ -6,7 +6,7 @@ from analytics.coverage import Coverage as Heard
 from analytics.coverage import Heard as Venue
 from analytics.provenance import Reason, Threshold
 from server import answers
-from server.answers import Cell, rounded
+from server.answers import Cell, Table, rounded, tenths
 
 
 def coverage(heard: Heard) -> answers.Coverage:
@@ -18,8 +18,8 @@ def coverage(heard: Heard) -> answers.Coverage:
         venues_stale=[v.venue for v in heard.stale],
         venues_carried=[v.venue for v in heard.carried],
         venues_missing=[v.venue for v in heard.excluded],
-        age_s={v.venue: round(v.age_s, 1) for v in everyone(heard)},
-        cadence_s={v.venue: round(v.cadence_s, 1) for v in everyone(heard)},
+        age_s={v.venue: tenths(v.age_s) for v in everyone(heard)},
+        cadence_s={v.venue: tenths(v.cadence_s) for v in everyone(heard)},
     )
 
 
@@ -39,26 +39,22 @@ def warnings(heard: Heard, reasons: Iterable[Reason] = ()) -> list[str]:
     return [*silent, *said]
 
 
-def thresholds(found: Iterable[Threshold]) -> dict[str, Cell]:
-    """Each threshold as `threshold_<name>_<unit>` and where it comes from."""
-    figures: dict[str, Cell] = {}
-    for t in found:
-        unit = t.unit.lower().replace(" ", "_")
-        figures[f"threshold_{t.name}_{unit}"] = rounded(t.value)
-        figures[f"threshold_{t.name}_origin"] = f"{t.origin}, n={t.n}"
-    return figures
+def thresholds(found: Iterable[Threshold]) -> Table:
+    """What things were held against, where that comes from, and how many points of own history are behind it."""
+    rows: list[list[Cell]] = [[t.name, rounded(t.value), t.unit, t.origin, t.n] for t in found]
+    return Table(columns=["threshold", "value", "unit", "origin", "n"], rows=rows)
 
 
-def pct(fraction: float | None) -> float | None:
+def pct(fraction: float | None) -> int | float | None:
     """A change as percent."""
     return None if fraction is None else rounded(fraction * 100)
 
 
 def money(usd: float | None) -> str:
-    """12.3 bn USD, for summaries."""
+    """12.34 bn USD, for summaries."""
     if usd is None:
         return "an unknown amount of USD"
     for size, word in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
         if abs(usd) >= size:
-            return f"{usd / size:.3g} {word} USD" if abs(usd) < 1000 * size else f"{usd / size:,.0f} {word} USD"
-    return f"{usd:.0f} USD"
+            return f"{usd / size:.4g} {word} USD" if abs(usd) < 1000 * size else f"{usd / size:,.0f} {word} USD"
+    return f"{round(usd)} USD"

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from server.answers import Answer, age_s, rounded, shown, utc
+from server.answers import Answer, age_s, rounded, shown, usd, utc
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,22 @@ def test_numbers_keep_five_digits_and_unknown_stays_unknown(value: float | None,
 
 
 def test_zero_is_shown_as_zero_and_unknown_as_a_dash() -> None:
-    assert (shown(0.0), shown(0), shown(None), shown(12.5), shown(3e10)) == ("0", "0", "-", "12.5", "30000000000.0")
+    assert (shown(0.0), shown(0), shown(None), shown(12.5), shown(3e10)) == ("0", "0", "-", "12.5", "30000000000")
+    assert (shown(True), shown(2906527.588), shown(6.9e-05)) == ("true", "2906527.588", "6.9e-05")
+
+
+def test_a_whole_number_comes_without_its_point() -> None:
+    assert [repr(rounded(x)) for x in (24_983_041_000.0, 91_077.4, -0.0, 0.25)] == ["24983000000", "91077", "0", "0.25"]
+
+
+def test_less_than_a_cent_is_nothing() -> None:
+    assert (usd(-1.6e-06), usd(0.016), usd(-271_944_321.7), usd(None), usd(math.nan)) == (
+        0,
+        0.02,
+        -271_940_000,
+        None,
+        None,
+    )
 
 
 def test_times_are_utc_with_an_age() -> None:

@@ -1,0 +1,138 @@
+"""One chart: its series, and what changed."""
+
+from typing import Annotated, Literal
+
+import pandas as pd
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import Field
+
+from analytics import catalogue, levels
+from server.answers import Answer, rounded, utc
+from server.tools import series as told
+from server.tools.arguments import Asset, Detail, asset_of
+from server.tools.charts import known, venues
+from server.tools.house import House
+from server.tools.provenance import coverage, warnings
+from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, WINDOW_S, carried_ms, floor, recent
+
+Timeframe = Literal["24h", "7d", "30d", "90d", "1y", "all"]
+SPANS: dict[str, tuple[int, int]] = {
+    "24h": (DAY_MS, 5 * MINUTE_MS),
+    "7d": (7 * DAY_MS, HOUR_MS),
+    "30d": (30 * DAY_MS, 4 * HOUR_MS),
+    "90d": (90 * DAY_MS, DAY_MS),
+    "1y": (365 * DAY_MS, DAY_MS),
+}
+"""Length and step of each timeframe in ms (decisions.md, 25)."""
+POINTS = 1000  # "all" beyond so many days goes by the week
+ROWS = 200
+ELSEWHERE = {
+    "high_share": "It is made of daily closes: ask timeframe 90d, 1y or all.",
+    "funding_8h": "Daily closes hold no funding: ask timeframe 24h, 7d or 30d.",
+}
+"""Where a series is to be found that this timeframe does not have."""
+
+
+def get_chart_value(
+    house: House,
+    metric_id: Annotated[str, Field(description="From list_charts; of one exchange: derivatives-oi-<venue>")] = (
+        catalogue.ALL_EXCHANGES
+    ),
+    timeframe: Annotated[Timeframe, Field(description="Steps: 24h 5 min, 7d 1 h, 30d 4 h, others a day")] = "30d",
+    asset: Asset = "BTC",
+    detail: Annotated[Detail, Field(description="detailed: every point; concise: at most 200")] = "concise",
+) -> Answer:
+    """One chart as a series with its newest value: open interest over all exchanges or of one, and what follows
+    from it (coins, contracts-only index, share of the year's high, funding, concentration, coverage).
+
+    Use it for history, trend, highs and what changed; use get_open_interest for who holds it now. Rows: t, the metric,
+    price_usd, coverage_share; for open interest also oi_coins and carried_usd (of venues then silent). Figures: last,
+    first, lowest and highest value; for open interest the change over the range and over 24 h, taken apart into
+    quantity (positions opened minus closed), price, gap (happened while a venue was silent) and unmatched USD, which
+    add up; change_*_pct is of contracts, free of price; drop_* is deleveraging, price_effect_drop or none; high_share
+    is the part of the year's highest close, with zone and plateau_days. The last row is provisional: it is now, no
+    close. An outage is never a fall: see coverage.
+    """
+    named = asset_of(house, asset)
+    found = known(metric_id, venues(house))
+    if "{venue}" in found.chart.id and found.venue is None:
+        raise ToolError(f"{metric_id!r} is a pattern. Put a venue in: {', '.join(venues(house)) or 'none yet'}.")
+    now = house.now()
+    start, step = span(house, named, timeframe, now)
+    day = recent(house, named, now, WINDOW_S["24h"])
+    shown = levels.chart(
+        latest=house.reader.latest(named),
+        now=now,
+        start=start,
+        step_s=step / 1000,
+        bars=bars(house, named, start, now, step, day),
+        recent=day,
+        closes=house.reader.closes(named, min(start, now - 366 * DAY_MS) - DAY_MS, now),
+        gaps=house.reader.gaps(start - DAY_MS, now, asset=named),
+        venue=found.venue,
+        settings=house.thresholds,
+    )
+    if not shown.points:
+        raise ToolError(
+            f"no_data: nothing of {named} is known for {metric_id} in {timeframe}. Ask get_status for what is heard, "
+            "or a longer timeframe."
+        )
+    series, name = found.chart.series, told.NAMES[found.chart.series]
+    values: list[float | None] = [getattr(p, series) for p in shown.points]
+    stated = [(v, p.t) for v, p in zip(values, shown.points, strict=True) if v is not None]
+    if not stated or (series in ELSEWHERE and len(stated) == 1 < len(values)):
+        raise ToolError(
+            f"no_data: {metric_id} has no history in {timeframe}. "
+            + ELSEWHERE.get(series, "Ask get_status for what is heard.")
+        )
+    keep, truncated = thinned(len(values), ROWS if detail == "concise" else len(values))
+    last = shown.points[-1]
+    return Answer(
+        summary=told.spoken(found, named, values, shown, timeframe),
+        as_of=utc(now),
+        simulated=house.simulated,
+        asset=named,
+        figures={
+            "metric_id": metric_id.strip().lower(), "timeframe": timeframe, "step_s": step // 1000,
+            "points": len(values), "unit": found.chart.unit, f"last_{name}": rounded(values[-1]),
+            "last_price_usd": rounded(last.price, 7), "last_is_provisional": last.provisional, "basis": last.basis,
+            **told.extremes(name, stated), **(told.movement(shown) if series in told.LEVELS else {}),
+            "contributing_venues": ", ".join(shown.contributing),
+            "method": f"{shown.method.name} v{shown.method.version}",
+        },
+        columns=told.columns(series),
+        rows=[told.row(shown.points[k], series) for k in keep],
+        coverage=coverage(shown.coverage),
+        warnings=[
+            *warnings(shown.coverage, told.reasons(shown, series)),
+            *(f"universe_change: {venue} left the level at {utc(t)}; this is no decline." for t, venue in shown.left),
+        ],
+        truncated=truncated,
+        next="detail=detailed for every point" if truncated else "get_oi_divergence for where a change came from",
+    )  # fmt: skip
+
+
+def bars(house: House, asset: str, start: int, now: int, step: int, day: pd.DataFrame) -> pd.DataFrame | None:
+    """Finished bars of the range and of what may still count at its start; a daily chart rests on closes."""
+    if step >= DAY_MS:
+        return None
+    if step == 5 * MINUTE_MS and now - start <= DAY_MS:
+        return day
+    return house.reader.bars(asset, floor(start - carried_ms(house), step), floor(now, step), step)
+
+
+def span(house: House, asset: str, timeframe: Timeframe, now: int) -> tuple[int, int]:
+    """(start, step) in ms."""
+    if timeframe != "all":
+        length, step = SPANS[timeframe]
+        return now - length, step
+    known = house.reader.span(asset)
+    start = now - DAY_MS if known is None else known[0]
+    return start, DAY_MS if (now - start) / DAY_MS <= POINTS else 7 * DAY_MS
+
+
+def thinned(count: int, limit: int) -> tuple[list[int], bool]:
+    """Which of `count` points to show: evenly spread, the first and the last among them."""
+    if count <= limit:
+        return list(range(count)), False
+    return [round(k * (count - 1) / (limit - 1)) for k in range(limit)], True

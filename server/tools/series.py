@@ -1,0 +1,100 @@
+"""A chart's points and changes in the words of an answer."""
+
+from analytics import catalogue, levels
+from analytics.change import Change
+from analytics.provenance import Reason
+from server.answers import Cell, rounded, usd, utc
+from server.tools.provenance import money, pct
+
+NAMES = {
+    "usd": "oi_usd", "base": "oi_coins", "index": "oi_index", "high_share": "high_share",
+    "funding_8h": "funding_per_8h", "hhi": "hhi", "coverage": "coverage_share",
+}  # fmt: skip
+"""The column of each series."""
+LEVELS = frozenset({"usd", "base", "index"})  # series that a change of open interest is a change of
+
+
+def columns(series: str) -> list[str]:
+    more = ["oi_coins", "carried_usd"] if series == "usd" else []
+    return ["t", NAMES[series], *more, "price_usd", *(["coverage_share"] if series != "coverage" else [])]
+
+
+def row(p: levels.ChartPoint, series: str) -> list[Cell]:
+    """One point, in the order of `columns`."""
+    more: list[Cell] = [rounded(p.base), usd(p.carried_usd)] if series == "usd" else []
+    tail: list[Cell] = [rounded(p.coverage)] if series != "coverage" else []
+    return [utc(p.t), rounded(getattr(p, series)), *more, rounded(p.price), *tail]
+
+
+def extremes(name: str, stated: list[tuple[float, int]]) -> dict[str, Cell]:
+    """The first, lowest and highest of the points of the range, with the times of the last two."""
+    low, high = min(stated), max(stated)
+    return {
+        f"first_{name}": rounded(stated[0][0]),
+        f"lowest_{name}": rounded(low[0]),
+        "lowest_at": utc(low[1]),
+        f"highest_{name}": rounded(high[0]),
+        "highest_at": utc(high[1]),
+    }
+
+
+def movement(shown: levels.ChartSeries) -> dict[str, Cell]:
+    """What changed, and where in its year open interest stands."""
+    return {
+        **change("range", shown.change),
+        **change("24h", shown.day),
+        "high_share": rounded(shown.high.share),
+        "high_share_coins": rounded(shown.high_base.share),
+        "zone": shown.high.zone,
+        "year_high_usd": usd(shown.high.high),
+        "high_closes": shown.high.closes,
+        "plateau": shown.high.plateau,
+        "plateau_days": shown.high.plateau_days,
+    }
+
+
+def change(name: str, found: Change | None) -> dict[str, Cell]:
+    if found is None:
+        return {}
+    return {
+        f"change_{name}_pct": pct(found.growth),
+        f"change_{name}_total_usd": usd(found.total_usd),
+        f"change_{name}_quantity_usd": usd(found.quantity_usd),
+        f"change_{name}_price_usd": usd(found.price_usd),
+        f"change_{name}_gap_usd": usd(found.gap_usd),
+        f"change_{name}_unmatched_usd": usd(found.unmatched_usd),
+        f"drop_{name}": None if found.growth is None else found.drop or "none",
+        f"panel_share_{name}": rounded(found.panel_share),
+    }
+
+
+def reasons(shown: levels.ChartSeries, series: str) -> tuple[Reason, ...]:
+    """What to mind: of the parts of the answer that this series has."""
+    if series not in LEVELS:
+        return shown.reasons
+    moved = [c.reasons for c in (shown.change, shown.day) if c is not None]
+    return (*shown.reasons, *shown.high.reasons, *(r for told in moved for r in told))
+
+
+def spoken(
+    found: catalogue.Found,
+    asset: str,
+    values: list[float | None],
+    shown: levels.ChartSeries,
+    timeframe: str,
+) -> str:
+    """The sentence that a person would want to hear first."""
+    last, series = values[-1], found.chart.series
+    where = f" on {found.venue}" if found.venue else ""
+    unit = found.chart.unit.split(",")[0]
+    value = "unknown" if last is None else money(last) if series == "usd" else f"{last:.5g} {unit}"
+    if series in LEVELS:
+        grown = shown.change.growth if shown.change else None
+        over = "change undetermined" if grown is None else f"contracts {grown:+.2%}"
+        over += f" over {timeframe}" + (f", {shown.day.drop} in 24 h" if shown.day and shown.day.drop else "")
+    else:
+        stated = [v for v in values if v is not None]
+        over = f"{min(stated):.5g} to {max(stated):.5g} over {timeframe}"
+    heard = shown.coverage.coverage
+    resting = "coverage unknown" if heard is None else f"coverage {heard:.0%}, grade {shown.coverage.grade}"
+    return f"{asset} {found.chart.name[0].lower()}{found.chart.name[1:]}{where}: {value}; {over}; {resting}"

@@ -1,0 +1,40 @@
+"""Which bars a question needs. Finished ones only: what runs now is in the latest readings, and is dear to complete."""
+
+from typing import Annotated, Literal
+
+import pandas as pd
+from pydantic import Field
+
+from server.tools.house import House
+
+Window = Annotated[Literal["1h", "4h", "24h"], Field(description="How far back to look")]
+
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+WINDOW_S = {"1h": 3_600, "4h": 14_400, "24h": 86_400}
+HISTORY = {"1h": (30 * DAY_MS, HOUR_MS), "4h": (90 * DAY_MS, 4 * HOUR_MS), "24h": (365 * DAY_MS, DAY_MS)}
+"""Per window: how much own history thresholds rest on, and its step (decisions.md, 12), both ms."""
+PAST = {"1h": "30 d", "4h": "90 d", "24h": "365 d"}
+
+
+def recent(house: House, asset: str, now: int, window_s: int) -> pd.DataFrame:
+    """Bars of the last `window_s`, by the minute up to an hour and else by five, and of the time before it in which a
+    venue that was silent when the window began may have spoken last.
+    """
+    step = MINUTE_MS if window_s <= WINDOW_S["1h"] else 5 * MINUTE_MS
+    start = now - window_s * 1000 - carried_ms(house)
+    return house.reader.bars(asset, floor(start, step), floor(now - step, step), step)
+
+
+def history(house: House, asset: str, now: int, window: str) -> pd.DataFrame:
+    """Bars of the time before the window, which it is held against."""
+    length, step = HISTORY[window]
+    return house.reader.bars(asset, floor(now - length, step), floor(now - WINDOW_S[window] * 1000, step), step)
+
+
+def carried_ms(house: House) -> int:
+    """How long before a moment a venue may have spoken that still counts in it, and an hour to be safe."""
+    return round(house.thresholds.carry_s * 1000) + HOUR_MS
+
+
+def floor(t: int, step: int) -> int:
+    return t - t % step

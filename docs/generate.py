@@ -1,5 +1,6 @@
 """Rewrites the generated parts of the documents from the code: `python docs/generate.py [--check]`."""
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -41,7 +42,19 @@ def fields() -> str:
     return table(("venue", "field", "unit", "sides", "status", "since", "how we know"), rows)
 
 
-PARTS: dict[str, Callable[[], str]] = {"venues": venues, "fields": fields}
+def bench() -> str:
+    kept = json.loads((DOCS.parent / "bench" / "results.json").read_text(encoding="utf-8"))
+    signs = {"higher": "at least", "lower": "at most"}
+    rows = [
+        (f["bench"], f["what"], f"{f['value']:.3g} {f['unit']}",
+         "" if f["limit"] is None else f"{signs[f['better']]} {f['limit']:g}", f["note"])
+        for f in kept["figures"]
+    ]  # fmt: skip
+    machine = ", ".join(f"{name} {value}" for name, value in kept["machine"].items())
+    return f"Measured {kept['at'][:10]}: {machine}.\n\n" + table(("bench", "what", "value", "wanted", ""), rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {"venues": venues, "fields": fields, "bench": bench}
 
 
 def renewed(text: str) -> str:

@@ -25,6 +25,7 @@ COINS = {"BTC": 260_000.0, "ETH": 4_200_000.0, "SOL": 26_000_000.0}  # one-sided
 DAILY_VOLATILITY = 0.024
 HOURLY_OI_SD = 0.006  # of ln Q, a contract's own
 HOURLY_COMMON_SD = 0.003  # of ln Q, shared by all contracts of an asset
+TURNOVER = 4e-3  # a minute's usual volume as a share of open interest: some six times a day
 PULL = 0.004  # an hour's share of the way back to a contract's usual size
 
 Array = npt.NDArray[np.float64]
@@ -70,12 +71,24 @@ class Market:
         return None if contract is None else self._shown(contract, now_ms)
 
     def _shown(self, contract: Contract, now_ms: int) -> Quote:
-        key = (contract.venue, contract.segment, contract.symbol)
         spot = self._at(("price", contract.asset), now_ms) + self.script.price(contract.asset, now_ms)
-        own = self._at(key, now_ms) + self._at(("common", contract.asset), now_ms)
-        own += self.script.size(contract, now_ms) + self._jitter(key, now_ms // 1000) * 4e-5
         spot += self._jitter(("price", contract.asset), now_ms // 1000) * 2e-5
-        return self._quote(contract, spot, own, now_ms)
+        return self._quote(contract, spot, self._held(contract, now_ms), now_ms)
+
+    def _held(self, contract: Contract, now_ms: int) -> float:
+        """ln of the contract's open interest."""
+        key = (contract.venue, contract.segment, contract.symbol)
+        own = self._at(key, now_ms) + self._at(("common", contract.asset), now_ms)
+        return own + self.script.size(contract, now_ms) + self._jitter(key, now_ms // 1000) * 4e-5
+
+    def _traded(self, contract: Contract, minute: int) -> tuple[float, float]:
+        """(coins, of them bought by takers) of a minute: more than any change of open interest in it can need."""
+        before = math.exp(self._held(contract, minute * MINUTE_MS))
+        change = math.exp(self._held(contract, (minute + 1) * MINUTE_MS)) - before
+        mood = self._jitter((contract.venue, contract.segment, contract.symbol, "volume"), minute)
+        volume = TURNOVER * math.exp(0.5 * mood) * before + 2 * abs(change)
+        lean = self._jitter((contract.venue, contract.segment, contract.symbol, "taker"), minute)
+        return volume, volume * (0.5 + 0.2 * lean)
 
     def past(
         self, venue: str, segment: str, symbol: str, start_ms: int, end_ms: int, step_ms: int
@@ -115,6 +128,7 @@ class Market:
         index = math.exp(spot)
         interval = contract.funding_interval_h
         period = int(interval * HOUR_MS)
+        volume, taker_buy = self._traded(contract, now_ms // MINUTE_MS)
         return Quote(
             mark=index * (1 + 3e-4 * tilt),
             index=index,
@@ -123,6 +137,8 @@ class Market:
             funding=self.funding(contract, now_ms),
             funding_interval_h=interval,
             next_funding_ms=(now_ms // period + 1) * period,
+            volume_base=volume,
+            taker_buy_base=taker_buy,
         )
 
     def _deaths(self, contract: Contract, minute: int) -> list[Forced]:

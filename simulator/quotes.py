@@ -20,6 +20,8 @@ class Quote:
     funding: float  # fraction per interval
     funding_interval_h: float
     next_funding_ms: int
+    volume_base: float = 0.0  # traded in the minute that holds the moment, coins, each trade counted once
+    taker_buy_base: float = 0.0  # the part of it in which the buyer was the taker
 
 
 @dataclass(frozen=True, slots=True)

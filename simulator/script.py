@@ -122,11 +122,14 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     funding: float = 0.0
     funding_interval_h: float = 8.0
     next_funding_ms: int = 0
+    volume_base: float = 0.0
+    taker_buy_base: float = 0.0
 
     def quote(self) -> Quote:
         return Quote(
-            self.mark, self.index, self.last, self.oi_base, self.funding, self.funding_interval_h, self.next_funding_ms
-        )
+            self.mark, self.index, self.last, self.oi_base, self.funding, self.funding_interval_h, self.next_funding_ms,
+            self.volume_base, self.taker_buy_base,
+        )  # fmt: skip
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

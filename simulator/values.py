@@ -50,6 +50,19 @@ def of_quote(contract: Contract, quote: Quote) -> Values:
         "funding_interval_h": quote.funding_interval_h,
         "next_funding_ms": quote.next_funding_ms,
         "later_funding_ms": round(quote.next_funding_ms + quote.funding_interval_h * 3_600_000),
+        **of_coins(contract, "volume", quote.volume_base, quote.last),
+        **of_coins(contract, "taker_buy", quote.taker_buy_base, quote.last),
+        **of_coins(contract, "taker_sell", quote.volume_base - quote.taker_buy_base, quote.last),
+    }
+
+
+def of_coins(contract: Contract, name: str, coins: float, price: float) -> Values:
+    """`name`_base, `name`_usd and `name`_contracts of some coins at a price."""
+    usd = coins * price
+    return {
+        f"{name}_base": coins / contract.base_factor,
+        f"{name}_usd": usd,
+        f"{name}_contracts": in_contracts(contract, coins, usd),
     }
 
 
@@ -122,6 +135,8 @@ class Views:
                 assert contract is not None
                 yield Scope({**plain, **of_contract(contract), **of_quote(contract, quote), **of_time(ts, "ts")})
 
-        plain: Values = {**of_time(now_ms, "now"), "seq": seq, **(more or {})}
+        minute = now_ms // 60_000
+        running = {"minute_ms": minute * 60_000, "minute_s": minute * 60}
+        plain: Values = {**of_time(now_ms, "now"), **running, "seq": seq, **(more or {})}
         own = {} if contract is None else self.item(contract, now_ms)[0]
         return Scope({**plain, **own}, {"listed": listed, "quoted": quoted, "forced": died, "past": before})

@@ -100,3 +100,22 @@ def test_forced_closes_do_not_depend_on_how_often_one_asks() -> None:
         f for k in range(60) for f in it.forced("a", "linear", "BTCUSDT", NOW + k * 10_000, NOW + (k + 1) * 10_000)
     ]
     assert parts == whole
+
+
+def test_no_change_of_open_interest_is_larger_than_what_was_traded() -> None:
+    it = market()
+    for contract in it.contracts.values():
+        for minute in range(NOW // MINUTE_MS, NOW // MINUTE_MS + 120):
+            key = (contract.venue, contract.segment, contract.symbol)
+            at, later = (it.quote(*key, t * MINUTE_MS) for t in (minute, minute + 1))
+            assert at is not None
+            assert later is not None
+            assert abs(later.oi_base - at.oi_base) < at.volume_base
+            assert 0 < at.taker_buy_base < at.volume_base
+
+
+def test_volume_is_of_the_minute_and_not_of_the_moment() -> None:
+    it = market()
+    quotes = [it.quote("a", "linear", "BTCUSDT", NOW // MINUTE_MS * MINUTE_MS + s) for s in (0, 59_999, 60_000)]
+    volumes = [q.volume_base for q in quotes if q is not None]
+    assert volumes[0] == volumes[1] != volumes[2]

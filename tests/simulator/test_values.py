@@ -1,0 +1,55 @@
+"""What templates can say of a contract, in the venue's own units."""
+
+from simulator.quotes import Forced, Quote
+from simulator.script import Contract, Expect, Script
+from simulator.values import Views, of_quote
+from store.records import Payoff
+
+
+class Still:
+    """A market of one quote."""
+
+    def __init__(self, quote: Quote) -> None:
+        self.one = quote
+
+    def quote(self, venue: str, segment: str, symbol: str, now_ms: int) -> Quote:
+        return self.one
+
+    def forced(self, venue: str, segment: str, symbol: str, since_ms: int, now_ms: int) -> list[Forced]:
+        return []
+
+    def past(
+        self, venue: str, segment: str, symbol: str, start_ms: int, end_ms: int, step_ms: int
+    ) -> list[tuple[int, Quote]]:
+        return []
+
+
+def quoted(volume: float, taker_buy: float) -> Quote:
+    return Quote(50.0, 50.1, 40.0, 1000.0, 1e-4, 8.0, 0, volume, taker_buy)
+
+
+def listed(payoff: Payoff, size: float, factor: float = 1.0) -> Contract:
+    return Contract(
+        symbol="X", segment="s", asset="X", quote="USD", settle="USD", payoff=payoff, contract_size=size,
+        base_factor=factor,
+    )  # fmt: skip
+
+
+def test_volume_of_a_linear_contract_counts_its_own_units_and_contracts() -> None:
+    seen = of_quote(listed(Payoff.LINEAR, 0.1, 1000.0), quoted(6000.0, 2000.0))
+    assert (seen["volume_base"], seen["volume_contracts"], seen["volume_usd"]) == (6.0, 60.0, 240_000.0)
+    assert (seen["taker_buy_base"], seen["taker_sell_base"], seen["taker_sell_contracts"]) == (2.0, 4.0, 40.0)
+
+
+def test_volume_of_an_inverse_contract_counts_dollars_at_the_last_price() -> None:
+    seen = of_quote(listed(Payoff.INVERSE, 100.0), quoted(6.0, 2.0))
+    assert (seen["volume_base"], seen["volume_contracts"], seen["taker_buy_usd"]) == (6.0, 2.4, 80.0)
+
+
+def test_a_frame_can_name_the_running_minute() -> None:
+    contract = listed(Payoff.LINEAR, 1.0)
+    script = Script(
+        venue="acme", source=[], instruments=[contract], http=[], expect=Expect(now_ms=1, quotes={}, readings=[])
+    )
+    seen = Views(script, Still(quoted(1.0, 1.0))).scope("s", 1_789_458_659_999, 1, contract).values
+    assert (seen["minute_ms"], seen["minute_s"]) == (1_789_458_600_000, 1_789_458_600)

@@ -33,7 +33,7 @@ class Desk:
     def answer(self, asked: Asked, now_ms: int) -> tuple[bool, Json]:
         """(whether a route fits, its reply)"""
         for route, make in self.replies:
-            if route.method == asked.method and route.url == asked.url:
+            if route.method == asked.method and (route.url == asked.url or names(route.url)):
                 fits, contract = self.fit(route, asked)
                 if fits:
                     return True, make(self.scope(route, asked, contract, now_ms))
@@ -41,8 +41,8 @@ class Desk:
 
     def fit(self, route: Route, asked: Asked) -> tuple[bool, Contract | None]:
         """Whether a route means this question, and the contract that it names."""
-        pattern = {"query": route.query, "body": route.body}
-        found = {"query": dict(asked.query), "body": asked.body if route.body is not None else None}
+        pattern = {"url": route.url, "query": route.query, "body": route.body}
+        found = {"url": asked.url, "query": dict(asked.query), "body": asked.body if route.body is not None else None}
         if not names(pattern):
             return contains(pattern, found), None
         fill = compiled(pattern)

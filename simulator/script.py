@@ -230,6 +230,7 @@ def check(script: Script) -> None:
         if route.segment not in segments:
             raise ScriptError(f"{place}.segment: no instrument is in {route.segment!r}")
         compiled(route.reply, f"{place}.reply")
+        compiled(route.url, f"{place}.url")
         compiled(route.query, f"{place}.query")
         compiled(route.body, f"{place}.body")
     for n, socket in enumerate(script.sockets):

@@ -30,6 +30,7 @@ def acme() -> dict[str, Any]:
                 "query": {"symbol": "{symbol}"},
                 "reply": {"oi": {"$": "oi_contracts"}, "asked": {"$": "query.symbol"}},
             },
+            {"url": f"{REST}/of/{{symbol}}/oi", "segment": "inverse", "reply": {"$": "oi_contracts"}},
             {
                 "url": f"{REST}/info",
                 "method": "POST",

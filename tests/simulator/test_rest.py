@@ -28,6 +28,11 @@ def test_the_query_picks_the_instrument(desk: Desk, symbol: str, contracts: floa
     assert desk.answer(Asked("GET", f"{REST}/oi", {"symbol": symbol, "more": "x"}), NOW_MS) == (True, want)
 
 
+def test_the_address_may_pick_it_too(desk: Desk) -> None:
+    assert desk.answer(Asked("GET", f"{REST}/of/BTC-I/oi", {}), NOW_MS) == (True, 10_000.0)
+    assert desk.answer(Asked("GET", f"{REST}/of/BTC-P/oi", {}), NOW_MS) == (False, None)
+
+
 def test_a_body_is_matched_and_prices_are_for_the_venues_own_unit(desk: Desk) -> None:
     asked = Asked("POST", f"{REST}/info", {}, {"type": "marks", "dex": ""})
     assert desk.answer(asked, NOW_MS) == (True, {"BTC-P": "60000.0000", "kPEPE-P": "12.5000"})

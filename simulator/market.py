@@ -63,7 +63,7 @@ class Market:
             for asset in self.assets
         }
         self.size_knots = {key: self._size(c, hours) for key, c in self.contracts.items()}
-        self._minutes = lru_cache(maxsize=4096)(self._bridge)
+        self._minutes = lru_cache(maxsize=32_768)(self._bridge)
 
     def quote(self, venue: str, segment: str, symbol: str, now_ms: int) -> Quote | None:
         """What the contract shows at a moment. None for one that is not traded here."""

@@ -1,0 +1,115 @@
+"""Socket to queryable: readings a second into a store file while three readers ask."""
+
+import logging
+import statistics
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import anyio
+import psutil
+
+from bench.figures import Figure
+from bench.load import Venues, streaming, under_load
+from collectors import supervisor
+from store.engine import open_store
+from store.reader import Reader
+from store.records import OpenInterest, Record
+from store.writer import Writer
+
+RATE = 20_000  # readings a second
+WARM_S, SECONDS = 6, 60
+WANTED_MS = 250.0
+GROWTH = 1.3  # of memory, from a third of the time to the end: flat, and room for noise
+THINK_S = 0.05
+ASSETS = ("BTC", "ETH", "SOL")
+
+
+def run(seconds: int = SECONDS) -> list[Figure]:
+    logging.disable(logging.WARNING)
+    # One reading a frame: venues that say all instruments in one frame would make more of a frame than one.
+    venues = [v for v in streaming() if per_frame(v.id)]
+    try:
+        with tempfile.TemporaryDirectory() as folder, under_load(RATE, [v.id for v in venues]) as load:
+            return anyio.run(ingest, load, Path(folder), venues, seconds)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def per_frame(venue: str) -> bool:
+    """Whether every frame of this venue's script is one open interest of one instrument."""
+    from simulator.script import load_all
+
+    sockets = load_all()[venue].sockets
+    said = [c for s in sockets for c in s.channels.values() if c.first is not None or c.next]
+    return all("oi_" in str((c.first, c.next)) and "$each" not in str((c.first, c.next)) for c in said)
+
+
+async def ingest(load: Venues, folder: Path, venues: list[supervisor.Venue], seconds: int) -> list[Figure]:
+    store = open_store(folder / "store.duckdb", "demo")
+    writer = Writer(store, simulated=True)
+    reader = Reader(store, writer.latest)
+    wire_ms: list[int] = []
+    heard = 0
+
+    def sink(record: Record) -> None:
+        nonlocal heard
+        if record.__class__ is OpenInterest:
+            heard += 1
+            if heard % 50 == 0 and not record.flags & 1:  # type: ignore[union-attr]
+                wire_ms.append(record.seen - record.ts)  # type: ignore[union-attr]
+        writer.put(record)
+
+    stop = threading.Event()
+    asked: list[float] = []
+    readers = [threading.Thread(target=ask, args=(reader, asset, stop, asked)) for asset in ASSETS]
+    memory: list[int] = []
+    commits: list[float] = []
+    collecting = supervisor.Collecting(assets=None, simulated=True)
+
+    async def collect() -> None:
+        await supervisor.run(venues, sink, collecting=collecting, address=load.address)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(collect)
+        await anyio.sleep(WARM_S)
+        for thread in readers:
+            thread.start()
+        rows, sent, put, start = writer.progress().rows, load.sent(), heard, time.monotonic()
+        wire_ms.clear()
+        for _ in range(seconds):
+            await anyio.sleep(1)
+            memory.append(psutil.Process().memory_info().rss)
+            commits += writer.progress().commit_ms[-10:]
+        took = time.monotonic() - start
+        end = writer.progress()
+        rows, sent, put = end.rows - rows, load.sent() - sent, heard - put
+        tasks.cancel_scope.cancel()
+    stop.set()
+    for thread in readers:
+        thread.join(10)
+    writer.close()
+    store.close()
+    lag = [statistics.quantiles(commits, n=100)[98], statistics.quantiles(wire_ms, n=100)[98]]
+    grown = memory[-1] / memory[len(memory) // 3]
+    middle = statistics.median(commits)
+    note = f"p99 on the wire {lag[1]:.0f} ms + p99 put to commit {lag[0]:.0f} ms; median {middle:.0f} ms"
+    return [
+        Figure("ingest", f"rows a second for {took:.0f} s", rows / took, "rows/s", RATE * 0.98, "higher", None, None,
+               f"{sent:,} frames sent, {put:,} readings heard, {end.shed} shed"),
+        Figure("ingest", "socket to queryable, p99", sum(lag), "ms", WANTED_MS, "lower", None, None, note),
+        Figure("ingest", "memory, end over a third", grown, "times", GROWTH, "lower", memory[len(memory) // 3] / 2**20,
+               memory[-1] / 2**20, "MiB"),
+        Figure("ingest", "reader's question, p99", statistics.quantiles(asked, n=100)[98] * 1e3, "ms", None, "lower",
+               None, statistics.median(asked) * 1e3, f"three readers, {len(asked)} questions"),
+    ]  # fmt: skip
+
+
+def ask(reader: Reader, asset: str, stop: threading.Event, asked: list[float]) -> None:
+    while not stop.wait(THINK_S):
+        now = time.time_ns() // 1_000_000
+        start = time.perf_counter()
+        reader.latest(asset)
+        reader.bars(asset, now - 600_000, now, 60_000)
+        asked.append(time.perf_counter() - start)

@@ -216,6 +216,7 @@ class History:
     limit: int  # points in one reply
     depth: float  # days the venue keeps
     decode: Callable[[str | bytes], Message] = plain
+    bounded: bool = True  # False: the venue hears no from and to, and gives its newest points
 
 
 @dataclass(frozen=True, slots=True)

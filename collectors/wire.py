@@ -91,3 +91,12 @@ def inflate(frame: bytes, limit: int = 16 * 2**20) -> bytes:
     if len(text) > limit:
         raise ValueError(f"a frame unpacks to more than {limit} bytes")
     return text
+
+
+def unpacked(decode: Callable[[str | bytes], Any]) -> Callable[[str | bytes], Any]:
+    """The same reader for frames that come as gzip. One that is not packed is read as it stands."""
+
+    def read(frame: str | bytes) -> Any:
+        return decode(inflate(frame) if isinstance(frame, bytes) and frame[:2] == b"\x1f\x8b" else frame)
+
+    return read

@@ -164,6 +164,8 @@ def remembered(it: Play, history: History, instrument: Instrument) -> Reading:
     reply = history.decode(it.ask(history.ask(instrument, start, end), end))
     said = [named(word, instrument) for word in history.parse(reply)]
     updates = [word for word in said if isinstance(word, Update)]
+    if not history.bounded:  # only what was asked for is taken
+        updates = [update for update in updates if start <= (update.ts or 0) <= end]
     times = {update.ts for update in updates}
     assert set(range(start + step, end, step)) <= times <= set(range(start, end + 1, step))
     readings: list[Reading] = []

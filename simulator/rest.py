@@ -62,16 +62,18 @@ class Desk:
         if self.views.quote(contract, now_ms) is None:
             return ()
         step, edge = round(past.step_s * 1000), int(past.open)
+        said = None if past.count is None else value(Scope(more), past.count)
+        limit = past.limit if said is None else min(past.limit, int(said))
         end = min(moment(past.end, more, past.unit_ms, now_ms + edge) - edge, now_ms)
-        start = moment(past.start, more, past.unit_ms, end // step * step - step * (past.limit - 1) - edge) + edge
+        start = moment(past.start, more, past.unit_ms, end // step * step - step * (limit - 1) - edge) + edge
         if past.newest_first:
-            start = max(start, end - step * past.limit)
+            start = max(start, end - step * limit)
         else:
-            end = min(end, start + step * past.limit)
+            end = min(end, start + step * limit)
         points = list(
             self.views.quotes.past(self.views.script.venue, contract.segment, contract.symbol, start, end, step)
         )
-        return points[::-1][: past.limit] if past.newest_first else points[: past.limit]
+        return points[::-1][:limit] if past.newest_first else points[:limit]
 
 
 def moment(name: str | None, more: dict[str, Json], unit_ms: int, default: int) -> int:

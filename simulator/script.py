@@ -37,10 +37,11 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which stretch a history reply covers. `start` and `end` name where the client says them."""
+    """Which stretch a history reply covers. `start`, `end` and `count` name where the client says them."""
 
     step_s: float
     limit: int
+    count: str | None = None
     start: str | None = None
     end: str | None = None
     unit_ms: int = 1

@@ -41,7 +41,14 @@ def acme() -> dict[str, Any]:
             {
                 "url": f"{REST}/past",
                 "query": {"symbol": "{symbol}"},
-                "past": {"start": "query.from", "end": "query.to", "unit_ms": 1000, "step_s": 300, "limit": 3},
+                "past": {
+                    "start": "query.from",
+                    "end": "query.to",
+                    "count": "query.n",
+                    "unit_ms": 1000,
+                    "step_s": 300,
+                    "limit": 3,
+                },
                 "reply": {"$each": "past", "of": {"$": "ts_s"}},
             },
             {

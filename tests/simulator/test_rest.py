@@ -61,9 +61,11 @@ NOW_S = NOW_MS // 1000
         ({"from": str(NOW_S - 900), "to": str(NOW_S - 600)}, [NOW_S - 900, NOW_S - 600]),
         ({"from": str(NOW_S - 3600)}, [NOW_S - 3600, NOW_S - 3300, NOW_S - 3000]),
         ({}, [NOW_S - 600, NOW_S - 300, NOW_S]),
+        ({"n": "2"}, [NOW_S - 300, NOW_S]),
+        ({"n": "500"}, [NOW_S - 600, NOW_S - 300, NOW_S]),
         ({"from": str(NOW_S - 300), "to": str(NOW_S + 9000)}, [NOW_S - 300, NOW_S]),
     ],
-    ids=["both ends", "limited", "newest", "never the future"],
+    ids=["both ends", "limited", "newest", "fewer", "no more than the limit", "never the future"],
 )
 def test_history_covers_what_was_asked_oldest_first(desk: Desk, query: dict[str, str], points: list[int]) -> None:
     asked = Asked("GET", f"{REST}/past", {"symbol": "BTC-P", **query})

@@ -1,0 +1,183 @@
+"""Bitfinex derivatives. Frames are arrays counted by place, on channels whose numbers are handed out anew each time.
+
+A status row is whole and has no names: time, prices, funding and open interest stand at fixed places, and rows may grow
+at their end. The status list over REST has the symbol in front, and every place one further.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+
+from collectors.minutes import Running
+from collectors.venue import (
+    Acked, Answer, Ask, Gives, Heartbeat, History, Limits, Liquidated, Message, Notice, Parse, Poll, Refused,
+    Remembering, Said, Segment, Socket, Tier, Traded, Update, Venue,
+)  # fmt: skip
+from collectors.wire import coin, wire
+from store.records import FeedClass, Field, Instrument, Side, Unit
+
+REST = "https://api-pub.bitfinex.com/v2"
+STREAM = "wss://api-pub.bitfinex.com/ws/2"
+PAIR = re.compile(r"(?P<base>.+)F0:(?P<quote>.+)F0")  # BTCF0:USTF0; spot pairs have no F0
+HOURS = 8.0  # funding at 00, 08 and 16 UTC
+STATUS, MINUTES, DEATHS = "deriv:", "trade:1m:", "liq:global"  # what a channel's key begins with
+ALREADY = 10301  # subscribed twice: the stream goes on
+LEAVING = {20051: "the venue restarts its sockets", 20061: "maintenance has ended: subscribe anew"}
+OI = Field("OPEN_INTEREST", Unit.BASE, 1, evidence="documented as total outstanding contracts, not how they count")
+TIME, SPOT, FUNDING, MARK, INTEREST = 0, 3, 11, 14, 17
+
+Row = list[Any]
+Candle = tuple[int, float, float, float, float, float]  # start, open, close (before high and low), high, low, coins
+Death = tuple[str, int, float, None, str, float, float, None, int, int | None, None, float | None]
+"""pos, id, ms, -, symbol, coins (signed like the position that dies), entry, -, 1: an execution, 0: the trigger before
+it, whole and not yet priced, -, -, price"""
+
+
+class Event(Struct):
+    event: str
+    chanId: int | None = None
+    key: str = ""
+    code: int | None = None
+    msg: str = ""
+
+
+def read(reply: Row) -> Iterable[Instrument]:
+    for pair, maximum, _ in margins(reply):
+        said = PAIR.fullmatch(pair)
+        if said is not None:
+            asset, factor = coin(said["base"])
+            quote = "USDT" if said["quote"] == "UST" else said["quote"]
+            yield Instrument(
+                "bitfinex", "linear", f"t{pair}", asset, quote, quote, base_factor=factor, max_leverage=maximum,
+                funding_interval_h=HOURS,
+            )  # fmt: skip
+
+
+def margins(reply: Row) -> Iterable[tuple[str, float | None, float]]:
+    """Pair, highest leverage and maintenance rate. Several questions may be asked at once: then each has a list."""
+    rows = reply[0] if reply and reply[0] and isinstance(reply[0][0], list) else reply
+    for pair, info in msgspec.convert(rows, list[tuple[str, list[Any]]]):
+        initial, maintenance = msgspec.convert(info[8:10], tuple[float, float])
+        yield pair, 1 / initial if initial else None, maintenance
+
+
+def tiers(reply: Row) -> Sequence[Said]:
+    """One step for all sizes: the public list knows no ladder."""
+    return [Tier(f"t{pair}", 1, 0.0, None, Unit.USD, rate, maximum) for pair, maximum, rate in margins(reply)]
+
+
+def status(symbol: str, row: Row) -> Update:
+    if len(row) <= INTEREST:
+        raise ValueError(f"a status of {len(row)} values has no open interest")
+    said = msgspec.convert(row[: INTEREST + 1], list[float | None])
+    ts = msgspec.convert(row[TIME], int)
+    return Update(symbol, ts, said[INTEREST], OI, said[MARK], said[SPOT], said[FUNDING], HOURS)
+
+
+def deaths(rows: Iterable[Row]) -> Iterable[Liquidated]:
+    """Executions, and not the triggers before them: never both."""
+    for row in rows:
+        _, _, ts, _, symbol, amount, _, _, matched, _, _, price = msgspec.convert(row[:12], Death)
+        if matched and price is not None and owns(symbol):
+            side = Side.LONG if amount > 0 else Side.SHORT
+            yield Liquidated(symbol, int(ts), side, abs(amount), Unit.BASE, price, FeedClass.FULL)
+
+
+def candles(symbol: str, rows: Iterable[Row]) -> Iterable[Traded]:
+    for row in rows:
+        start, _, price, _, _, volume = msgspec.convert(row[:6], Candle)
+        yield Traded(symbol, start, volume, Unit.BASE, price=price)
+
+
+def owns(symbol: str) -> bool:
+    return symbol.startswith("t") and PAIR.fullmatch(symbol[1:]) is not None
+
+
+def make(_: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
+    """Whom a channel is about is known from the answer to our subscription, and holds for this connection only."""
+    keys = dict[int, str]()
+    running = Running()
+
+    def control(frame: Event) -> Sequence[Said]:
+        name, symbol = frame.key, frame.key.removeprefix(STATUS).removeprefix(MINUTES)
+        if frame.event == "subscribed" and frame.chanId is not None:
+            keys[frame.chanId] = name
+            return (Acked() if name == DEATHS else Acked(symbol=symbol),)
+        if frame.event == "error" and frame.code != ALREADY:
+            return (Refused(f"{frame.code}: {frame.msg}", symbol=None if name == DEATHS else symbol or None),)
+        return (Notice(LEAVING[frame.code]),) if frame.event == "info" and frame.code in LEAVING else ()
+
+    def parse(frame: Event | Row) -> Sequence[Said]:
+        if isinstance(frame, Event):
+            return control(frame)
+        channel, told = frame[0], cast(Row | str, frame[1])
+        if isinstance(told, str):  # "hb": idle
+            return ()
+        if told and isinstance(told[0], list) and told[0][0] == "pos":
+            return [death for death in deaths(told) if wanted is None or death.symbol in wanted]
+        key = keys.get(channel)
+        if key is None:
+            raise ValueError(f"channel {channel} is of no subscription of this connection")
+        if key.startswith(STATUS):
+            return (status(key.removeprefix(STATUS), told),)
+        rows: list[Row] = told if not told or isinstance(told[0], list) else [told]
+        minutes = sorted(candles(key.removeprefix(MINUTES), rows), key=lambda minute: minute.ts)
+        return [said for minute in minutes for said in running.push(minute)]
+
+    return parse
+
+
+def past(rows: list[Row]) -> Sequence[Said]:
+    """One row a minute, the first: they come every few seconds, at no fixed distance."""
+    first = {row[TIME] // 60_000: row for row in sorted(rows, key=lambda row: row[TIME], reverse=True)}
+    return [status("", first[minute]) for minute in sorted(first)]
+
+
+def socket(gives: Iterable[Gives], channel: str, begins: str, each: int, cadence: float | None) -> Socket:
+    def subscribe(instruments: Sequence[Instrument], _: int) -> Iterable[Message]:
+        keys = [DEATHS] if begins == DEATHS else [begins + i.symbol for i in instruments]
+        return [{"event": "subscribe", "channel": channel, "key": key} for key in keys]
+
+    return Socket(
+        STREAM, frozenset(gives), subscribe, Remembering(make), wire(Event | Row), greets=True, per_socket=each,
+        batch=each, heartbeat=Heartbeat({"event": "ping", "cid": 1}, every=20), cadence=cadence,
+    )  # fmt: skip
+
+
+def past_of(path: str, sort: int) -> Callable[[Instrument, int, int], Ask]:
+    span = f"limit=5000&sort={sort}"
+    return lambda i, start, end: Ask(f"{REST}/{path.format(i.symbol)}/hist?start={start}&end={end}&{span}")
+
+
+LEVELS = frozenset[Gives]({"oi", "mark", "index", "funding"})
+MARGINS = Ask(f"{REST}/conf/pub:info:pair:futures")
+VENUE = Venue(
+    "bitfinex", "Bitfinex", "mixed", "https://docs.bitfinex.com/reference/ws-public-status", fields=(OI,),
+    segments=(
+        Segment(
+            "linear", MARGINS, read, owns, decode=wire(Row),
+            feeds=(
+                socket(LEVELS, "status", STATUS, 25, cadence=20),  # 25 channels a connection; "hb" after idle 15 s
+                socket(("volume",), "candles", MINUTES, 25, cadence=None),
+                socket(("liquidations",), "status", DEATHS, 10_000, cadence=None),
+                Poll(MARGINS, 86_400, frozenset({"tiers"}), tiers, wire(Row)),
+            ),
+            history=(  # 5,000 rows at most, no two in a second: never more than 80 minutes; from 2019 or 2020 on
+                History(past_of("status/deriv/{}", -1), past, LEVELS, 60, 80, 1825, wire(list[Row])),
+                History(
+                    past_of("candles/trade:1m:{}", 1), lambda rows: list(candles("", rows)), frozenset({"volume"}),
+                    60, 5000, 1825, wire(list[Row]),
+                ),
+            ),
+            answers=(
+                Answer(lambda rows: [status(row[0], row[1:]) for row in rows], wire(list[Row]), "/v2/status/deriv"),
+                Answer(lambda lists: [d for rows in lists for d in deaths(rows)], wire(list[Row]), "/v2/liquidations"),
+            ),
+        ),
+    ),
+    limits=Limits(weight=90, per=60, dials=20, dials_per=60),
+    note="whether it counts one side or both is not documented; its index is the middle of its own spot book",
+)  # fmt: skip

@@ -129,7 +129,7 @@ or moved, how concentrated it is, and which positions a price move would liquida
 Start with get_open_interest (who holds how much now). get_oi_divergence: venues that move apart. get_concentration: \
 fragility. get_liquidation_map: where forced closes cluster. get_chart_value: a metric over time; list_charts finds \
 metric ids. get_status: which venues are heard and how old their numbers are: ask it when an answer has warnings.
-Units are in the names: _usd, _base (coins), _pct (per cent change), _share (fraction of 1), _s (seconds). Open \
+Units are in the names: _usd, _coins, _pct (per cent change), _share (fraction of 1), _s (seconds). Open \
 interest is one-sided: each contract counts once, whatever the venue publishes. Times are UTC. Every answer tells what \
 it rests on in `coverage` and `warnings`; `simulated: true` means made-up demo data. An outage is never counted as \
 open interest leaving. These are measurements, not predictions or advice."""

@@ -40,8 +40,9 @@ def venue_of(house: House, asked: str) -> str:
     raise ToolError(f"Unknown venue {asked!r}. {suggestion(asked.lower(), known)}")
 
 
-def suggestion(word: str, known: list[str]) -> str:
-    """What may have been meant, and what there is."""
-    near = get_close_matches(word, known, 3, 0.5)
+def suggestion(word: str, known: list[str], prefix: str = "") -> str:
+    """What may have been meant, and what there is. What all names begin with says nothing of which one is near."""
+    ends = {name.removeprefix(prefix): name for name in known}
+    near = [ends[end] for end in get_close_matches(word.removeprefix(prefix), ends, 3, 0.5)]
     listed = ", ".join(known[:LISTED]) + (", ..." if len(known) > LISTED else "")
     return (f"Did you mean {' or '.join(near)}? " if near else "") + f"There is: {listed or 'nothing yet'}."

@@ -69,8 +69,8 @@ def known(metric_id: str, heard: tuple[str, ...]) -> catalogue.Found:
     pattern = next((c for c in catalogue.CHARTS if c.id == word), None)
     found = catalogue.find(word, heard) or (catalogue.Found(pattern, None) if pattern else None)
     if found is None:
-        ids = [*catalogue.ids(), *catalogue.ids(heard)[len(catalogue.ids()) :]]
-        raise ToolError(f"No chart {metric_id!r}. {suggestion(word, ids)} list_charts tells what each shows.")
+        hint = suggestion(word, list(catalogue.ids(heard)), catalogue.VENUE_PREFIX)
+        raise ToolError(f"No chart {metric_id!r}. {hint} list_charts tells what each shows.")
     return found
 
 

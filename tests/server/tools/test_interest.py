@@ -1,0 +1,89 @@
+"""Who holds the open interest, through the real store."""
+
+from pathlib import Path
+
+import pytest
+from mcp.server.mcpserver.exceptions import ToolError
+
+from server.tools.interest import get_open_interest
+from store.records import Field, Gap, Status, Unit
+from tests.server.tools.made import HOUR, MINUTE, NOW, Held, always, by_name, inverse, linear, market, turned
+
+PUBLISHED_USD = Field("value", Unit.USD, sides=2, status=Status.DISPUTED)
+
+
+def test_totals_shares_and_growth_by_venue(tmp_path: Path) -> None:
+    with market(
+        tmp_path,
+        Held(linear("north"), turned(60_000.0, 66_000.0, NOW - HOUR), funding=1e-4),
+        Held(inverse("south"), always(24_000.0), field=PUBLISHED_USD),
+        Held(linear("west"), always(10_000.0), klass="speculative"),
+    ) as house:
+        answer = get_open_interest(house)
+    assert answer.figures["total_usd"] == 10_000_000_000
+    assert (answer.figures["total_coins"], answer.figures["price_usd"]) == (100_000, 100_000)
+    rows = by_name(answer, "venue")
+    assert list(rows) == ["north", "south", "west"]
+    assert rows["north"] == {
+        "venue": "north", "class": "mixed", "oi_usd": 6_600_000_000, "oi_coins": 66_000, "share": 0.66,
+        "growth_24h_pct": 10, "funding_per_8h": 1e-4, "age_s": 0, "cadence_s": 60, "state": "fresh",
+        "sides_disputed": False, "basis": "derived",
+    }  # fmt: skip
+    assert (rows["south"]["share"], rows["south"]["growth_24h_pct"]) == (0.24, 0)
+    assert rows["south"]["sides_disputed"] is True
+    assert rows["west"]["class"] == "speculative"
+    assert sum(float(str(row["share"])) for row in rows.values()) == pytest.approx(1.0)
+    assert answer.summary == "BTC open interest 10 bn USD on 3 venues; most on north (66%)"
+    assert (answer.coverage.share, answer.coverage.grade) == (1, "A")
+    assert answer.warnings[0].startswith("disputed_units: Side count not established: south")
+
+
+def test_an_instrument_says_what_was_published_and_whose_sides_it_counts(tmp_path: Path) -> None:
+    with market(
+        tmp_path,
+        Held(inverse("south"), always(24_000.0), field=PUBLISHED_USD),
+        Held(linear("west"), always(10_000.0), funding=1e-4),
+    ) as house:
+        rows = by_name(get_open_interest(house, by="instrument"), "venue")
+        first = get_open_interest(house, by="instrument", limit=1)
+    assert rows["south"]["raw"] == 4_800_000_000
+    assert (rows["south"]["raw_unit"], rows["south"]["sides"], rows["south"]["sides_status"]) == ("usd", 2, "disputed")
+    assert (rows["south"]["oi_usd"], rows["south"]["payoff"]) == (2_400_000_000, "inverse")
+    assert (rows["west"]["mark_usd"], rows["west"]["funding"], rows["west"]["funding_interval_h"]) == (100_000, 1e-4, 8)
+    assert (len(first.rows), first.truncated) == (1, True)
+    assert first.next.startswith("limit=2 for all 2 rows")
+
+
+def test_a_silent_venue_is_carried_at_its_last_quantity_and_a_new_price(tmp_path: Path) -> None:
+    died = NOW - 20 * MINUTE
+    with market(
+        tmp_path,
+        Held(linear("north"), always(58_000.0), turned(100_000.0, 98_000.0, died)),
+        Held(linear("south"), always(30_000.0), end=died),
+        said=[Gap("south", "linear", "", died, None, "down")],
+    ) as house:
+        answer = get_open_interest(house)
+    rows = by_name(answer, "venue")
+    assert (rows["south"]["state"], rows["south"]["basis"], rows["south"]["oi_usd"]) == (
+        "carried",
+        "carried",
+        2_940_000_000,
+    )
+    assert rows["south"]["growth_24h_pct"] is None
+    assert rows["south"]["age_s"] == 21 * 60  # its last word was a minute before it died
+    assert answer.figures["total_usd"] == 8_624_000_000
+    assert answer.coverage.venues_carried == ["south"]
+    assert answer.coverage.share == 0.65909
+    assert answer.warnings[0] == (
+        "south has been silent for 1260 s; its last quantity is carried, no flow of it is counted."
+    )
+
+
+def test_one_venue_alone_keeps_its_share_of_all(tmp_path: Path) -> None:
+    with market(tmp_path, Held(linear("north"), always(75.0)), Held(linear("south"), always(25.0))) as house:
+        answer = get_open_interest(house, asset="btc-perp", venue="South")
+        with pytest.raises(ToolError, match=r"Unknown venue 'sout'. Did you mean south\? There is: north, south\."):
+            get_open_interest(house, venue="sout")
+    assert [(row[0], row[4]) for row in answer.rows] == [("south", 0.25)]
+    assert answer.figures["total_usd"] == 10_000_000
+    assert answer.summary == "BTC open interest 2.5 M USD on south"

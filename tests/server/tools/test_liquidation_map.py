@@ -1,0 +1,85 @@
+"""The map as a tool; what it computes is tested in tests/analytics/liquidation."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mcp.server.mcpserver.exceptions import ToolError
+
+from analytics.liquidation.answer import UNVALIDATED
+from server.maps import Maps
+from server.tools.house import House
+from server.tools.liquidation_map import BANDS, BIN, get_liquidation_map
+from tests.server.tools.made import MINUTE, NOW, Held, always, by_name, linear, market, turned
+
+
+def two() -> tuple[Held, Held]:
+    return (
+        Held(linear("north"), turned(60_000.0, 66_000.0, NOW - 200 * MINUTE)),
+        Held(linear("south"), always(4_000.0)),
+    )
+
+
+def mapped(house: House, folder: Path) -> House:
+    maps = Maps(house.reader, folder, ["BTC"])
+    maps.advance(NOW)
+    return replace(house, map_state=maps.state, now=lambda: NOW + 30_000)
+
+
+def total(rows: list[float]) -> float:
+    return pytest.approx(sum(rows), rel=1e-4)
+
+
+def test_bins_add_up_and_are_summed_outward_from_mark(tmp_path: Path) -> None:
+    with market(tmp_path, *two()) as house:
+        answer = get_liquidation_map(mapped(house, tmp_path))
+    f = answer.figures
+    assert (f["status"], f["mark_usd"], f["age_s"], f["basis"]) == ("unvalidated", 100_000, 30, "modelled")
+    assert f["open_interest_usd"] == 7_000_000_000
+    assert answer.columns == list(BIN)
+    bins = list(by_name(answer, "price_low").values())
+    longs, shorts = ([float(str(b[f"{side}_usd"])) for b in bins] for side in ("long", "short"))
+    assert (float(str(f["long_usd"])), float(str(f["short_usd"]))) == (total(longs), total(shorts))
+    assert sum(longs) > 0
+    assert sum(shorts) > 0
+    below = [b for b in bins if float(str(b["price_high"])) <= 100_000]
+    assert float(str(below[0]["long_cumulative_usd"])) == total(longs)
+    assert all(b["short_usd"] == 0 for b in below)
+    assert [float(str(b["distance_pct"])) for b in bins] == pytest.approx([k - 19.5 for k in range(40)], abs=1e-3)
+    near = by_name(answer.tables["within"], "distance_pct")
+    assert list(near) == [1, 2, 5, 10]
+    assert near[5]["long_usd"] == total(longs[15:])  # a little of what is at mark lies above it
+    assert 0 < float(str(near[5]["long_p10_usd"])) < float(str(near[5]["long_p90_usd"]))
+    assert answer.truncated is False
+
+
+def test_the_answer_says_that_it_is_unvalidated_and_why_it_is_weak(tmp_path: Path) -> None:
+    with market(tmp_path, *two()) as house:
+        answer = get_liquidation_map(mapped(house, tmp_path))
+    assert answer.warnings[0] == f"unvalidated_map: {UNVALIDATED}"
+    assert any(words.startswith("volume_unavailable: ") for words in answer.warnings)
+    assert answer.summary.endswith("unvalidated")
+
+
+def test_bins_by_dollars_by_tenths_of_a_percent_and_of_one_venue(tmp_path: Path) -> None:
+    with market(tmp_path, *two()) as house:
+        known = mapped(house, tmp_path)
+        dollars = get_liquidation_map(known, step_usd=5000)
+        fine = get_liquidation_map(known, detail="detailed")
+        south = get_liquidation_map(known, venue="south")
+        with pytest.raises(ToolError, match=r"step_usd 0.01 does not fit: between .* Leave step_usd out"):
+            get_liquidation_map(known, step_usd=0.01)
+    assert [row[:2] for row in dollars.rows] == [[80_000 + 5000 * k, 85_000 + 5000 * k] for k in range(8)]
+    assert fine.columns == [*BIN, *BANDS]
+    assert (len(fine.rows) > 380, fine.truncated) == (True, False)
+    assert south.figures["open_interest_usd"] == 400_000_000
+    assert [row[0] for row in south.tables["venues"].rows] == ["south"]
+    assert south.coverage.venues_ok == ["south"]
+
+
+def test_without_a_map_the_way_onward_is_told(tmp_path: Path) -> None:
+    with (
+        market(tmp_path, *two()) as house,
+        pytest.raises(ToolError, match="unsupported_symbol: no liquidation map of BTC"),
+    ):
+        get_liquidation_map(house)

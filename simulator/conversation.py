@@ -103,6 +103,7 @@ class Conversation:
     last_heard: float | None = None
     ask_due: float | None = None
     ask_open: bool = False
+    asked: Json = None  # its last ping
 
     def open(self, now: float, now_ms: int) -> list[str | bytes]:
         socket = self.speech.socket
@@ -112,11 +113,11 @@ class Conversation:
         return [] if socket.greeting is None else [self.say(socket.greeting, now_ms, {})]
 
     def say(self, template: Json, now_ms: int, more: dict[str, Json], contract: Contract | None = None) -> str | bytes:
-        return self.fill(self.speech.make(template), now_ms, more, contract)
+        return self.sent(self.fill(self.speech.make(template), now_ms, more, contract))
 
-    def fill(self, make: Make, now_ms: int, more: dict[str, Json], contract: Contract | None = None) -> str | bytes:
+    def fill(self, make: Make, now_ms: int, more: dict[str, Json], contract: Contract | None = None) -> Json:
         self.seq += 1
-        return self.sent(make(self.speech.views.scope(self.speech.socket.segment, now_ms, self.seq, contract, more)))
+        return make(self.speech.views.scope(self.speech.socket.segment, now_ms, self.seq, contract, more))
 
     def sent(self, frame: Json) -> str | bytes:
         return packed(spelled(frame), self.speech.socket.packed)
@@ -129,7 +130,7 @@ class Conversation:
         asks = socket.asks
         if asks is not None and asks.after is not None and contains(asks.after, message):
             self.ask_due = now + asks.every_s / self.haste
-        elif asks is not None and contains(asks.ours, message):
+        elif asks is not None and contains(self.speech.make(asks.ours)(Scope({"asked": self.asked})), message):
             self.answers += 1
             self.ask_open = False
             return []
@@ -207,7 +208,8 @@ class Conversation:
             return []
         self.ask_due = now + asks.every_s / self.haste
         self.ask_open = True
-        return [self.say(asks.theirs, now_ms, {})]
+        self.asked = self.fill(self.speech.make(asks.theirs), now_ms, {})
+        return [self.sent(self.asked)]
 
     def due(self, now: float, now_ms: int, silent: bool = False) -> list[str | bytes]:
         """The data frames whose time has come. `silent`: their time passes, and they are not said."""

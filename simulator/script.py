@@ -252,6 +252,7 @@ def check_socket(socket: Socket, place: str) -> None:
         compiled(socket.heartbeat.theirs, f"{place}.heartbeat.theirs")
     if socket.asks is not None:
         compiled(socket.asks.theirs, f"{place}.asks.theirs")
+        compiled(socket.asks.ours, f"{place}.asks.ours")
     for n, hear in enumerate(socket.hear):
         compiled(hear.ack, f"{place}.hear[{n}].ack")
         compiled(hear.refuse, f"{place}.hear[{n}].refuse")

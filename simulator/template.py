@@ -11,7 +11,7 @@ Make = Callable[["Scope"], Any]
 Json = Any
 
 HOLE = re.compile(r"\{([a-z_]+(?:\.[A-Za-z0-9_.-]+)?)\}")
-FREE = ("says", "request", "query", "body")  # values whose names the venue or the client chose
+FREE = ("says", "request", "query", "body", "asked")  # values whose names the venue or the client chose
 CONTRACT = frozenset(
     ["symbol", "symbol_lower", "segment", "asset", "quote", "settle", "contract_size", "base_factor", "max_leverage"]
 )

@@ -47,6 +47,23 @@ def test_a_socket_that_packs_sends_every_frame_as_gzip(tmp_path: Path) -> None:
     ]
 
 
+def test_an_answer_that_must_echo_the_ping_is_taken_only_if_it_does(tmp_path: Path) -> None:
+    spelled = acme()
+    spelled["sockets"][0]["asks"] = {
+        "theirs": {"ping": {"$": "now_ms"}},
+        "every_s": 5,
+        "ours": {"pong": {"$": "asked.ping"}},
+    }
+    script = load(written(tmp_path, spelled))
+    talk = Conversation(Speech(script.sockets[0], Views(script, Fixed({"acme": script}))))
+    talk.open(0.0, NOW_MS)
+    assert talk.ask(5.0, NOW_MS) == [json.dumps({"ping": NOW_MS}, separators=(",", ":"))]
+    said(talk, {"pong": NOW_MS - 1})
+    assert (talk.answers, talk.over(10.0)) == (0, "no answer")
+    said(talk, {"pong": NOW_MS})
+    assert (talk.answers, talk.over(10.0)) == (1, None)
+
+
 def test_our_heartbeat_is_answered_and_counted(talk: Conversation) -> None:
     assert said(talk, "ping") == ["pong"]
     assert talk.beats == 1

@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import msgspec
@@ -5,7 +6,7 @@ import pytest
 
 from collectors.subscriptions import Subscriptions
 from collectors.venue import SEND_TIME, Acked, spelled
-from collectors.wire import Stated, among, coin, number, wire
+from collectors.wire import Stated, among, coin, number, unpacked, wire
 from store.records import Instrument
 
 
@@ -77,3 +78,10 @@ def test_a_greeting_in_plain_text_is_none_and_other_garbage_is_an_error() -> Non
     assert read("Welcome.") is None
     with pytest.raises(msgspec.DecodeError, match="malformed"):
         read("Welcome!")
+
+
+def test_a_packed_frame_reads_like_a_plain_one() -> None:
+    read, text = unpacked(wire(Tick)), '{"channel":"ticks","size":"1.5"}'
+    assert read(gzip.compress(text.encode())) == read(text) == read(text.encode()) == Tick("ticks", 1.5)
+    with pytest.raises(EOFError):
+        read(gzip.compress(text.encode())[:-9])

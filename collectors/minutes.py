@@ -1,4 +1,4 @@
-"""Traded minutes as venues send them: lists that end with the running one, and pushes of it. Pure, for venues' files."""
+"""Traded minutes as venues send them: lists that end with the running one, and pushes of it. Pure."""
 
 from collections.abc import Iterable, Sequence
 
@@ -20,7 +20,7 @@ class Running:
         self.minutes: dict[str, Traded] = {}
 
     def push(self, minute: Traded) -> Sequence[Traded]:
-        """What a push says: the minute it ends, if any, and the one it is about. A minute that has ended is not reopened."""
+        """What a push says: the minute it ends, if any, and its own. A minute that has ended is not opened again."""
         before = self.minutes.get(minute.symbol)
         if before is not None and minute.ts < before.ts:
             return ()

@@ -1,0 +1,184 @@
+"""Bitget futures. Open interest, mark and funding come with the tickers of v2, forced closes on the sockets of v3 only.
+
+The size of a forced close is its value in the quote currency. `sizeMultiplier` is an order step and no contract size.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import UNSET, Struct, field
+
+from collectors.minutes import listed
+from collectors.venue import (
+    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said, Segment, Socket,
+    Tier, Traded, Update, Venue,
+)  # fmt: skip
+from collectors.wire import Number, Stated, among, coin, number, wire
+from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
+
+REST = "https://api.bitget.com/api/v2/mix/market"
+FIELDS = HOLDING, STATED, SIZE = tuple(
+    Field(key, Unit.BASE, evidence="how it counts is not documented; read as one-sided")
+    for key in ("holdingAmount", "openInterest", "size")
+)
+SIDES = {"buy": Side.LONG, "sell": Side.SHORT}  # of the position
+OPEN = {"normal", "maintain", "limit_open", "restrictedAPI"}  # not yet `listed`, no longer `off`
+
+
+class Row(Struct, gc=False):
+    """Of tickers, forced closes and REST lists."""
+
+    symbol: str = ""
+    ts: int | None = None
+    holdingAmount: Stated = UNSET
+    openInterest: Stated = UNSET  # its name in v3
+    size: Stated = UNSET  # its name in v2's own question for it
+    markPrice: Number = None
+    indexPrice: Number = None
+    fundingRate: Number = None
+    fundingRateInterval: Number = None  # hours; not in tickers
+    side: str = ""
+    price: float | str = ""  # left out, or empty, it is no number
+    amount: float | str = ""
+
+
+class Arg(Struct, frozen=True, gc=False):
+    instType: str = ""
+    channel: str = ""  # of v2 ...
+    instId: str = ""
+    topic: str = ""  # ... and of v3
+    symbol: str = ""
+
+
+class Frame(Struct, gc=False):
+    arg: Arg = Arg()
+    data: list[Row] = []
+    ts: int | None = None
+    event: str = ""
+    code: int | str = ""
+    msg: str = ""
+
+
+class Levels(Struct):
+    ts: int
+    openInterestList: list[Row] = []
+    v3: list[Row] = field(default_factory=list[Row], name="list")
+
+
+class Listing(Struct):
+    symbol: str
+    baseCoin: str
+    quoteCoin: str
+    symbolType: str
+    symbolStatus: str
+    fundInterval: Number  # hours
+    maxLever: Number
+
+
+def died(row: Row) -> Liquidated:
+    size, price = float(row.amount), float(row.price)
+    return Liquidated(row.symbol, row.ts, SIDES[row.side], size, Unit.USD, price, FeedClass.THROTTLED)
+
+
+def traded(rows: list[list[float]]) -> list[Traded]:  # start, open, high, low, close, coins, quote
+    return [Traded("", int(row[0]), row[5], Unit.BASE, price=row[4]) for row in rows]
+
+
+def ratios(rows: list[dict[str, float]]) -> Sequence[Said]:
+    return [Ratio("", int(row["ts"]), "account", row["longShortAccountRatio"]) for row in rows]
+
+
+def ladder(rows: list[dict[str, float | str]]) -> Sequence[Said]:  # bounds are in the quote currency
+    keys = ("startUnit", "endUnit", "keepMarginRate", "leverage")
+    steps = ((int(row["level"]), *(float(row[key]) for key in keys)) for row in rows)
+    return [Tier("", n, lower, upper, Unit.USD, rate, leverage) for n, lower, upper, rate, leverage in steps]
+
+
+def segment(product: str, settle: str, suffix: tuple[str, ...]) -> Segment:
+    inverse = not settle  # each is settled in its own coin
+
+    def read(rows: list[Listing]) -> Iterable[Instrument]:
+        for row in rows:
+            if row.symbolType == "perpetual":
+                asset, factor = coin(row.baseCoin)
+                yield Instrument(
+                    "bitget", id, row.symbol, asset, row.quoteCoin, settle or asset, live=row.symbolStatus in OPEN,
+                    payoff=Payoff.INVERSE if inverse else Payoff.LINEAR, base_factor=factor,
+                    max_leverage=number(row.maxLever), funding_interval_h=number(row.fundInterval),
+                )  # fmt: skip
+
+    def subscribe(instruments: Sequence[Instrument], _: int) -> Iterable[Message]:
+        args = [{"instType": product, "channel": "ticker", "instId": i.symbol} for i in instruments]
+        yield {"op": "subscribe", "args": args}
+
+    def parse(frame: Frame | None) -> Sequence[Said]:
+        if frame is None:
+            return ()
+        arg, ts = frame.arg, frame.ts
+        symbol = arg.instId or arg.symbol
+        if frame.event == "error":
+            return (Refused(f"{frame.code} {frame.msg}", symbol=symbol or None),)
+        if frame.event or arg.instType.upper() != product:
+            return (Acked(symbol=symbol or None),) if frame.event == "subscribe" else ()
+        if "ticker" in (arg.channel, arg.topic):
+            return [update(row, symbol, ts if row.ts is None else row.ts, must=True) for row in frame.data]
+        return list(map(died, frame.data)) if arg.topic == "liquidation" and not inverse else ()
+
+    def update(row: Row, symbol: str, ts: int | None, must: bool = False) -> Update:
+        oi, field = UNSET if must else None, None
+        if row.openInterest is not UNSET:  # its unit is not established where contracts are settled in coins
+            oi, field = (None, None) if inverse else (row.openInterest, STATED)
+        elif row.holdingAmount is not UNSET or row.size is not UNSET:
+            oi, field = (row.size, SIZE) if row.holdingAmount is UNSET else (row.holdingAmount, HOLDING)
+        return Update(
+            symbol, ts, number(oi), field, number(row.markPrice), number(row.indexPrice), number(row.fundingRate),
+            number(row.fundingRateInterval),
+        )  # fmt: skip
+
+    def asked(path: str, more: str = "", weight: float = 1.0) -> Callable[[Instrument], Ask]:
+        return lambda i: Ask(f"{REST}/{path}?symbol={i.symbol}&productType={product}{more}", weight=weight)
+
+    id, beat, candles = settle.lower() or "coin", Heartbeat("ping", every=30), wire(list[list[float]], "data")
+    deaths: Message = {"op": "subscribe", "args": [{"instType": product.lower(), "topic": "liquidation"}]}
+    feeds: tuple[Socket | Poll, ...] = (
+        Socket(
+            "wss://ws.bitget.com/v2/ws/public", frozenset({"oi", "mark", "index", "funding"}), subscribe, parse,
+            among(wire(Frame), {"ticker"}.__contains__, "arg", "channel", greeting="pong"), heartbeat=beat,
+            per_socket=50, cadence=10, life=86_400,
+        ),
+        Socket(
+            "wss://ws.bitget.com/v3/ws/public", frozenset({"liquidations"}), lambda _, __: [deaths], parse,
+            among(wire(Frame), {"ticker", "liquidation"}.__contains__, "arg", "topic", greeting="pong"),
+            heartbeat=beat, per_socket=10_000, batch=10_000, cadence=None, life=86_400,
+        ),
+        Poll(asked("candles", "&granularity=1m&limit=5"), 60, frozenset({"volume"}), lambda r: listed(traded(r)), candles),
+        Poll(asked("account-long-short", "&period=5m", weight=20), 300, frozenset({"ratios"}),  # one a second
+             ratios, wire(list[dict[str, float]], "data")),
+        Poll(asked("query-position-lever"), 86_400, frozenset({"tiers"}), ladder,
+             wire(list[dict[str, float | str]], "data")),
+    )  # fmt: skip
+    history = History(
+        lambda i, start, end: asked("candles", f"&granularity=1m&limit=1000&startTime={start}&endTime={end}")(i),
+        traded, frozenset({"volume"}), 60, 1000, 30, candles,
+    )  # fmt: skip
+    return Segment(
+        id, Ask(f"{REST}/contracts?productType={product}"), read, lambda symbol: symbol.endswith(suffix),
+        feeds[:1] if inverse else feeds, () if inverse else (history,),
+        (
+            Answer(lambda rows: [update(row, row.symbol, row.ts) for row in rows], wire(list[Row], "data")),
+            Answer(
+                lambda reply: [update(row, row.symbol, reply.ts) for row in (*reply.openInterestList, *reply.v3)],
+                wire(Levels, "data"), "/open-interest",
+            ),
+        ), wire(list[Listing], "data"),
+    )  # fmt: skip
+
+
+VENUE = Venue(
+    "bitget", "Bitget", "speculative", "https://www.bitget.com/api-doc/contract/websocket/public/Tickers-Channel",
+    fields=FIELDS, limits=Limits(weight=20, per=1, dials=300, dials_per=300),
+    segments=(
+        segment("USDT-FUTURES", "USDT", ("USDT",)), segment("USDC-FUTURES", "USDC", ("PERP",)),
+        segment("COIN-FUTURES", "", ("USD", "USD_CM")),
+    ),
+    note="how open interest counts is not documented; trades and forced closes of coin-settled contracts are left out",
+)  # fmt: skip

@@ -137,7 +137,7 @@ def segment(product: str, settle: str, suffix: tuple[str, ...]) -> Segment:
     def asked(path: str, more: str = "", weight: float = 1.0) -> Callable[[Instrument], Ask]:
         return lambda i: Ask(f"{REST}/{path}?symbol={i.symbol}&productType={product}{more}", weight=weight)
 
-    id, beat, candles = settle.lower() or "coin", Heartbeat("ping", every=30), wire(list[list[float]], "data")
+    id, beat, bars = settle.lower() or "coin", Heartbeat("ping", every=30), wire(list[list[float]], "data")
     deaths: Message = {"op": "subscribe", "args": [{"instType": product.lower(), "topic": "liquidation"}]}
     feeds: tuple[Socket | Poll, ...] = (
         Socket(
@@ -150,7 +150,7 @@ def segment(product: str, settle: str, suffix: tuple[str, ...]) -> Segment:
             among(wire(Frame), {"ticker", "liquidation"}.__contains__, "arg", "topic", greeting="pong"),
             heartbeat=beat, per_socket=10_000, batch=10_000, cadence=None, life=86_400,
         ),
-        Poll(asked("candles", "&granularity=1m&limit=5"), 60, frozenset({"volume"}), lambda r: listed(traded(r)), candles),
+        Poll(asked("candles", "&granularity=1m&limit=5"), 60, frozenset({"volume"}), lambda r: listed(traded(r)), bars),
         Poll(asked("account-long-short", "&period=5m", weight=20), 300, frozenset({"ratios"}),  # one a second
              ratios, wire(list[dict[str, float]], "data")),
         Poll(asked("query-position-lever"), 86_400, frozenset({"tiers"}), ladder,
@@ -158,7 +158,7 @@ def segment(product: str, settle: str, suffix: tuple[str, ...]) -> Segment:
     )  # fmt: skip
     history = History(
         lambda i, start, end: asked("candles", f"&granularity=1m&limit=1000&startTime={start}&endTime={end}")(i),
-        traded, frozenset({"volume"}), 60, 1000, 30, candles,
+        traded, frozenset({"volume"}), 60, 1000, 30, bars,
     )  # fmt: skip
     return Segment(
         id, Ask(f"{REST}/contracts?productType={product}"), read, lambda symbol: symbol.endswith(suffix),

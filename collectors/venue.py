@@ -128,6 +128,11 @@ class Remembering:
     make: Make
 
 
+def unasked(instruments: Sequence[Instrument], wanted: Collection[str] | None) -> frozenset[str]:
+    """What frames of all instruments name and nobody asked for. A new listing is not among them: it must be noticed."""
+    return frozenset[str]() if wanted is None else frozenset(i.symbol for i in instruments) - frozenset(wanted)
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One HTTP question. `weight` is what it costs of the venue's budget."""

@@ -85,3 +85,14 @@ def test_a_packed_frame_reads_like_a_plain_one() -> None:
     assert read(gzip.compress(text.encode())) == read(text) == read(text.encode()) == Tick("ticks", 1.5)
     with pytest.raises(EOFError):
         read(gzip.compress(text.encode())[:-9])
+
+
+def test_what_nobody_asked_for_is_listed_and_unwanted_and_never_a_new_listing() -> None:
+    listed = [Instrument("acme", "linear", name, name, "USD", "USD") for name in ("BTC", "ETH", "OLD")]
+    assert unasked(listed, ["BTC", "NEW"]) == {"ETH", "OLD"}
+    assert unasked(listed, None) == frozenset()
+
+
+def test_a_venues_own_number_for_an_instrument_is_no_news() -> None:
+    one, other = (Instrument("acme", "linear", "BTC", "BTC", "USD", "USD", code=code) for code in ("1", "2"))
+    assert one == other

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from collectors.board import Board
-from collectors.venue import Parse, Poll, Remembering, Segment, Socket, Venue, spelled
+from collectors.venue import Ask, Parse, Poll, Remembering, Segment, Socket, Venue, question, spelled
 from collectors.venues import VENUES
 from simulator.conversation import Conversation, Speech
 from simulator.market import Contract, Market
@@ -99,7 +99,11 @@ def streamed(views: Views, feed: Socket, wanted: tuple[Instrument, ...], count: 
 def polled(desk: Desk, feed: Poll, wanted: tuple[Instrument, ...], count: int) -> Iterator[tuple[int, bytes]]:
     """Replies to one question asked again and again."""
     for n in range(count):
-        ask = feed.ask(wanted[n % len(wanted)]) if callable(feed.ask) else feed.ask
+        ask = (
+            feed.ask
+            if isinstance(feed.ask, Ask)
+            else question(feed.ask, wanted[n % len(wanted)], START_MS + n * STEP_MS)
+        )
         yield START_MS + n * STEP_MS, reply(desk, ask, START_MS + n * STEP_MS)
 
 

@@ -31,6 +31,7 @@ from collectors.venue import (
     Socket,
     Update,
     Venue,
+    question,
 )  # fmt: skip
 from store.records import Instrument
 
@@ -77,7 +78,7 @@ def doors(venue: Venue) -> list[Door]:
 def asked(feed: Poll | History, probe: Instrument) -> str:
     if isinstance(feed, History):
         return feed.ask(probe, 0, 0).url
-    return feed.ask.url if isinstance(feed.ask, Ask) else feed.ask(probe).url
+    return feed.ask.url if isinstance(feed.ask, Ask) else question(feed.ask, probe, 0).url
 
 
 def fit(door: Door, url: str) -> int:

@@ -12,7 +12,7 @@ from collectors.board import Board
 from collectors.connection import KEPT, UNREADABLE, Line
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink, utc_ms
 from collectors.ledger import LIVE, Ledger
-from collectors.venue import Ask, Parse, Poll, Remembering, Socket, Update, Venue
+from collectors.venue import Ask, Parse, Poll, Remembering, Socket, Update, Venue, question
 from collectors.watch import Patience, SilentError, UnreadableError
 from store.records import Instrument, Quarantined, Source
 
@@ -204,7 +204,7 @@ async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> 
         else:
             for place, instrument in enumerate(list(group.values())):
                 await anyio.sleep(max(0.0, begun + place * every / max(1, len(group)) - feed.clock()))
-                failed = await poll_once(feed, poll, poll.ask(instrument), [instrument.symbol])
+                failed = await poll_once(feed, poll, question(poll.ask, instrument, feed.now()), [instrument.symbol])
                 if failed is not None and failed[0] != "down":
                     ended = failed  # the venue, not this symbol
                     feed.ledger.lost(group, ended[0], ended[1])

@@ -200,14 +200,29 @@ class Socket:
 
 
 @dataclass(frozen=True, slots=True)
+class Lately:
+    """A question about the last so many seconds of an instrument, where the venue wants to hear from when to when."""
+
+    ask: Callable[[Instrument, int, int], Ask]  # instrument, from and to in ms UTC, both inclusive
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Poll:
     """A REST question asked again and again, for what the venue does not push."""
 
-    ask: Ask | Callable[[Instrument], Ask]  # one reply for all, or a question an instrument
+    ask: Ask | Callable[[Instrument], Ask] | Lately  # one reply for all, or a question an instrument
     every: float  # seconds
     gives: frozenset[Gives]
     parse: Parse
     decode: Callable[[str | bytes], Message] = plain
+
+
+def question(ask: Callable[[Instrument], Ask] | Lately, instrument: Instrument, now: int) -> Ask:
+    """What a poll asks of an instrument at a moment, ms UTC."""
+    if isinstance(ask, Lately):
+        return ask.ask(instrument, now - round(ask.seconds * 1000), now)
+    return ask(instrument)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from collectors.subscriptions import Subscriptions
-from collectors.venue import SEND_TIME, Acked, spelled
+from collectors.venue import SEND_TIME, Acked, Ask, Lately, question, spelled
 from collectors.wire import Stated, among, coin, number, unpacked, wire
 from store.records import Instrument
 
@@ -45,6 +45,18 @@ def test_what_an_ack_leaves_out_is_refused() -> None:
     }
     assert (subscriptions.acked, set(subscriptions.aside)) == ({"A", "C"}, {"B"})
     assert subscriptions.ack(Acked(request.number)) == {}
+
+
+def test_a_poll_may_ask_about_the_last_minutes() -> None:
+    instrument = Instrument("v", "s", "A", "A", "USD", "USD")
+
+    def between(i: Instrument, start: int, end: int) -> Ask:
+        return Ask(f"https://v/{i.symbol}?from={start}&to={end}")
+
+    assert question(Lately(between, 300), instrument, 1790000000999).url == (
+        "https://v/A?from=1789999700999&to=1790000000999"
+    )
+    assert question(lambda i: Ask(f"https://v/{i.symbol}"), instrument, 0).url == "https://v/A"
 
 
 def test_a_plain_text_is_sent_as_it_stands() -> None:

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from collectors.subscriptions import Subscriptions
-from collectors.venue import SEND_TIME, Acked, Ask, Lately, question, spelled
+from collectors.venue import SEND_TIME, Acked, Ask, Lately, question, spelled, unasked
 from collectors.wire import Stated, among, coin, number, unpacked, wire
 from store.records import Instrument
 

@@ -3,17 +3,21 @@
 A bar is known from its end, or from when the last of its readings was heard; building it twice adds nothing.
 """
 
+from collections.abc import Iterable
+
 import duckdb
 
-from store.minutes import COLUMNS, FAR, minutes, newest
+from store.minutes import COLUMNS, FAR, minutes, newest, traded
 from store.reader import Cursors
 from store.records import Flag
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
-LATENESS_MS = 3 * MINUTE_MS  # the clock rebuilds this much before now, for readings that come late
+LATENESS_MS = 3 * MINUTE_MS  # how far before the newest bar catching up begins, for readings that came late
+UNDERWAY_MS = 1000  # what was heard this long before a run may not have been queryable in it
 NEAR_MS, WIDE_MS = 65_000, 36 * HOUR_MS  # where the value before a window's first change is looked for
 
 SUMS = {"opened", "closed", "readings", "volume", "taker_buy", "taker_sell", "liquidated_long", "liquidated_short"}
+TRADED = {"volume", "taker_buy", "taker_sell"}  # what a bar once had of these stays when its source is dropped
 FIRST, LAST, HIGH, LOW = "arg_min({0}, bucket)", "arg_max({0}, bucket)", "max({0})", "min({0})"
 
 
@@ -29,17 +33,41 @@ def build(store: Cursors, start_ms: int, end_ms: int) -> int:
         values = {"start": start, "end": end, "look": look, "as_of": FAR}
         con.execute(f"CREATE OR REPLACE TEMP TABLE built AS {minutes()}", values)
         rows = added(con, "bars_1m", start, end)
-        newest = con.execute("SELECT epoch_ms(max(bucket)) FROM bars_1m").fetchone()
-        last = end if newest is None or newest[0] is None else max(end, int(newest[0]) + MINUTE_MS)
-        for table, source, unit in (("bars_1h", "bars_1m", HOUR_MS), ("bars_1d", "bars_1h", DAY_MS)):
-            low, high = start - start % unit, min(end + -end % unit, last - last % unit)
-            if low < high:
-                con.execute(f"CREATE OR REPLACE TEMP TABLE built AS {coarser(source, unit, low, high)}")
-                rows += added(con, table, low, high)
-        con.execute("DROP TABLE built")
-        return rows
+        return rows + coarsened(con, start, end)
     finally:
         con.close()
+
+
+def coarsened(con: duckdb.DuckDBPyConnection, start: int, end: int) -> int:
+    """Build the hours and days that minutes in [start, end) are part of and that have ended."""
+    row = con.execute("SELECT epoch_ms(max(bucket)) FROM bars_1m").fetchone()
+    last = end if row is None or row[0] is None else max(end, int(row[0]) + MINUTE_MS)
+    rows = 0
+    for table, source, unit in (("bars_1h", "bars_1m", HOUR_MS), ("bars_1d", "bars_1h", DAY_MS)):
+        low, high = start - start % unit, min(end + -end % unit, last - last % unit)
+        if low < high:
+            con.execute(f"CREATE OR REPLACE TEMP TABLE built AS {coarser(source, unit, low, high)}")
+            rows += added(con, table, low, high)
+    con.execute("DROP TABLE built")
+    return rows
+
+
+def traded_late(con: duckdb.DuckDBPyConnection, start: int, end: int) -> int:
+    """Put into the bars of minutes in [start, end) the volume that was said after they were built.
+
+    Most venues say it only then, so it must not cost a second look at the readings.
+    """
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE built AS
+        SELECT b.* REPLACE (v.volume AS volume, v.taker_buy AS taker_buy, v.volume - v.taker_buy AS taker_sell,
+            greatest(b.known_at, make_timestamp_ms(v.seen)) AS known_at)
+        FROM {newest("bars_1m", start, end)} b JOIN ({traded("TRUE", "$start", "$end", "$as_of")}) v
+            ON v.instrument_id = b.instrument_id AND v.t = epoch_ms(b.bucket)
+        """,
+        {"start": start, "end": end, "as_of": FAR},
+    )
+    return added(con, "bars_1m", start, end) + coarsened(con, start, end)
 
 
 def keep_up(store: Cursors, since_ms: int, now_ms: int) -> int:
@@ -51,21 +79,30 @@ def keep_up(store: Cursors, since_ms: int, now_ms: int) -> int:
     start, end = since_ms - since_ms % MINUTE_MS, now_ms - now_ms % MINUTE_MS
     con = store.cursor()
     try:
-        rows = con.execute(TOUCHED, {"since": since_ms, "start": start}).fetchall()
-        touched = {int(row[0]) for row in rows} - {start}
+        since = {"since": since_ms - UNDERWAY_MS, "start": start}
+        touched = {int(row[0]) for row in con.execute(TOUCHED, since).fetchall()} - {start}
+        traded = {int(row[0]) for row in con.execute(TRADED_LATE, since).fetchall()} - touched
+        count = sum(build(store, low, high) for low, high in [*runs(touched), (start, end)] if low < high)
+        return count + sum(traded_late(con, low, high) for low, high in runs(traded))
     finally:
         con.close()
-    runs: list[tuple[int, int]] = []
-    for minute in sorted(touched):
-        if runs and runs[-1][1] == minute:
-            runs[-1] = (runs[-1][0], minute + MINUTE_MS)
+
+
+def runs(minutes: Iterable[int]) -> list[tuple[int, int]]:
+    """Minutes as stretches: first, and end of the last."""
+    found: list[tuple[int, int]] = []
+    for minute in sorted(minutes):
+        if found and found[-1][1] == minute:
+            found[-1] = (found[-1][0], minute + MINUTE_MS)
         else:
-            runs.append((minute, minute + MINUTE_MS))
-    if start < end:
-        runs.append((start, end))
-    return sum(build(store, low, high) for low, high in runs)
+            found.append((minute, minute + MINUTE_MS))
+    return found
 
 
+TRADED_LATE = f"""
+    SELECT DISTINCT epoch_ms(ts) - epoch_ms(ts) % {MINUTE_MS} FROM volumes
+    WHERE seen >= make_timestamp_ms($since) AND ts < make_timestamp_ms($start)
+"""
 TOUCHED = f"""
     SELECT DISTINCT unnest([t, t + {MINUTE_MS}]) AS t FROM (  -- what follows a late row has changed by another amount
         SELECT epoch_ms(ts) - epoch_ms(ts) % {MINUTE_MS} AS t FROM readings
@@ -96,7 +133,7 @@ def added(con: duckdb.DuckDBPyConnection, table: str, low: int, high: int) -> in
     History that a venue or a file gave never replaces what was streamed and is no longer kept in full.
     """
     same = " AND ".join(compared(c) for c in COLUMNS if c not in {"bucket", "instrument_id", "known_at"})
-    taken = ", ".join(f"n.{c}" for c in COLUMNS if c != "known_at")
+    taken = ", ".join(f"coalesce(n.{c}, c.{c})" if c in TRADED else f"n.{c}" for c in COLUMNS if c != "known_at")
     done = con.execute(f"""
         INSERT INTO {table}
         SELECT {taken}, greatest(n.known_at, coalesce(c.known_at + INTERVAL 1 MILLISECOND, n.known_at))
@@ -113,6 +150,8 @@ def compared(column: str) -> str:
     if column in {"opened", "closed", "liquidated_long", "liquidated_short", "covered_s"}:
         near = f"abs(n.{column} - c.{column}) <= 1e-9 * greatest(abs(n.{column}), abs(c.{column}))"
         return f"((n.{column} IS NULL AND c.{column} IS NULL) OR coalesce({near}, FALSE))"
+    if column in TRADED:
+        return f"(n.{column} IS NULL OR n.{column} IS NOT DISTINCT FROM c.{column})"
     return f"n.{column} IS NOT DISTINCT FROM c.{column}"
 
 
@@ -141,13 +180,19 @@ def folded(column: str) -> str:
 
 
 def retention(store: Cursors, raw_days: float, now_ms: int) -> int:
-    """Drop readings heard and stated more than `raw_days` ago. Bars and closes stay. Gives the number dropped."""
+    """Drop readings and volumes heard and stated more than `raw_days` ago. Bars and closes stay. Gives the number
+    dropped.
+    """
     con = store.cursor()
     try:
         cut = now_ms - round(raw_days * DAY_MS)
-        done = con.execute(
-            "DELETE FROM readings WHERE ts < make_timestamp_ms($cut) AND seen < make_timestamp_ms($cut)", {"cut": cut}
-        ).fetchone()
-        return 0 if done is None else int(done[0])
+        dropped = 0
+        for table in ("readings", "volumes"):
+            done = con.execute(
+                f"DELETE FROM {table} WHERE ts < make_timestamp_ms($cut) AND seen < make_timestamp_ms($cut)",
+                {"cut": cut},
+            ).fetchone()
+            dropped += 0 if done is None else int(done[0])
+        return dropped
     finally:
         con.close()

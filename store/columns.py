@@ -6,7 +6,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from store.records import Event, Field, Gap, Health, Hold, Instrument, Liquidation, OpenInterest, Quarantined
+from store.records import (
+    Event,
+    Field,
+    Gap,
+    Health,
+    Hold,
+    Instrument,
+    Liquidation,
+    LongShort,
+    MarginTier,
+    OpenInterest,
+    Position,
+    Quarantined,
+    Volume,
+)
 
 Columns = Mapping[str, npt.NDArray[Any]]
 MISSING = np.iinfo(np.int64).min  # numpy's "not a time"
@@ -71,6 +85,22 @@ SHAPES: Mapping[str, Mapping[str, Callable[[Iterable[Any]], npt.NDArray[Any]]]] 
         "ts": times, "seen": times, "instrument_id": whole, "side": words, "size": numbers, "unit": words,
         "base": numbers, "usd": numbers, "price": numbers, "feed": words, "simulated": flags,
     },
+    "volumes": {
+        "ts": times, "seen": times, "instrument_id": whole, "base": numbers, "taker_buy": numbers, "source": words,
+        "simulated": flags,
+    },
+    "ratios": {
+        "ts": times, "seen": times, "instrument_id": whole, "kind": words, "ratio": numbers, "source": words,
+        "simulated": flags,
+    },
+    "tiers": {
+        "instrument_id": whole, "tier": whole, "lower": numbers, "upper": numbers, "maintenance": numbers,
+        "max_leverage": numbers, "deduction": numbers, "known_at": times, "simulated": flags,
+    },
+    "positions": {
+        "seen": times, "instrument_id": whole, "holder": words, "side": words, "base": numbers, "entry": numbers,
+        "liquidation_price": numbers, "leverage": numbers, "simulated": flags,
+    },
     "gaps": {
         "venue": words, "segment": words, "symbol": words, "start": times, "end": times, "reason": words,
         "simulated": flags,
@@ -113,6 +143,20 @@ def row(record: object, simulated: bool, now: int) -> tuple[str, tuple[Any, ...]
             return "liquidations", (
                 r.ts, r.seen, r.instrument.id, r.side.value, r.size, r.unit.value, r.base, r.usd, r.price,
                 r.feed.value, r.simulated,
+            )  # fmt: skip
+        case Volume() as v:
+            return "volumes", (v.ts, v.seen, v.instrument.id, v.base, v.taker_buy, v.source.value, v.simulated)
+        case LongShort() as r:
+            return "ratios", (r.ts, r.seen, r.instrument.id, r.kind, r.ratio, r.source.value, r.simulated)
+        case MarginTier() as m:
+            return "tiers", (
+                m.instrument.id, m.tier, m.lower, m.upper, m.maintenance, m.max_leverage, m.deduction, m.seen,
+                m.simulated,
+            )  # fmt: skip
+        case Position() as p:
+            return "positions", (
+                p.seen, p.instrument.id, p.holder, p.side.value, p.base, p.entry, p.liquidation_price, p.leverage,
+                p.simulated,
             )  # fmt: skip
         case Gap() as g:
             return "gaps", (g.venue, g.segment, g.symbol, g.start, g.end, g.reason, simulated)

@@ -9,7 +9,17 @@ import msgspec
 from store import columns
 from store.buffer import Batch, gaps
 from store.latest import Verdict
-from store.records import Field, Flag, Instrument, Liquidation, OpenInterest
+from store.records import (
+    Field,
+    Flag,
+    Instrument,
+    Liquidation,
+    LongShort,
+    MarginTier,
+    OpenInterest,
+    Position,
+    Volume,
+)
 from store.registry import Described, Registry
 
 UNLESS_STORED = """
@@ -21,15 +31,27 @@ WHERE NOT EXISTS (
 )
 QUALIFY row_number() OVER (PARTITION BY instrument_id, field, ts, raw ORDER BY seen) = 1
 """
-LIQUIDATION_UNLESS_STORED = """
-WHERE NOT EXISTS (
-    FROM liquidations r
-    WHERE r.ts BETWEEN (SELECT min(ts) FROM batch) AND (SELECT max(ts) FROM batch)
-      AND r.instrument_id = batch.instrument_id AND r.ts = batch.ts AND r.side = batch.side
-      AND r.size = batch.size AND r.price = batch.price
-)
-QUALIFY row_number() OVER (PARTITION BY instrument_id, ts, side, size, price ORDER BY seen) = 1
-"""
+
+
+def unless_stored(table: str, *key: str) -> str:
+    """The condition that keeps rows of `batch` whose key (with instrument and time) is not in the table yet."""
+    same = " AND ".join(f"r.{c} IS NOT DISTINCT FROM batch.{c}" for c in key)
+    return f"""
+        WHERE NOT EXISTS (
+            FROM {table} r
+            WHERE r.ts BETWEEN (SELECT min(ts) FROM batch) AND (SELECT max(ts) FROM batch)
+              AND r.instrument_id = batch.instrument_id AND r.ts = batch.ts AND {same}
+        )
+        QUALIFY row_number() OVER (PARTITION BY instrument_id, ts, {", ".join(key)} ORDER BY seen) = 1
+    """
+
+
+ONCE = {
+    "liquidations": unless_stored("liquidations", "side", "size", "price"),
+    "volumes": unless_stored("volumes", "base", "taker_buy"),
+    "ratios": unless_stored("ratios", "kind", "ratio"),
+}
+"""What venues say again and again, and is kept once."""
 
 
 def insert(con: duckdb.DuckDBPyConnection, registry: Registry, batch: Batch, simulated: bool) -> int:
@@ -51,6 +73,7 @@ def insert(con: duckdb.DuckDBPyConnection, registry: Registry, batch: Batch, sim
         else:
             sure.append(msgspec.structs.replace(r, flags=r.flags | Flag.AFFIRMED.value))
     venues: list[Described] = []
+    tiers: list[MarginTier] = []
     for record in [*batch.others, *gaps(batch.skipped)]:
         if isinstance(record, Instrument):
             seen[record.id] = record
@@ -58,19 +81,24 @@ def insert(con: duckdb.DuckDBPyConnection, registry: Registry, batch: Batch, sim
         if isinstance(record, Described):
             venues.append(record)
             continue
-        if isinstance(record, Liquidation):
+        if isinstance(record, Liquidation | Volume | LongShort | MarginTier | Position):
             seen.setdefault(record.instrument.id, record.instrument)
+        if isinstance(record, MarginTier):
+            tiers.append(record)
+            continue
         name, row = columns.row(record, simulated, now)
         tables.setdefault(name, []).append(row)
     tables |= registry.news(seen.values(), fields, venues, simulated, now)
+    ladders = registry.ladders.news(tiers, simulated)
+    if ladders:
+        tables["tiers"] = ladders
     count = 0
     if sure:
         count += put(con, columns.readings(sure), "readings")
     if check:
         count += put(con, columns.readings(check), "readings", UNLESS_STORED)
     for name, rows in tables.items():
-        unless = LIQUIDATION_UNLESS_STORED if name == "liquidations" else ""
-        count += put(con, columns.table(rows, columns.SHAPES[name]), name, unless)
+        count += put(con, columns.table(rows, columns.SHAPES[name]), name, ONCE.get(name, ""))
     return count
 
 

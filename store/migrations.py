@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-VERSION = 1  # of schema.sql
+VERSION = 2  # of schema.sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,18 @@ class Step:
     sql: str
 
 
-STEPS: tuple[Step, ...] = ()
+STEPS: tuple[Step, ...] = (
+    # Volumes, ratios, tiers, positions. Schema 1 named the last three and nothing ever wrote to them; should a file
+    # hold rows nevertheless, they stay, under another name.
+    Step(
+        2,
+        """
+        ALTER TABLE ratios RENAME TO ratios_1;
+        ALTER TABLE tiers RENAME TO tiers_1;
+        ALTER TABLE positions RENAME TO positions_1;
+        """,
+    ),
+)
 
 
 def migrate(

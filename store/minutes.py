@@ -31,6 +31,17 @@ def newest(table: str, low: int, high: int, among: str = "TRUE") -> str:
     )"""
 
 
+def traded(among: str, start: str, end: str, as_of: str) -> str:
+    """SELECT of the traded volume of each minute, as it was said last; a taker's side only where it is said."""
+    return f"""
+        SELECT instrument_id, epoch_ms(ts) AS t, arg_max(base, seen) AS volume,
+            arg_max_null(taker_buy, seen) AS taker_buy, epoch_ms(max(seen)) AS seen
+        FROM volumes
+        WHERE ({among}) AND ts >= make_timestamp_ms({start}) AND ts < make_timestamp_ms({end})
+          AND seen <= make_timestamp_ms({as_of}) GROUP BY ALL
+    """
+
+
 def minutes(among: str = "TRUE") -> str:
     """SELECT of minute bars in the order of `COLUMNS`.
 
@@ -147,21 +158,24 @@ WITH picked AS NOT MATERIALIZED (
     ) GROUP BY ALL
 ), shot AS (
     SELECT instrument_id, epoch_ms(ts) - epoch_ms(ts) % 60000 AS t,
-        coalesce(sum(usd) FILTER (side = 'long'), 0) AS longs, coalesce(sum(usd) FILTER (side = 'short'), 0) AS shorts
+        coalesce(sum(usd) FILTER (side = 'long'), 0) AS longs, coalesce(sum(usd) FILTER (side = 'short'), 0) AS shorts,
+        epoch_ms(max(seen)) AS seen
     FROM liquidations
     WHERE ({among}) AND ts >= make_timestamp_ms($start) AND ts < make_timestamp_ms($end)
       AND seen <= make_timestamp_ms($as_of) GROUP BY ALL
-)
+), traded AS ({traded(among, "$start", "$end", "$as_of")})
 SELECT make_timestamp_ms(k.t) AS bucket, k.instrument_id, raw_open, raw_high, raw_low, raw_close,
     base_open, base_high, base_low,
     CASE WHEN payoff = 'inverse' THEN base_last * mark_last / mark_close ELSE base_last END AS base_close,
     usd_open, usd_high, usd_low,
     CASE WHEN payoff = 'inverse' THEN usd_last ELSE usd_last * mark_close / mark_last END AS usd_close,
     opened, closed, readings::INTEGER AS readings,
-    NULL::DOUBLE AS volume, NULL::DOUBLE AS taker_buy, NULL::DOUBLE AS taker_sell,
+    v.volume, v.taker_buy, v.volume - v.taker_buy AS taker_sell,
     longs AS liquidated_long, shorts AS liquidated_short,
     mark_open, mark_high, mark_low, mark_close, index_close, funding, funding_interval_h,
     greatest(0, 60000 - coalesce(l.ms, 0) - late) / 1000 AS covered_s,
-    make_timestamp_ms(heard) AS last_seen, source, simulated, make_timestamp_ms(greatest(k.t + 60000, seen)) AS known_at
-FROM known k LEFT JOIN lost l USING (instrument_id, t) LEFT JOIN shot USING (instrument_id, t)
+    make_timestamp_ms(heard) AS last_seen, source, simulated,
+    make_timestamp_ms(greatest(k.t + 60000, k.seen, s.seen, v.seen)) AS known_at
+FROM known k LEFT JOIN lost l USING (instrument_id, t) LEFT JOIN shot s USING (instrument_id, t)
+LEFT JOIN traded v USING (instrument_id, t)
 """

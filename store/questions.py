@@ -107,6 +107,38 @@ WHERE i.asset = $asset AND l.ts >= make_timestamp_ms($start) AND l.ts < make_tim
 ORDER BY l.ts, l.instrument_id
 """
 
+VOLUMES = f"""
+SELECT r.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.symbol, epoch_ms(r.ts) AS ts,
+    epoch_ms(r.seen) AS seen, r.base, r.taker_buy, r.source, r.simulated
+FROM (FROM volumes WHERE ts >= make_timestamp_ms($start) AND ts < make_timestamp_ms($end)
+        AND seen <= make_timestamp_ms($as_of)
+    QUALIFY row_number() OVER (PARTITION BY instrument_id, ts ORDER BY seen DESC) = 1) r
+JOIN {INSTRUMENT_VERSION} i USING (instrument_id) LEFT JOIN {VENUE_VERSION} v USING (venue)
+WHERE i.asset = $asset
+ORDER BY r.ts, i.venue, i.symbol
+"""
+
+RATIOS = f"""
+SELECT r.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.symbol, r.kind, epoch_ms(r.ts) AS ts,
+    epoch_ms(r.seen) AS seen, r.ratio, r.source, r.simulated
+FROM (FROM ratios WHERE ts >= make_timestamp_ms($start) AND ts < make_timestamp_ms($end)
+        AND seen <= make_timestamp_ms($as_of)
+    QUALIFY row_number() OVER (PARTITION BY instrument_id, kind, ts ORDER BY seen DESC) = 1) r
+JOIN {INSTRUMENT_VERSION} i USING (instrument_id) LEFT JOIN {VENUE_VERSION} v USING (venue)
+WHERE i.asset = $asset
+ORDER BY r.ts, i.venue, i.symbol, r.kind
+"""
+
+TIERS = f"""
+SELECT t.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.symbol, t.tier, t.lower, t.upper, t.maintenance,
+    t.max_leverage, t.deduction, epoch_ms(t.known_at) AS known_at, t.simulated
+FROM (FROM tiers WHERE known_at <= make_timestamp_ms($as_of)
+    QUALIFY known_at = max(known_at) OVER (PARTITION BY instrument_id)) t
+JOIN {INSTRUMENT_VERSION} i USING (instrument_id) LEFT JOIN {VENUE_VERSION} v USING (venue)
+WHERE i.asset = $asset
+ORDER BY i.venue, i.symbol, t.tier
+"""
+
 CLOSES = f"""
 SELECT c.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.payoff, i.symbol,
     epoch_ms(c.day::TIMESTAMP) AS day, epoch_ms(c.day::TIMESTAMP) + 86400000 AS t, c.revision,

@@ -105,6 +105,25 @@ class Reader:
         """
         return self.ask(q.LIQUIDATIONS, asset=asset, start=start, end=end, as_of=until(as_of))
 
+    def volumes(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
+        """Traded volume of minutes that begin in [start, end), as said last: instrument_id, venue, class, symbol, ts
+        (of the minute), seen, base [coins], taker_buy (NaN where the venue does not split), source, simulated.
+        """
+        return self.ask(q.VOLUMES, asset=asset, start=start, end=end, as_of=until(as_of))
+
+    def ratios(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
+        """Longs to shorts stated in [start, end): instrument_id, venue, class, symbol, kind (account | top_account |
+        top_position | taker; never to be mixed), ts, seen, ratio (long / short), source, simulated.
+        """
+        return self.ask(q.RATIOS, asset=asset, start=start, end=end, as_of=until(as_of))
+
+    def tiers(self, asset: str, as_of: int | None = None) -> Frame:
+        """The leverage ladder of each instrument that has told one: instrument_id, venue, class, symbol, tier, lower,
+        upper [USD; NaN: no bound], maintenance (fraction of notional), max_leverage, deduction [USD; NaN where the
+        venue does not say], known_at, simulated.
+        """
+        return self.ask(q.TIERS, asset=asset, as_of=until(as_of))
+
     def gaps(
         self, start: int, end: int, venue: str | None = None, asset: str | None = None, as_of: int | None = None
     ) -> Frame:

@@ -176,7 +176,7 @@ class LongShort(msgspec.Struct, frozen=True, gc=False):
 
 
 class MarginTier(msgspec.Struct, frozen=True, gc=False):
-    """One step of an instrument's leverage ladder; bounds in USD."""
+    """One step of an instrument's leverage ladder; bounds in USD. All steps of a ladder share one `seen`."""
 
     instrument: Instrument
     seen: int
@@ -186,6 +186,20 @@ class MarginTier(msgspec.Struct, frozen=True, gc=False):
     maintenance: float  # fraction of notional
     max_leverage: float | None
     deduction: float | None  # USD
+    simulated: bool
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
+    """An open position that its venue shows to everyone, as it was at one moment."""
+
+    instrument: Instrument
+    seen: int
+    holder: str  # as the venue names it
+    side: Side
+    base: float  # coins
+    entry: float | None  # USD a coin
+    liquidation_price: float | None  # USD a coin; None where the venue does not say
+    leverage: float | None
     simulated: bool
 
 
@@ -257,6 +271,7 @@ Record = (
     | Volume
     | LongShort
     | MarginTier
+    | Position
     | Gap
     | Health
     | Hold

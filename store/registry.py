@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import duckdb
 
 from store import columns
+from store.ladders import Ladders
 from store.records import Field, Instrument, Kind, Payoff
 
 
@@ -45,6 +46,7 @@ class Registry:
     """Owns what the store already knows of instruments, venues and fields."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self.ladders = Ladders(con)
         self._con = con
         self._loaded = False
         self._instruments: dict[int, Instrument] = {}
@@ -54,6 +56,7 @@ class Registry:
     def forget(self) -> None:
         """A transaction failed: what it told us is not in the store."""
         self._loaded = False
+        self.ladders.forget()
 
     @property
     def instruments(self) -> Mapping[int, Instrument]:

@@ -71,9 +71,33 @@ CREATE TABLE IF NOT EXISTS liquidations (  -- logical key: instrument_id, ts, si
     simulated BOOLEAN NOT NULL
 );
 
-CREATE TABLE IF NOT EXISTS ratios (ts TIMESTAMP, seen TIMESTAMP, instrument_id BIGINT, kind VARCHAR, long_share DOUBLE, simulated BOOLEAN);
-CREATE TABLE IF NOT EXISTS tiers (instrument_id BIGINT, tier INTEGER, lower_notional DOUBLE, upper_notional DOUBLE, maintenance DOUBLE, max_leverage DOUBLE, known_at TIMESTAMP, simulated BOOLEAN);
-CREATE TABLE IF NOT EXISTS positions (seen TIMESTAMP, instrument_id BIGINT, holder VARCHAR, side VARCHAR, base DOUBLE, entry DOUBLE, liquidation_price DOUBLE, leverage DOUBLE, simulated BOOLEAN);
+CREATE TABLE IF NOT EXISTS volumes (   -- logical key: instrument_id, ts, base, taker_buy; the greatest seen counts
+    ts TIMESTAMP NOT NULL,             -- start of the minute
+    seen TIMESTAMP NOT NULL, instrument_id BIGINT NOT NULL,
+    base DOUBLE NOT NULL, taker_buy DOUBLE,  -- coins, each trade counted once
+    source VARCHAR NOT NULL, simulated BOOLEAN NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS ratios (    -- logical key: instrument_id, kind, ts, ratio; the greatest seen counts
+    ts TIMESTAMP NOT NULL, seen TIMESTAMP NOT NULL, instrument_id BIGINT NOT NULL,
+    kind VARCHAR NOT NULL,             -- account | top_account | top_position | taker
+    ratio DOUBLE NOT NULL,             -- long / short
+    source VARCHAR NOT NULL, simulated BOOLEAN NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS tiers (     -- logical key: instrument_id, known_at, tier; the rows of the latest known_at
+    instrument_id BIGINT NOT NULL, tier INTEGER NOT NULL,
+    lower DOUBLE NOT NULL, upper DOUBLE,     -- USD; no upper: unbounded
+    maintenance DOUBLE NOT NULL, max_leverage DOUBLE,
+    deduction DOUBLE,                  -- USD
+    known_at TIMESTAMP NOT NULL, simulated BOOLEAN NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS positions ( -- logical key: instrument_id, holder, seen
+    seen TIMESTAMP NOT NULL, instrument_id BIGINT NOT NULL, holder VARCHAR NOT NULL, side VARCHAR NOT NULL,
+    base DOUBLE NOT NULL, entry DOUBLE, liquidation_price DOUBLE, leverage DOUBLE,  -- coins; USD a coin
+    simulated BOOLEAN NOT NULL
+);
 
 CREATE TABLE IF NOT EXISTS gaps (  -- logical key: venue, segment, symbol, start; the row with an end wins
     venue VARCHAR NOT NULL, segment VARCHAR NOT NULL, symbol VARCHAR NOT NULL,  -- symbol '': the whole segment

@@ -18,9 +18,13 @@ from store.latest import Latest, Verdict
 from store.records import (
     Health,
     Liquidation,
+    LongShort,
+    MarginTier,
     OpenInterest,
+    Position,
     Quarantined,
     Record,
+    Volume,
     instrument_id,
 )
 from store.registry import Facts, Registry, described
@@ -111,7 +115,9 @@ class Writer:
                 self._buffer.add_reading(record, verdict)
             return
         match record:
-            case Liquidation() if record.simulated is not self.simulated:
+            case Liquidation() | Volume() | LongShort() | MarginTier() | Position() if (
+                record.simulated is not self.simulated
+            ):
                 self._refuse(record)
                 return
             case Health() if record.symbol:
@@ -154,7 +160,7 @@ class Writer:
             log.error("Closed with %d rows that could not be written: %s", len(self._buffer), self._trouble)
         return written
 
-    def _refuse(self, record: OpenInterest | Liquidation) -> None:
+    def _refuse(self, record: OpenInterest | Liquidation | Volume | LongShort | MarginTier | Position) -> None:
         i = record.instrument
         self._refused[i.venue] += 1
         row, here = ("simulated", "live") if record.simulated else ("real", "demo")

@@ -3,7 +3,7 @@
 import pytest
 
 from store import bars
-from store.records import FeedClass, Field, Flag, Gap, Liquidation, OpenInterest, Side, Source, Unit
+from store.records import FeedClass, Field, Flag, Gap, Liquidation, OpenInterest, Side, Source, Unit, Volume
 from tests.store.made import DAY, HOUR, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
 
 BAR = (
@@ -13,7 +13,7 @@ BAR = (
 
 
 def built(
-    *records: OpenInterest | Gap | Liquidation, columns: str = BAR, until: int = T0 + 10 * MINUTE
+    *records: OpenInterest | Gap | Liquidation | Volume, columns: str = BAR, until: int = T0 + 10 * MINUTE
 ) -> list[object]:
     """The bars of one minute each after these records, as the given columns."""
     with store_of() as store:
@@ -107,6 +107,40 @@ def test_forced_closes_are_summed_by_side() -> None:
     assert said == [(15.0, 7.0)]
 
 
+def traded(ts: int, seen: int, base: float, taker_buy: float | None = None) -> Volume:
+    return Volume(LINEAR, ts, seen, base, taker_buy, Source.POLL, False)
+
+
+def test_a_bar_holds_the_volume_said_last_and_none_where_none_is_said() -> None:
+    minute = T0 + MINUTE
+    said = built(
+        *(reading(T0 + k * MINUTE, 200.0) for k in range(3)),
+        traded(T0, minute + 1, 5.0, 2.0), traded(T0, minute + 2, 6.0, 2.5), traded(minute, minute + 3, 0.0),
+        columns="volume, taker_buy, taker_sell, epoch_ms(known_at) - 1795046400000",
+    )  # fmt: skip
+    assert said == [
+        (6.0, 2.5, 3.5, MINUTE + 2), (0.0, None, None, 2 * MINUTE), (None, None, None, 3 * MINUTE),
+    ]  # fmt: skip
+
+
+def test_a_volume_that_comes_after_its_bar_makes_a_bar_known_then() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            for k in range(61):
+                writer.put(reading(T0 + k * MINUTE, 200.0))
+        bars.keep_up(store, T0, T0 + HOUR + 5000)
+        with writing(store) as writer:
+            writer.put(traded(T0 + 59 * MINUTE, T0 + HOUR + 20_000, 7.0, 7.0))
+        assert bars.keep_up(store, T0 + HOUR + 5000, T0 + HOUR + 65_000) == 3  # the minute, its hour, the next minute
+        assert rows(
+            store,
+            "SELECT volume, taker_sell, epoch_ms(known_at) - 1795046400000 FROM bars_1m "
+            "WHERE epoch_ms(bucket) = 1795049940000 ORDER BY known_at",
+        ) == [(None, None, HOUR), (7.0, 0.0, HOUR + 20_000)]
+        assert rows(store, "SELECT volume, readings FROM bars_1h ORDER BY known_at") == [(None, 60), (7.0, 60)]
+        assert bars.keep_up(store, T0 + HOUR + 65_000, T0 + HOUR + 125_000) == 0
+
+
 def test_building_twice_adds_nothing_and_a_late_row_adds_one_bar_known_later() -> None:
     with store_of() as store:
         with writing(store) as writer:
@@ -161,6 +195,17 @@ def test_history_does_not_replace_a_bar_whose_readings_are_gone() -> None:
             writer.put(reading(T0 + 30_000, 999.0, seen=T0 + 31 * DAY, source=Source.BACKFILL))
         assert bars.build(store, T0, T0 + MINUTE) == 0
         assert rows(store, "SELECT raw_close, readings FROM bars_1m") == [(102.0, 5)]
+
+
+def test_a_bar_keeps_its_volume_when_that_is_no_longer_kept_by_itself() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 200.0, seen=T0 + 31 * DAY))  # heard late: it outlives the volume
+            writer.put(traded(T0, T0 + MINUTE, 5.0, 1.0))
+        assert bars.build(store, T0, T0 + MINUTE) == 1
+        assert bars.retention(store, 30, T0 + 32 * DAY) == 1
+        assert bars.build(store, T0, T0 + MINUTE) == 0
+        assert rows(store, "SELECT volume, taker_sell FROM bars_1m") == [(5.0, 4.0)]
 
 
 def test_catching_up_builds_what_was_missed() -> None:

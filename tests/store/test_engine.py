@@ -10,13 +10,14 @@ import pytest
 
 from store.engine import DAMAGE, Locked, TooNew, Unusable, WrongMode, open_store, refusal
 from store.migrations import Step
-from tests.store.made import rows, store_of
+from store.records import LongShort, Source
+from tests.store.made import LINEAR, T0, rows, store_of, writing
 
 
 def test_a_new_store_says_what_it_is(tmp_path: Path) -> None:
     with store_of(tmp_path / "home" / "oi.duckdb", "demo") as store:
         meta = dict(rows(store, "SELECT key, value FROM meta"))
-    assert (meta["schema_version"], meta["mode"], meta["engine"]) == ("1", "demo", duckdb.__version__)
+    assert (meta["schema_version"], meta["mode"], meta["engine"]) == ("2", "demo", duckdb.__version__)
 
 
 def test_a_new_file_can_be_opened_by_both_supported_engines(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_a_store_of_a_later_schema_is_refused_and_left_alone(tmp_path: Path) -> 
     path = tmp_path / "oi.duckdb"
     with store_of(path) as store:
         rows(store, "UPDATE meta SET value = '7' WHERE key = 'schema_version'")
-    with pytest.raises(TooNew, match=r"written by schema 7; this crossoi knows schema 1\. Upgrade"):
+    with pytest.raises(TooNew, match=r"written by schema 7; this crossoi knows schema 2\. Upgrade"):
         open_store(path, "live")
     with duckdb.connect(str(path)) as con:
         assert con.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchall() == [("7",)]
@@ -124,28 +125,54 @@ def test_a_folder_where_the_file_should_be_is_no_damage(tmp_path: Path) -> None:
 
 def test_an_older_store_is_led_through_every_step(tmp_path: Path) -> None:
     path = tmp_path / "oi.duckdb"
-    with store_of(path) as store:  # a made-up version 1: holds without their reason
+    with store_of(path) as store:  # a made-up version 2: holds without their reason
         rows(store, "INSERT INTO holds VALUES ('here', TIMESTAMP '2026-11-19 00:00:00', 'lost')")
         rows(store, "ALTER TABLE holds DROP COLUMN reason")
     steps = (
-        Step(2, "ALTER TABLE holds ADD COLUMN why VARCHAR DEFAULT 'unknown'"),
-        Step(3, "ALTER TABLE holds RENAME COLUMN why TO reason"),
+        Step(3, "ALTER TABLE holds ADD COLUMN why VARCHAR DEFAULT 'unknown'"),
+        Step(4, "ALTER TABLE holds RENAME COLUMN why TO reason"),
     )
-    store = open_store(path, "live", steps=steps, version=3)
+    store = open_store(path, "live", steps=steps, version=4)
     assert rows(store, "SELECT venue, reason FROM holds") == [("here", "unknown")]
-    assert rows(store, "SELECT value FROM meta WHERE key = 'schema_version'") == [("3",)]
+    assert rows(store, "SELECT value FROM meta WHERE key = 'schema_version'") == [("4",)]
     store.close()
+
+
+def test_a_store_of_schema_1_is_led_to_2_and_takes_what_is_new_there(tmp_path: Path) -> None:
+    path = tmp_path / "oi.duckdb"
+    with store_of(path) as store:  # schema 1 knew no volumes, and other columns in three tables
+        for sql in (
+            "UPDATE meta SET value = '1' WHERE key = 'schema_version'",
+            "DROP TABLE volumes", "DROP TABLE ratios", "DROP TABLE tiers", "DROP TABLE positions",
+            "CREATE TABLE ratios (ts TIMESTAMP, seen TIMESTAMP, instrument_id BIGINT, kind VARCHAR, long_share DOUBLE, "
+            "simulated BOOLEAN)",
+            "CREATE TABLE tiers (instrument_id BIGINT, tier INTEGER, lower_notional DOUBLE, upper_notional DOUBLE, "
+            "maintenance DOUBLE, max_leverage DOUBLE, known_at TIMESTAMP, simulated BOOLEAN)",
+            "CREATE TABLE positions (seen TIMESTAMP, instrument_id BIGINT, holder VARCHAR, side VARCHAR, base DOUBLE, "
+            "entry DOUBLE, liquidation_price DOUBLE, leverage DOUBLE, simulated BOOLEAN)",
+            "INSERT INTO ratios VALUES (now()::TIMESTAMP, now()::TIMESTAMP, 1, 'account', 0.5, FALSE)",
+            "INSERT INTO holds VALUES ('here', TIMESTAMP '2026-11-19 00:00:00', 'kept')",
+        ):  # fmt: skip
+            rows(store, sql)
+    for _ in range(2):  # the second time there is nothing left to do
+        with store_of(path) as store:
+            assert rows(store, "SELECT value FROM meta WHERE key = 'schema_version'") == [("2",)]
+            assert rows(store, "SELECT reason FROM holds") == [("kept",)]
+            assert rows(store, "SELECT long_share FROM ratios_1") == [(0.5,)]
+            with writing(store) as writer:
+                writer.put(LongShort(LINEAR, T0, T0 + 1, "account", 1.5, Source.POLL, False))
+            assert rows(store, "SELECT kind, ratio FROM ratios") == [("account", 1.5)]
 
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "oi.duckdb"
     with store_of(path):
         pass
-    steps = (Step(2, "ALTER TABLE holds ADD COLUMN more VARCHAR"), Step(3, "SELECT * FROM nowhere"))
+    steps = (Step(3, "ALTER TABLE holds ADD COLUMN more VARCHAR"), Step(4, "SELECT * FROM nowhere"))
     with pytest.raises(duckdb.CatalogException, match="nowhere"):
-        open_store(path, "live", steps=steps, version=3)
-    with pytest.raises(LookupError, match="no migration leads to schema 2"):
-        open_store(path, "live", steps=(), version=2)
+        open_store(path, "live", steps=steps, version=4)
+    with pytest.raises(LookupError, match="no migration leads to schema 3"):
+        open_store(path, "live", steps=(), version=3)
     with store_of(path) as store:
         assert rows(store, "SELECT column_name FROM duckdb_columns() WHERE table_name = 'holds'") == [
             ("venue",), ("until",), ("reason",),

@@ -10,7 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from store.records import Event, FeedClass, Gap, Health, Hold, Liquidation, Quarantined, Side, Unit
+from store.engine import Mode
+from store.reader import Reader
+from store.records import (
+    Event,
+    FeedClass,
+    Gap,
+    Health,
+    Hold,
+    Liquidation,
+    LongShort,
+    MarginTier,
+    Position,
+    Quarantined,
+    Side,
+    Source,
+    Unit,
+    Volume,
+)
 from tests.store.made import DAY, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
 
 MIDNIGHT = datetime(2026, 11, 19, tzinfo=UTC).replace(tzinfo=None)  # as the engine gives its timestamps
@@ -114,6 +131,61 @@ def test_every_other_record_has_its_table() -> None:
         assert rows(store, "FROM health") == [("here", "linear", "", at, "live", at, None, 0.5, 7, 1, "fine", False)]
         assert rows(store, "FROM quarantine") == [(at, "here", "linear", "BTCUSDT", "jump", "too far", "{}", False)]
         assert rows(store, "SELECT * EXCLUDE (known_at) FROM events") == [(at, "near_high", "BTC", "here", "{}", False)]
+
+
+def test_what_is_said_again_is_kept_once_and_what_is_corrected_twice() -> None:
+    def volume(seen: int, base: float, taker_buy: float | None) -> Volume:
+        return Volume(LINEAR, T0, seen, base, taker_buy, Source.POLL, False)
+
+    with store_of() as store:
+        for k in range(2):  # within one batch, and over a restart
+            with writing(store) as writer:
+                for record in (
+                    volume(T0 + 10 + k, 5.0, None), volume(T0 + 20 + k, 5.0, None), volume(T0 + 30 + k, 6.0, 2.0),
+                    LongShort(LINEAR, T0, T0 + 10 + k, "account", 1.5, Source.POLL, False),
+                    LongShort(LINEAR, T0, T0 + 20 + k, "account", 1.5, Source.POLL, False),
+                    LongShort(LINEAR, T0, T0 + 20 + k, "taker", 1.5, Source.POLL, False),
+                ):  # fmt: skip
+                    writer.put(record)
+        assert rows(store, "SELECT epoch_ms(seen) - 1795046400000, base, taker_buy, source FROM volumes") == [
+            (10, 5.0, None, "poll"), (30, 6.0, 2.0, "poll"),
+        ]  # fmt: skip
+        assert rows(store, "SELECT kind, epoch_ms(seen) - 1795046400000, ratio FROM ratios ORDER BY kind") == [
+            ("account", 10, 1.5), ("taker", 20, 1.5),
+        ]  # fmt: skip
+        assert rows(store, "SELECT symbol FROM instruments") == [("BTCUSDT",)]
+        reader = Reader(store)
+        assert reader.volumes("BTC", T0, T0 + 1, T0 + 29)[["base"]].to_numpy().tolist() == [[5.0]]
+        assert reader.volumes("BTC", T0, T0 + 1)[["ts", "base", "taker_buy"]].to_numpy().tolist() == [[T0, 6.0, 2.0]]
+        assert reader.ratios("BTC", T0, T0 + 1, T0 + 19)["kind"].tolist() == ["account"]
+        assert reader.ratios("BTC", T0 + 1, T0 + 2).empty
+
+
+def test_a_position_is_kept_as_it_was_at_one_moment() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(Position(LINEAR, T0, "0xabc", Side.SHORT, 2.0, 1e5, 1.2e5, 5.0, False))
+            writer.put(Position(LINEAR, T0 + 1, "0xabc", Side.SHORT, 2.0, None, None, None, False))
+        assert rows(store, "SELECT holder, side, base, entry, liquidation_price, leverage FROM positions") == [
+            ("0xabc", "short", 2.0, 1e5, 1.2e5, 5.0), ("0xabc", "short", 2.0, None, None, None),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mode", "simulated"), [("live", True), ("demo", False)])
+def test_no_kind_of_row_enters_the_other_world(mode: Mode, simulated: bool) -> None:
+    with store_of(mode=mode) as store:
+        with writing(store) as writer:
+            for record in (
+                Volume(LINEAR, T0, T0, 5.0, None, Source.POLL, simulated),
+                LongShort(LINEAR, T0, T0, "account", 1.5, Source.POLL, simulated),
+                MarginTier(LINEAR, T0, 1, 0.0, None, 0.01, None, None, simulated),
+                Position(LINEAR, T0, "0xabc", Side.LONG, 2.0, None, None, None, simulated),
+            ):
+                writer.put(record)
+            assert writer.flush()
+            assert writer.progress().refused == 4
+        for table in ("volumes", "ratios", "tiers", "positions", "instruments"):
+            assert rows(store, f"FROM {table}") == []
 
 
 @pytest.mark.parametrize(("mode", "simulated"), [("live", True), ("demo", False)])

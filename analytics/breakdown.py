@@ -63,11 +63,16 @@ class Breakdown:
 
 
 def venues(
-    latest: pd.DataFrame, now: int, *, bars: pd.DataFrame | None = None, settings: Settings = DEFAULTS
+    latest: pd.DataFrame,
+    now: int,
+    *,
+    bars: pd.DataFrame | None = None,
+    gaps: pd.DataFrame | None = None,
+    settings: Settings = DEFAULTS,
 ) -> Breakdown:
     """The level by venue and instrument as of `now` (ms), from store.reader.latest.
 
-    `bars` of the last 24 h give each venue's growth. Empty in, `no_data` out.
+    `bars` of the last 24 h give each venue's growth, without what happened inside its `gaps`. Empty in, `no_data` out.
     """
     last = snapshot(latest, now, settings)
     heard = coverage.of(last, settings=settings)
@@ -95,7 +100,7 @@ def venues(
                 Basis.CARRIED if words[i] == "carried" else Basis.DERIVED,
             )
         )  # fmt: skip
-    growth = day_growth(latest, bars, now, settings)
+    growth = day_growth(latest, bars, gaps, now, settings)
     by_venue: list[VenueRow] = []
     for heard_as, group in (("fresh", heard.fresh), ("stale", heard.stale), ("carried", heard.carried),
                             ("excluded", heard.excluded)):  # fmt: skip
@@ -120,11 +125,13 @@ def venues(
     )  # fmt: skip
 
 
-def day_growth(latest: pd.DataFrame, bars: pd.DataFrame | None, now: int, settings: Settings) -> dict[str, float]:
+def day_growth(
+    latest: pd.DataFrame, bars: pd.DataFrame | None, gaps: pd.DataFrame | None, now: int, settings: Settings
+) -> dict[str, float]:
     """Native growth per venue over the last 24 h; only venues heard at both ends."""
     if bars is None or not len(bars):
         return {}
-    fine = windows.recent(bars, latest, now, DAY_S, settings=settings)
+    fine = windows.recent(bars, latest, now, DAY_S, gaps=gaps, settings=settings)
     if len(fine.t) < 2 or not fine.contracts:
         return {}
     seen = window(fine, 0, -1 % len(fine.t), settings)

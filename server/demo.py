@@ -47,7 +47,7 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
     if not scripts:
         raise ServeError(f"The simulator plays none of the chosen venues. It plays: {', '.join(load_all())}.")
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    note = beginning(settings, seed, say)
+    note = beginning(settings, seed, sorted(scripts), say)
     market = market_of(scripts, seed, note.start_ms)
     say(f"The market is made up (seed {seed}); it plays {', '.join(scripts)}.")
     refused: ServeError | None = None
@@ -92,21 +92,23 @@ class Note:
     seed: int
     start_ms: int
     past_ms: int = 0  # up to where the past has been written
+    venues: Sequence[str] = ()  # they share the whole: with one more, each of the others holds less
 
 
-def beginning(settings: Settings, seed: int, say: Say) -> Note:
+def beginning(settings: Settings, seed: int, venues: Sequence[str], say: Say) -> Note:
     """The market of this home: the one it has, or a new one where it has none, another, or one too old."""
     file, now = settings.home / "market.json", utc_ms()
     if file.exists():
         note = Note(**json.loads(file.read_text(encoding="utf-8")))
-        if note.seed == seed and now - note.start_ms < FORGETFUL_MS and Path(settings.store).exists():
+        same = (note.seed, list(note.venues)) == (seed, list(venues))
+        if same and now - note.start_ms < FORGETFUL_MS and Path(settings.store).exists():
             return note
     for old in (Path(settings.store), settings.home / "maps"):
         if old.exists():
             aside = old.with_name(f"{old.name}.old-{now}")
             old.rename(aside)
             say(f"Another market begins; what was kept of the last one is now {aside}.")
-    return Note(seed, now)
+    return Note(seed, now, venues=venues)
 
 
 def market_of(scripts: Mapping[str, Script], seed: int, start_ms: int) -> Market:

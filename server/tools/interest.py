@@ -10,7 +10,7 @@ from server.answers import Answer, Cell, rounded, tenths, usd, utc
 from server.tools.arguments import Asset, asset_of, venue_of
 from server.tools.house import House
 from server.tools.provenance import coverage, money, pct, warnings
-from server.tools.spans import WINDOW_S, recent
+from server.tools.spans import DAY_MS, WINDOW_S, recent
 
 MOST = 200  # rows
 
@@ -38,6 +38,7 @@ def get_open_interest(
         house.reader.latest(named),
         now,
         bars=recent(house, named, now, WINDOW_S["24h"]),
+        gaps=house.reader.gaps(now - 2 * DAY_MS, now, asset=named),
         settings=house.thresholds,
     )
     if held.total_usd is None:

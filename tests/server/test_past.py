@@ -1,5 +1,7 @@
 """The demo's history, against the market that it was written from."""
 
+import json
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from time import time
@@ -93,15 +95,25 @@ def test_a_demo_goes_on_with_its_market_and_keeps_the_store_of_another(tmp_path:
     settings = load("demo", {}, {"CROSSOI_HOME": str(tmp_path)}, ("one",))
     settings.home.mkdir()
     said: list[str] = []
-    first = beginning(settings, 1, said.append)
+    first = beginning(settings, 1, ["one"], said.append)
     assert first.past_ms == 0
-    (settings.home / "market.json").write_text(f'{{"seed": 1, "start_ms": {first.start_ms}, "past_ms": 5}}')
+    kept = {"seed": 1, "start_ms": first.start_ms, "past_ms": 5, "venues": ["one"]}
+    (settings.home / "market.json").write_text(json.dumps(kept))
     (settings.home / "store.duckdb").write_text("kept")
-    again = beginning(settings, 1, said.append)
+    again = beginning(settings, 1, ["one"], said.append)
     assert (again.start_ms, again.past_ms, said) == (first.start_ms, 5, [])
-    other = beginning(settings, 2, said.append)
+    other = beginning(settings, 2, ["one"], said.append)
     assert (other.seed, other.past_ms) == (2, 0)
     assert not (settings.home / "store.duckdb").exists()
     (aside,) = settings.home.glob("store.duckdb.old-*")
     assert aside.read_text() == "kept"
     assert str(aside) in said[0]
+
+
+def test_one_venue_more_is_another_market_because_the_others_hold_less(tmp_path: Path) -> None:
+    settings = load("demo", {}, {"CROSSOI_HOME": str(tmp_path)}, ("one",))
+    settings.home.mkdir()
+    (settings.home / "market.json").write_text(json.dumps(asdict(beginning(settings, 1, ["one"], lambda _: None))))
+    (settings.home / "store.duckdb").write_text("kept")
+    assert beginning(settings, 1, ["one", "two"], lambda _: None).venues == ["one", "two"]
+    assert not (settings.home / "store.duckdb").exists()

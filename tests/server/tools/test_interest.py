@@ -79,6 +79,18 @@ def test_a_silent_venue_is_carried_at_its_last_quantity_and_a_new_price(tmp_path
     )
 
 
+def test_what_happened_inside_a_gap_is_no_growth(tmp_path: Path) -> None:
+    down, up, of = NOW - 120 * MINUTE, NOW - 103 * MINUTE, linear("south")
+    with market(
+        tmp_path,
+        Held(of, always(10_000.0), end=down),
+        Held(of, turned(4_000.0, 4_400.0, NOW - HOUR), start=up),
+        said=[Gap("south", "linear", "", down - MINUTE, up, "down")],
+    ) as house:
+        answer = get_open_interest(house)
+    assert by_name(answer, "venue")["south"]["growth_24h_pct"] == 4
+
+
 def test_one_venue_alone_keeps_its_share_of_all(tmp_path: Path) -> None:
     with market(tmp_path, Held(linear("north"), always(75.0)), Held(linear("south"), always(25.0))) as house:
         answer = get_open_interest(house, asset="btc-perp", venue="South")

@@ -338,7 +338,11 @@ def conversed(it: Play, segment: Segment) -> Iterator[OpenInterest | Liquidation
             for instrument in [None] if isinstance(feed.ask, Ask) else asked_for:
                 if instrument is not None and instrument.symbol not in it.script.expect.quotes:
                     continue
-                ask = feed.ask if isinstance(feed.ask, Ask) else question(feed.ask, instrument, now_ms + n)
+                if isinstance(feed.ask, Ask):
+                    ask = feed.ask
+                else:
+                    assert instrument is not None
+                    ask = question(feed.ask, instrument, now_ms + n)
                 heard = parsers[id(feed)](feed.decode(it.ask(ask, now_ms + n)))
                 yield from applied(board, [named(s, instrument) for s in heard], now_ms + n, Source.POLL)
 

@@ -5,9 +5,12 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 from collectors.venue import Poll, Socket
 from collectors.venues import VENUES
+from server import protocol
+from server.tools import TOOLS, House
 
 DOCS = Path(__file__).parent
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -52,6 +55,28 @@ def bench() -> str:
     ]  # fmt: skip
     machine = ", ".join(f"{name} {value}" for name, value in kept["machine"].items())
     return f"Measured {kept['at'][:10]}: {machine}.\n\n" + table(("bench", "what", "value", "wanted", ""), rows)
+
+
+def tools() -> str:
+    rows: list[tuple[str, ...]] = []
+    for function in TOOLS:
+        made = protocol.tool(function, cast(House, None))  # the house is for calls; nobody calls here
+        first = (made.description or "").split("\n")[0]
+        asked = made.parameters["properties"]
+        rows.append((f"`{made.name}`", first, "<br>".join(argument(name, told) for name, told in asked.items())))
+    return table(("tool", "answers", "arguments"), rows)
+
+
+def argument(name: str, schema: dict[str, Any]) -> str:
+    """What may be said for an argument; the default first."""
+    default = schema.get("default")
+    others = [f"`{choice}`" for choice in schema.get("enum", []) if choice != default]
+    said = ", ".join([f"**`{default}`**" if default not in (None, "") else "", *others]).strip(", ")
+    return (
+        f"`{name}`"
+        + (f" ({said})" if said else "")
+        + f": {schema['description'][0].lower()}{schema['description'][1:]}"
+    )
 
 
 PARTS: dict[str, Callable[[], str]] = {"venues": venues, "fields": fields, "bench": bench}

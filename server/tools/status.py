@@ -7,11 +7,12 @@ import pandas as pd
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
-from server.answers import Answer, Coverage, age_s, rounded, utc
+from server.answers import Answer, Coverage, Table, age_s, rounded, utc
 from server.tools.house import House
 
 DAY_MS = 86_400_000
 FINE = frozenset({"live", "connecting", "waiting", "closed"})  # states that need no warning
+SHOWN = 20  # rows of a table of what went wrong: the newest, or the most frequent
 COLUMNS = [
     "venue", "segment", "state", "state_age_s", "last_seen_age_s", "cadence_s", "symbols", "symbols_live",
     "unreadable_frames", "gaps_24h", "detail",
@@ -28,7 +29,9 @@ def get_status(
 
     Rows, one a venue and segment: state (live, connecting, mute, stale, waiting, limited, refused, blocked, down or
     closed), state_age_s, last_seen_age_s, cadence_s (seconds between data), symbols, symbols_live, unreadable_frames,
-    gaps_24h (interruptions begun or open in the last day), detail (the reason, in the venue's words).
+    gaps_24h (interruptions begun or open in the last day), detail (the reason, in the venue's words). Table quarantine:
+    what was not taken as true in the last day, by check. With venue also tables gaps (the newest interruptions) and
+    fields (what it publishes: unit, sides counted, how we know).
     """
     now = house.now()
     said = [row for row in records(house.reader.health()) if row["ts"] >= house.started]
@@ -61,6 +64,7 @@ def get_status(
         },
         columns=COLUMNS,
         rows=rows,
+        tables=tables(house, now, venue, gaps),
         coverage=Coverage(venues_ok=ok, venues_missing=missing),
         warnings=[
             f"{row['venue']} {row['segment']} is {row['state']}: {row['detail'] or 'no reason given'}"
@@ -69,6 +73,57 @@ def get_status(
         ],
         next="get_open_interest for the numbers" if ok else "ask again in some seconds",
     )
+
+
+def tables(house: House, now: int, venue: str | None, gaps: list[dict[str, Any]]) -> dict[str, Table]:
+    """The quality of the data: what was refused, and of one venue what it counts and when it was not heard."""
+    told: dict[str, Table] = {}
+    refused = [q for q in records(house.reader.quarantine_counts(now - DAY_MS, now)) if venue in (None, q["venue"])]
+    if refused:
+        told["quarantine"] = Table(
+            columns=["venue", "segment", "symbol", "check", "count_24h", "last_age_s", "words"],
+            rows=[
+                [
+                    q["venue"],
+                    q["segment"],
+                    q["symbol"],
+                    q["check"],
+                    q["count"],
+                    age_s(now, whole(q["last"])),
+                    q["words"],
+                ]
+                for q in refused[:SHOWN]
+            ],
+        )
+    if venue is not None:
+        told["gaps"] = Table(
+            columns=["segment", "symbol", "start", "end", "reason"],
+            rows=[
+                [g["segment"], g["symbol"] or "all", utc(g["start"]), moment(whole(g["end"])), g["reason"]]
+                for g in sorted(gaps, key=lambda g: -g["start"])[:SHOWN]
+            ],
+        )
+        told["fields"] = Table(
+            columns=["segment", "field", "unit", "sides", "status", "since", "evidence"],
+            rows=[
+                [
+                    f["segment"] or "any",
+                    f["field"],
+                    f["unit"],
+                    int(f["sides"]),
+                    f["status"],
+                    f["valid_from"],
+                    f["evidence"],
+                ]
+                for f in records(house.reader.side_registry())
+                if f["venue"] == venue
+            ],
+        )
+    return told
+
+
+def moment(ms: int | None) -> str | None:
+    return None if ms is None else utc(ms)
 
 
 def segment_row(

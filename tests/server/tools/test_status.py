@@ -4,11 +4,12 @@ from time import time
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
+from server.answers import utc
 from server.tools.house import House
 from server.tools.status import COLUMNS, get_status
 from store.engine import Store, open_store
 from store.reader import Reader
-from store.records import Field, Gap, Health, Instrument, OpenInterest, Source, Unit
+from store.records import Field, Gap, Health, Instrument, OpenInterest, Quarantined, Source, Status, Unit
 from store.writer import Writer
 
 NOW = int(time()) * 1000  # health is kept for a week, so that the past cannot be made up
@@ -73,6 +74,21 @@ def test_status_tells_who_is_heard_and_who_is_not(store: Store) -> None:
     assert (answer.coverage.venues_ok, answer.coverage.venues_missing) == (["northern"], ["southern"])
     assert answer.figures["open_gaps"] == 1
     assert [row[0] for row in one.rows] == ["southern"]
+    assert one.tables["gaps"].rows == [["linear", "all", utc(NOW - 50_000), None, "down: no route"]]
+    assert answer.tables == {}
+
+
+def test_status_tells_what_was_refused_and_what_a_field_counts(store: Store) -> None:
+    refused = Quarantined("northern", "linear", "COIN", NOW - 9_000, "jump", "30 % in one step", "{}")
+    field = Field("oi", Unit.BASE, sides=2, status=Status.MEASURED, since="2026-01-01", evidence="its own total")
+    heard = OpenInterest(COIN, field, NOW, NOW, 10.0, 5.0, 500.0, 100.0, None, None, None, Source.STREAM, False, 0)
+    with Writer(store, simulated=False, now_ms=NOW - 60_000) as writer:
+        for record in (health("northern", "", "live", 30), refused, refused, heard):
+            writer.put(record)
+        writer.flush()
+        answer = get_status(house(store, writer), venue="northern")
+    assert answer.tables["quarantine"].rows == [["northern", "linear", "COIN", "jump", 2, 9, "30 % in one step"]]
+    assert answer.tables["fields"].rows == [["linear", "oi", "base", 2, "measured", "2026-01-01", "its own total"]]
 
 
 def test_status_of_a_new_store_says_that_nobody_has_spoken(store: Store) -> None:

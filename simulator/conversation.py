@@ -232,7 +232,10 @@ class Conversation:
         skip = len(turns) - len(channel.next) if channel.next else 0
         turn = sub.sent if sub.sent < len(turns) else skip + (sub.sent - skip) % (len(turns) - skip)
         sub.sent += 1
-        yield self.say(turns[turn], now_ms, sub.said, contract)
+        self.seq += 1
+        scope = self.speech.views.scope(self.speech.socket.segment, now_ms, self.seq, contract, sub.said)
+        made = self.speech.make(turns[turn])(scope)
+        yield from map(self.sent, made if channel.split else [made])
 
     def deaths(self, sub: Subscription, now_ms: int) -> Iterator[str | bytes]:
         views, channel = self.speech.views, sub.channel

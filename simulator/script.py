@@ -98,6 +98,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     every_s: float
     first: Json = None
     next: list[Json] = []
+    split: bool = False  # what `first` and `next` give is a list, and every item a frame of its own
     forced: Json = None
     each_forced: Json = None
 

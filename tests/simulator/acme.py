@@ -93,6 +93,12 @@ def acme() -> dict[str, Any]:
                     "index": {"form": {"ch": "index", "of": "{asset}"}, "every_s": 2, "first": {"$": "index"}},
                     "pairs": {"form": ["{symbol}", "1m"], "every_s": 60, "first": "{symbol} 1m"},
                     "all": {"form": "all", "every_s": 1, "first": {"$each": "quoted", "of": "{symbol}"}},
+                    "apart": {
+                        "form": "apart",
+                        "every_s": 1,
+                        "split": True,
+                        "first": {"$each": "quoted", "where": {"asset": "BTC"}, "of": {"of": "{symbol}"}},
+                    },
                     "deaths": {
                         "form": "deaths",
                         "every_s": 1,

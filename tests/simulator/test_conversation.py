@@ -111,6 +111,11 @@ def test_a_topic_without_a_symbol_means_all_that_are_quoted(talk: Conversation) 
     assert pushed(talk, 0.0) == [["BTC-P", "kPEPE-P", "BTC-I"]]
 
 
+def test_one_topic_may_give_a_frame_for_each_instrument(talk: Conversation) -> None:
+    said(talk, {"op": "each", "args": ["apart"]})
+    assert pushed(talk, 0.0) == [{"of": "BTC-P"}, {"of": "BTC-I"}]
+
+
 def test_unsubscribing_ends_the_pushes(talk: Conversation) -> None:
     said(talk, {"op": "each", "args": ["all"]})
     assert said(talk, {"op": "unsub", "args": ["all"]}) == [{"bye": True}]

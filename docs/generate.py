@@ -79,7 +79,7 @@ def argument(name: str, schema: dict[str, Any]) -> str:
     )
 
 
-PARTS: dict[str, Callable[[], str]] = {"venues": venues, "fields": fields, "bench": bench}
+PARTS: dict[str, Callable[[], str]] = {"venues": venues, "fields": fields, "bench": bench, "tools": tools}
 
 
 def renewed(text: str) -> str:

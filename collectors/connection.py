@@ -206,6 +206,7 @@ class Line:
 
     async def subscribe(self, line: ClientConnection) -> None:
         subscriptions, socket = self.subscriptions, self.socket
+        await anyio.sleep(socket.rest)
         while True:
             request = subscriptions.next()
             if request is None:

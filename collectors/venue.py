@@ -195,6 +195,7 @@ class Socket:
     per_socket: int = 100  # instruments on one connection
     batch: int = 50  # instruments in one subscribe call; a refused batch is halved until the culprit is alone
     pace: float = 0.1  # seconds between our messages
+    rest: float = 0.0  # seconds from the handshake to our first message
     cadence: float | None = 5.0  # seconds between data for one symbol when all is well; None: silence proves nothing
     life: float | None = None  # seconds after which the venue ends a connection
 

@@ -306,7 +306,7 @@ def quick(venue: Venue) -> Venue:
     def hurry(feed: Socket | Poll) -> Socket | Poll:
         if isinstance(feed, Poll):
             return replace(feed, every=0.1)
-        return replace(feed, pace=0.001, heartbeat=feed.heartbeat and replace(feed.heartbeat, every=0.05))
+        return replace(feed, pace=0.001, rest=0.0, heartbeat=feed.heartbeat and replace(feed.heartbeat, every=0.05))
 
     return replace(
         venue,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import anyio
 import pytest
 
 from collectors.connection import leaf, text
@@ -115,6 +116,21 @@ async def test_a_venue_that_speaks_first_is_waited_for() -> None:
     async with collecting(exchange, venue(replace(SOCKET, greets=True))) as records:
         await records.until(lambda: records.readings())
         assert [r for r in records.all if type(r).__name__ == "Quarantined"] == []
+
+
+@pytest.mark.anyio
+async def test_a_venue_may_want_a_rest_before_our_first_message() -> None:
+    waits: list[float] = []
+
+    async def talk(peer: Peer) -> None:
+        began = anyio.current_time()
+        await peer.take()
+        waits.append(anyio.current_time() - began)
+        await peer.flow()
+
+    async with collecting(Exchange(talk), venue(replace(SOCKET, rest=0.3))) as records:
+        await records.until(lambda: records.readings())
+    assert waits[0] > 0.2
 
 
 @pytest.mark.anyio

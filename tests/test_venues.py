@@ -267,7 +267,9 @@ class Book:
         """Whether the last word on every symbol says all that the venue publishes."""
         return all(
             (r := self.latest.get((w.symbol, w.field or ""))) is not None
-            and all((getattr(r, n) is None) == (getattr(w, n) is None) for n in ("index", "funding"))
+            and all(
+                (getattr(r, n) is None) == (getattr(w, n) is None) for n in ("index", "funding", "funding_interval_h")
+            )
             for w in self.script.expect.readings
         )
 
@@ -347,7 +349,9 @@ def conversed(it: Play, segment: Segment) -> Iterator[OpenInterest | Liquidation
                 yield from applied(board, [named(s, instrument) for s in heard], now_ms + n, Source.POLL)
 
 
-def opened(it: Play, feed: Socket, instruments: Sequence[Instrument], now_ms: int) -> tuple[Conversation, list[str | bytes]]:
+def opened(
+    it: Play, feed: Socket, instruments: Sequence[Instrument], now_ms: int
+) -> tuple[Conversation, list[str | bytes]]:
     """A conversation in which all is subscribed, and what was said so far. Everything we say must be understood."""
     talk = Conversation(Speech(script_socket(it.script, feed), it.views))
     early = talk.open(0.0, now_ms)

@@ -1,0 +1,190 @@
+"""Phemex perpetuals, margined in dollars (packed) and in coins (scaled integers). Times are nanoseconds.
+
+Packed frames state all symbols as rows of texts whose columns the first frame of a connection names. `openInterestRv`
+is coins, whatever its suffix says. Coin-margined contracts have prices times 10,000 and rates times 100,000,000.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct, convert
+
+from collectors.minutes import listed
+from collectors.venue import (
+    Acked, Answer, Ask, Heartbeat, Limits, Message, Poll, Refused, Remembering, Said, Segment, Socket, Tier, Traded,
+    Update, Venue, unasked,
+)  # fmt: skip
+from collectors.wire import Number, coin, number, wire
+from store.records import Field, Instrument, Payoff, Unit
+
+REST = "https://api.phemex.com"
+PRODUCTS = Ask(f"{REST}/public/products")
+PACK, COIN_PACK = "perp_market24h_pack_p", "market24h"
+DIGITS, PRICE, RATE, NS = 4, 1e4, 1e8, 1_000_000  # of scaled prices; what divides prices, rates, and times into ms
+OURS = re.compile(r"[^s.].*USD[TC]?")  # BTCUSDT, BTCUSD; sBTCUSDT is spot, .BTCUSDT an index
+MULTIPLE = re.compile(r"u(?=1000)")  # u1000PEPE is a thousand PEPE
+SILENT = "one side is assumed: the documents do not say"
+COINS = Field("openInterestRv", Unit.BASE, 1, evidence=SILENT)
+CONTRACTS = Field("openInterest", Unit.CONTRACTS, 1, evidence=SILENT)
+
+# start and length [s], close before, open, high, low, close, volume, turnover
+Candle = tuple[int, int, float, float, float, float, float, float, float]
+
+
+class Frame(Struct, gc=False):
+    method: str = ""
+    fields: list[str] | None = None
+    data: list[list[Any]] | None = None
+    market24h: dict[str, Any] | None = None
+    timestamp: int | None = None
+    id: int | None = None
+    result: dict[str, Any] | str | None = None
+    error: dict[str, Any] | None = None
+
+
+class Listing(Struct):
+    symbol: str
+    type: str
+    status: str
+    quoteCurrency: str = ""
+    settleCurrency: str = ""
+    baseCurrency: str = ""  # of packed symbols
+    contractSize: str | float = ""  # of scaled ones: 1 or "1 USD"
+    priceScale: int | None = None
+    fundingInterval: float = 28_800  # seconds
+    maxLeverage: Number = None
+    listTime: int = 0
+
+
+class Products(Struct):
+    products: list[Listing]
+    perpProductsV2: list[Listing]
+    riskLimits: list[dict[str, Any]]
+    riskLimitsV2: list[dict[str, Any]]
+
+
+read = wire(Products, "data")
+
+
+def level(row: dict[str, Any], names: Sequence[str], ns: Any, field: Field, price: float, rate: float) -> Update:
+    oi, volume, mark, index, funding = (number(convert(row[name], Number, strict=False)) for name in names)
+    if oi == 0 and volume:  # captures of 2022 show 0 for every symbol: where contracts changed hands, that is no value
+        oi = None
+    mark, index = (None if p is None else p / price for p in (mark, index))
+    funding = None if funding is None else funding / rate
+    ts = convert(ns, int, strict=False) // NS  # over REST it is a text
+    return Update(convert(row["symbol"], str), ts, oi, field, mark, index, funding)
+
+
+def packed(row: dict[str, Any], ns: Any) -> Update:
+    return level(row, ("openInterestRv", "volumeRq", "markRp", "indexRp", "fundingRateRr"), ns, COINS, 1, 1)
+
+
+def scaled(row: dict[str, Any], ns: Any, *names: str) -> Update:
+    return level(row, ("openInterest", "volume", *names), ns, CONTRACTS, PRICE, RATE)
+
+
+def ticker(told: Callable[[dict[str, Any], Any], Update]) -> Answer:
+    return Answer(lambda row: [told(row, row["timestamp"])], wire(dict[str, Any], "result"), "/24hr")
+
+
+def control(frame: Frame) -> Sequence[Said]:
+    if frame.error is not None:
+        return (Refused(f"{frame.error['code']}: {frame.error['message']}", frame.id),)
+    return (Acked(frame.id),) if isinstance(frame.result, dict) else ()
+
+
+def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Callable[[Frame], Sequence[Said]]:
+    header, skip = list[str](), unasked(instruments, wanted)
+
+    def parse(frame: Frame) -> Sequence[Said]:
+        if frame.method != f"{PACK}.update" or frame.data is None:
+            return control(frame)
+        if frame.fields is not None:
+            header[:] = frame.fields
+        if not header:
+            raise ValueError("rows before the frame that names their columns")
+        rows = [dict(zip(header, row, strict=True)) for row in frame.data]
+        return [packed(row, frame.timestamp) for row in rows if row["symbol"] not in skip]
+
+    return parse
+
+
+def parse_scaled(frame: Frame) -> Sequence[Said]:
+    row, names = frame.market24h, ("markPrice", "indexPrice", "fundingRate")
+    return control(frame) if row is None else (scaled(row, frame.timestamp, *names),)
+
+
+def perpetual(row: Listing) -> Instrument:
+    linear = row.type == "PerpetualV2"
+    asset, factor = coin(MULTIPLE.sub("", row.baseCurrency or row.symbol.removesuffix(row.quoteCurrency)))
+    size = "1" if linear else str(row.contractSize).removesuffix(f" {row.quoteCurrency}")
+    return Instrument(
+        "phemex", "linear" if linear else "inverse", row.symbol, asset, row.quoteCurrency, row.settleCurrency,
+        payoff=Payoff.LINEAR if linear else Payoff.INVERSE, contract_size=float(size), base_factor=factor,
+        live=row.status == "Listed" and (linear or row.priceScale == DIGITS), max_leverage=number(row.maxLeverage),
+        funding_interval_h=row.fundingInterval / 3600, valid_from=row.listTime,
+    )  # fmt: skip
+
+
+def tiers(of: Callable[[Products], Iterable[dict[str, Any]]], suffix: str, scale: float, unit: Unit) -> Poll:
+    def steps(found: Products) -> Iterable[Tier]:
+        for ladder in of(found):
+            lower = 0.0
+            for n, step in enumerate(ladder["riskLimits"], 1):
+                upper, starts = float(step["limit"]), float(step[f"initialMargin{suffix}"]) / scale
+                keeps = float(step[f"maintenanceMargin{suffix}"]) / scale
+                yield Tier(ladder["symbol"], n, lower, upper, unit, keeps, 1 / starts if starts else None)
+                lower = upper
+
+    return Poll(PRODUCTS, 86_400, frozenset({"tiers"}), steps, read)
+
+
+def socket(channel: str, parse: Remembering | Callable[[Frame], Sequence[Said]]) -> Socket:
+    def subscribe(_: Sequence[Instrument], request: int) -> Iterable[Message]:
+        yield {"id": request, "method": f"{channel}.subscribe", "params": list[str]()}
+
+    return Socket(  # one subscription for all symbols
+        "wss://ws.phemex.com", frozenset({"oi", "mark", "index", "funding"}), subscribe, parse, wire(Frame),
+        heartbeat=Heartbeat({"id": 0, "method": "server.ping", "params": []}, every=5), cadence=10,
+        per_socket=10_000, batch=10_000,
+    )  # fmt: skip
+
+
+def minutes(path: str, unit: Unit, scale: float) -> Poll:
+    return Poll(
+        lambda i: Ask(f"{REST}/exchange/public/md/v2/{path}?symbol={i.symbol}&resolution=60&limit=10"),
+        60, frozenset({"volume"}),
+        lambda rows: listed(Traded("", r[0] * 1000, r[7], unit, price=r[6] / scale) for r in rows),
+        wire(list[Candle], "data", "rows"),
+    )  # fmt: skip
+
+
+VENUE = Venue(
+    "phemex", "Phemex", "speculative",
+    docs="https://github.com/phemex/phemex-api-docs/blob/master/Public-Hedged-Perpetual-API.md",
+    fields=(COINS, CONTRACTS),
+    segments=(
+        Segment(
+            "linear", PRODUCTS, lambda found: map(perpetual, found.perpProductsV2),
+            lambda symbol: OURS.fullmatch(symbol) is not None and symbol[-3:] != "USD", decode=read,
+            feeds=(
+                socket(PACK, Remembering(make)), minutes("kline/last", Unit.BASE, 1),
+                tiers(lambda found: found.riskLimitsV2, "Rr", 1, Unit.USD),
+            ),
+            answers=(ticker(packed),),
+        ),
+        Segment(
+            "inverse", PRODUCTS, lambda found: (perpetual(row) for row in found.products if row.type == "Perpetual"),
+            lambda symbol: OURS.fullmatch(symbol) is not None and symbol[-3:] == "USD", decode=read,
+            feeds=(
+                socket(COIN_PACK, parse_scaled), minutes("kline", Unit.CONTRACTS, PRICE),
+                tiers(lambda found: found.riskLimits, "Er", RATE, Unit.BASE),
+            ),
+            answers=(ticker(lambda row, ns: scaled(row, ns, "markEp", "indexEp", "fundingRateEr")),),
+        ),
+    ),
+    limits=Limits(weight=100, per=60, dials=5),
+    note="whether it counts one side or both is not documented; no public feed of forced closes",
+)  # fmt: skip

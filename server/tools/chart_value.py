@@ -35,7 +35,7 @@ ELSEWHERE = {
 
 def get_chart_value(
     house: House,
-    metric_id: Annotated[str, Field(description="From list_charts; of one exchange: derivatives-oi-<venue>")] = (
+    metric_id: Annotated[str, Field(description="From list_charts; of one exchange: derivatives-oi-{venue}")] = (
         catalogue.ALL_EXCHANGES
     ),
     timeframe: Annotated[Timeframe, Field(description="Steps: 24h 5 min, 7d 1 h, 30d 4 h, others a day")] = "30d",

@@ -275,20 +275,24 @@ class Book:
 
 
 def hears_of_deaths(venues: Exchange, venue: Venue) -> bool:
-    """Whether every socket that gives forced closes has subscribed them."""
-    urls = {
-        feed.url
+    """Whether every forced close that a socket is to tell of has somebody who subscribed it."""
+    pushed = {
+        segment.id
         for segment in venue.segments
         for feed in segment.feeds
         if isinstance(feed, Socket) and "liquidations" in feed.gives
     }
+    script = venues.scripts[venue.id]
+    dying = {death.symbol for death in script.expect.liquidations}
+    told = {c.symbol for c in contracts(script) if c.segment in pushed and c.symbol in dying}
     heard = {
-        line.talk.speech.socket.url
+        contract.symbol
         for line in venues.lines[venue.id]
         for sub in line.talk.subscriptions.values()
         if sub.channel.forced is not None or sub.channel.each_forced is not None
+        for contract in sub.meant.contracts
     }
-    return urls <= heard
+    return told <= heard
 
 
 async def collected(venue: Venue, book: Book, venues: Exchange) -> None:

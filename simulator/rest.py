@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from simulator.quotes import Quote
@@ -79,4 +80,6 @@ class Desk:
 def moment(name: str | None, more: dict[str, Json], unit_ms: int, default: int) -> int:
     """What the client said under that name, in ms UTC."""
     found = None if name is None else value(Scope(more), name)
+    if isinstance(found, str) and "T" in found:
+        return round(datetime.fromisoformat(found).timestamp() * 1000)
     return default if found is None else round(float(found) * unit_ms)

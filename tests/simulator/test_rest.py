@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,13 @@ NOW_S = NOW_MS // 1000
 def test_history_covers_what_was_asked_oldest_first(desk: Desk, query: dict[str, str], points: list[int]) -> None:
     asked = Asked("GET", f"{REST}/past", {"symbol": "BTC-P", **query})
     assert desk.answer(asked, NOW_MS) == (True, points)
+
+
+def test_history_may_be_asked_for_by_the_clock_on_the_wall(desk: Desk) -> None:
+    said = [datetime.fromtimestamp(NOW_S - n, UTC).isoformat().replace("+00:00", "Z") for n in (600, 300)]
+    plain = {"symbol": "BTC-P", "from": str(NOW_S - 600), "to": str(NOW_S - 300)}
+    asked = [Asked("GET", f"{REST}/past", q) for q in (plain, {**plain, "from": said[0], "to": said[1]})]
+    assert desk.answer(asked[1], NOW_MS) == desk.answer(asked[0], NOW_MS) == (True, [NOW_S - 600, NOW_S - 300])
 
 
 def test_history_newest_first_with_ends_left_out(desk: Desk) -> None:

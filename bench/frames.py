@@ -11,6 +11,7 @@ import msgspec
 from collectors.board import Board
 from collectors.venue import Ask, Parse, Poll, Remembering, Segment, Socket, Venue, question, spelled
 from collectors.venues import VENUES
+from collectors.wire import inflate
 from simulator.conversation import Conversation, Speech
 from simulator.market import Contract, Market
 from simulator.rest import Asked, Desk
@@ -20,6 +21,7 @@ from store.records import Instrument
 
 START_MS = 1_795_305_600_000  # a fixed moment: the same frames in every run
 STEP_MS = 250
+GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +66,29 @@ def feeds(count: int) -> Iterator[Feed]:
                 if not feed.gives & {"oi", "mark", "funding"}:
                     continue
                 if isinstance(feed, Socket):
-                    bare = msgspec.json.Decoder(sys.modules[f"collectors.venues.{id}"].Frame, strict=False).decode
-                    heard = tuple(streamed(views, feed, wanted, count))
                     parse = parser(feed, listing, wanted)
+                    talk, opening = opened(views, feed, wanted)
+                    for frame in opening:
+                        parse(feed.decode(frame))  # frames that mean nothing outside their connection need this
+                    heard = tuple(streamed(talk, count))
+                    bare = bare_decoder(id, feed, packed=heard[0][1][:2] == GZIP)
                 else:
                     bare, parse = feed.decode, feed.parse
                     heard = tuple(polled(desk, feed, wanted, count))
                 seen, frames = zip(*heard, strict=True)
                 yield Feed(venue, segment, feed.gives, frames, seen, bare, feed.decode, parse, wanted)
+
+
+def bare_decoder(id: str, feed: Socket, packed: bool) -> Callable[[bytes], object]:
+    """The venue's wire shape through msgspec and nothing else; packed frames are unpacked first.
+
+    Where a venue's frames are rows and no struct (`Frame` is missing), its own decoder is the floor.
+    """
+    shape = getattr(sys.modules[f"collectors.venues.{id}"], "Frame", None)
+    if shape is None:
+        return feed.decode
+    decode = msgspec.json.Decoder(shape, strict=False).decode
+    return (lambda frame: decode(inflate(frame))) if packed else decode
 
 
 def parser(feed: Socket, listing: tuple[Instrument, ...], wanted: tuple[Instrument, ...]) -> Parse:
@@ -80,13 +97,17 @@ def parser(feed: Socket, listing: tuple[Instrument, ...], wanted: tuple[Instrume
     return feed.parse
 
 
-def streamed(views: Views, feed: Socket, wanted: tuple[Instrument, ...], count: int) -> Iterator[tuple[int, bytes]]:
-    """Data frames of one connection that has subscribed to everything."""
-    speech = next(Speech(s, views) for s in views.script.sockets if s.url == feed.url)
-    talk = Conversation(speech)
-    talk.open(0.0, START_MS)
-    for request, message in enumerate(feed.subscribe(wanted, 1)):
-        talk.hear(spelled(message, START_MS + request), 0.0, START_MS + request)
+def opened(views: Views, feed: Socket, wanted: tuple[Instrument, ...]) -> tuple[Conversation, list[str | bytes]]:
+    """A connection that has subscribed to everything, and what the venue has said so far."""
+    talk = Conversation(next(Speech(s, views) for s in views.script.sockets if s.url == feed.url))
+    said = list(talk.open(0.0, START_MS))
+    for message in feed.subscribe(wanted, 1):
+        said += talk.hear(spelled(message, START_MS), 0.0, START_MS)
+    return talk, said
+
+
+def streamed(talk: Conversation, count: int) -> Iterator[tuple[int, bytes]]:
+    """Its data frames from then on."""
     sent = 0
     for tick in range(1_000_000):
         for frame in talk.due(tick * STEP_MS / 1000, START_MS + tick * STEP_MS):

@@ -4,6 +4,7 @@ import gzip
 import io
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -26,6 +27,20 @@ def number(value: Stated) -> float | None:
     if value is msgspec.UNSET:
         raise ValueError("a number that this frame must state was left out")
     return float(value)
+
+
+Moment = datetime
+"""A time that a venue writes as ISO 8601; the decoder reads it. `ms` makes of it what we keep."""
+
+
+def ms(moment: Moment) -> int:
+    """ms UTC. A time without a zone is UTC."""
+    return round((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def iso(moment: int) -> str:
+    """ms UTC as venues want to hear it: 2026-01-31T12:00:00.000Z."""
+    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 ALIASES: Mapping[str, str] = MappingProxyType({"XBT": "BTC"})

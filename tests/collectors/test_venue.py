@@ -6,7 +6,7 @@ import pytest
 
 from collectors.subscriptions import Subscriptions
 from collectors.venue import SEND_TIME, Acked, Ask, Lately, question, spelled, unasked
-from collectors.wire import Stated, among, coin, number, unpacked, wire
+from collectors.wire import Moment, Stated, among, coin, iso, ms, number, unpacked, wire
 from store.records import Instrument
 
 
@@ -61,6 +61,12 @@ def test_a_poll_may_ask_about_the_last_minutes() -> None:
 
 def test_a_plain_text_is_sent_as_it_stands() -> None:
     assert spelled("ping", 0) == "ping"
+
+
+@pytest.mark.parametrize("said", ["2026-09-22T00:00:00.000", "2026-09-22T00:00:00Z", "2026-09-22T02:00:00+02:00"])
+def test_a_time_without_a_zone_is_utc(said: str) -> None:
+    assert ms(wire(Moment)(json.dumps(said))) == 1790035200000
+    assert iso(1790035200001) == "2026-09-22T00:00:00.001Z"
 
 
 @pytest.mark.parametrize(("said", "value"), [(0.0, 0.0), (1.5, 1.5), ("", None), (None, None)])

@@ -1,0 +1,176 @@
+"""Bullish perpetuals, all settled in USDC. The tick has open interest, mark and funding, another socket the index.
+
+One market a subscription. A quiet market is not told again, and its tick may be minutes old. The socket says funding in
+percent. `docs/venues/bullish.md` is the sheet.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from msgspec import Raw, Struct
+from msgspec.json import Decoder
+
+from collectors.minutes import listed
+from collectors.venue import (
+    Acked, Answer, Ask, Heartbeat, Lately, Limits, Message, Poll, Refused, Said, Segment, Socket, Traded, Update, Venue,
+)  # fmt: skip
+from collectors.wire import Number, coin, iso, number, wire
+from store.records import Field, Instrument, Payoff, Unit
+
+REST = "https://api.exchange.bullish.com/trading-api/v1/markets"
+LIVE = "wss://api.exchange.bullish.com/trading-api/v1"
+HOURS = 1.0  # documented: an hourly schedule; no reply says it
+OI = Field(
+    "openInterest",
+    Unit.BASE,
+    2,
+    evidence="worded as the quantity of open long positions and short positions; unmeasured",
+)
+PING: Message = {"jsonrpc": "2.0", "type": "command", "method": "keepalivePing", "params": {}, "id": "0"}
+
+
+class Tick(Struct, gc=False):
+    createdAtTimestamp: int
+    markPrice: Number
+    openInterest: Number
+    fundingRate: Number = None  # percent; perpetuals only
+    symbol: str = ""  # not over REST
+
+
+class Index(Struct, gc=False):
+    assetSymbol: str
+    price: Number  # USD
+
+
+class Done(Struct):
+    message: str = ""
+
+
+class Fault(Struct):
+    errorCode: int | str = ""
+    errorCodeName: str = ""
+
+
+class Frame(Struct):
+    """What a socket says: data of a type, or the answer to a message of ours."""
+
+    dataType: str = ""
+    data: Raw = Raw()
+    id: str = ""  # our requests count from one; the ping is number nought
+    result: Done | None = None
+    error: Fault | None = None
+
+
+TICK, INDEX = Decoder(Tick, strict=False).decode, Decoder(Index, strict=False).decode
+
+
+class Listing(Struct):
+    symbol: str
+    marketType: Literal["SPOT", "PERPETUAL", "DATED_FUTURE", "OPTION"]
+    marketEnabled: bool
+    underlyingBaseSymbol: str | None = None  # derivatives only
+    underlyingQuoteSymbol: str | None = None
+    settlementAssetSymbol: str | None = None
+    contractMultiplier: Number = None
+
+
+class Candle(Struct):
+    createdAtTimestamp: int  # ms, of the minute's start
+    volume: float  # in the base unit
+    close: float
+
+
+def units(base: str) -> tuple[str, float]:
+    """SHIB1M is a million SHIB."""
+    return (base[:-2], 1e6) if base.endswith("1M") else coin(base)
+
+
+def read(rows: Sequence[Listing]) -> Iterable[Instrument]:
+    for row in rows:
+        base, quote, settle = row.underlyingBaseSymbol, row.underlyingQuoteSymbol, row.settlementAssetSymbol
+        if row.marketType == "PERPETUAL":
+            size = number(row.contractMultiplier)
+            if base is None or quote is None or settle is None or size is None:
+                raise ValueError(f"{row.symbol}: a perpetual without its coins or its multiplier")
+            asset, factor = units(base)
+            yield Instrument(
+                "bullish", "usdc", row.symbol, asset, quote, settle, payoff=Payoff.LINEAR, contract_size=size,
+                base_factor=factor, live=row.marketEnabled, funding_interval_h=HOURS,
+            )  # fmt: skip
+
+
+def asks(topic: str, key: str, name: str, request: int) -> Message:
+    params = {"topic": topic, key: name}
+    return {"jsonrpc": "2.0", "type": "command", "method": "subscribe", "params": params, "id": str(request)}
+
+
+def ticks(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
+    return [asks("tick", "symbol", i.symbol, request) for i in instruments]
+
+
+def indices(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
+    return [asks("indexPrice", "assetSymbol", i.symbol.partition("-")[0], request) for i in instruments]
+
+
+def told(tick: Tick) -> Sequence[Said]:
+    rate = number(tick.fundingRate)
+    funding = None if rate is None else rate / 100
+    oi, mark = number(tick.openInterest), number(tick.markPrice)
+    return (Update(tick.symbol, tick.createdAtTimestamp, oi, OI, mark, funding=funding, funding_interval_h=HOURS),)
+
+
+def parse(frame: Frame) -> Sequence[Said]:
+    match frame.dataType:
+        case "V1TATickerResponse":
+            return told(TICK(frame.data))
+        case "V1TAIndexPrice":
+            index = INDEX(frame.data)
+            return (Update(f"{index.assetSymbol}-USDC-PERP", index=number(index.price)),)
+        case "":
+            return answered(frame)
+        case _:
+            return ()
+
+
+def answered(frame: Frame) -> Sequence[Said]:
+    request = int(frame.id) if frame.id.isdigit() else None
+    if frame.error is not None:
+        return (Refused(f"{frame.error.errorCode} {frame.error.errorCodeName}", request),)
+    if frame.result is None:
+        raise ValueError("neither data nor an answer")
+    return () if request == 0 else (Acked(request),)
+
+
+def minutes(rows: Sequence[Candle]) -> Sequence[Said]:
+    return listed(Traded("", row.createdAtTimestamp, row.volume, Unit.BASE, price=row.close) for row in rows)
+
+
+def lately(i: Instrument, start: int, end: int) -> Ask:
+    span = f"createdAtDatetime%5Bgte%5D={iso(start)}&createdAtDatetime%5Blte%5D={iso(end)}"
+    return Ask(f"{REST}/{i.symbol}/candle?{span}&timeBucket=1m")
+
+
+VENUE = Venue(
+    "bullish", "Bullish", "mixed", "https://docs.exchange.bullish.com/websocket/public/market-data/ticks", fields=(OI,),
+    limits=Limits(weight=300, per=10, dials=20, dials_per=60),
+    segments=(
+        Segment(
+            "usdc", Ask(f"{REST}?marketType=PERPETUAL"), read, lambda symbol: symbol.endswith("-USDC-PERP"),
+            feeds=(
+                Socket(
+                    f"{LIVE}/market-data/tick", frozenset({"oi", "mark", "funding"}), ticks, parse, wire(Frame),
+                    heartbeat=Heartbeat(PING, 20), per_socket=100, batch=1, pace=0.05, cadence=60,
+                ),
+                Socket(
+                    f"{LIVE}/index-data", frozenset({"index"}), indices, parse, wire(Frame),
+                    heartbeat=Heartbeat(PING, 20), per_socket=100, batch=1, pace=0.05, cadence=None,
+                ),
+                Poll(Lately(lately, 300), 60, frozenset({"volume"}), minutes, wire(list[Candle])),
+            ),
+            answers=(Answer(told, wire(Tick), "/tick"),),
+            decode=wire(list[Listing]),
+        ),
+    ),
+    note="whether its open interest counts one side or both is disputed; some countries are refused; forced closes are"
+    " not public",
+)  # fmt: skip

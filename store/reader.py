@@ -4,7 +4,7 @@
 observation: where no version is that old, the oldest one stands in, so that imported history can be named.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import Timer
 from time import time
 from typing import Any, Protocol
@@ -82,15 +82,24 @@ class Reader:
         frame = known.drop(columns=said).merge(readings, on="instrument_id")
         return self._with_state(frame, as_of)
 
-    def bars(self, asset: str, start: int, end: int, step_ms: int, as_of: int | None = None) -> Frame:
+    def bars(
+        self,
+        asset: str,
+        start: int,
+        end: int,
+        step_ms: int,
+        as_of: int | None = None,
+        columns: Collection[str] | None = None,
+    ) -> Frame:
         """instrument_id, venue, class, payoff, symbol, t (the bucket's end, ms), native, base, usd, mark (closes),
-        mark_high, mark_low, opened, closed (gross, native; NaN where no change could be seen), readings, funding,
-        funding_interval_h, covered_s, last_seen, source; by instrument and t.
+        mark_high, mark_low, opened, closed (gross, native; NaN where no change could be seen), readings, volume,
+        taker_buy [coins; NaN where none is collected], liquidated_long, liquidated_short [USD; NaN where none was
+        seen], funding, funding_interval_h, covered_s, last_seen, source; by instrument and t. Words are categories.
 
         `step_ms` is whole minutes. A bucket in which nothing was heard has no row; the running one is complete up to
-        now, its `t` lies in the future.
+        now, its `t` lies in the future. `columns` picks some of the columns: each costs its share of the time.
         """
-        return self.ask_with(lambda con: barred.bars(con, asset, start, end, step_ms, until(as_of)))
+        return self.ask_with(lambda con: barred.bars(con, asset, start, end, step_ms, until(as_of), columns))
 
     def closes(self, asset: str, start_day: int, end_day: int, as_of: int | None = None) -> Frame:
         """Daily UTC closes of days in [start_day, end_day), newest revision: instrument_id, venue, class, payoff,

@@ -7,7 +7,7 @@ import pytest
 from store import bars, closes
 from store.engine import Store
 from store.reader import Reader, TooSlow
-from store.records import FeedClass, Gap, Health, Hold, Liquidation, Quarantined, Side, Source, Status, Unit
+from store.records import FeedClass, Gap, Health, Hold, Liquidation, Quarantined, Side, Source, Status, Unit, Volume
 from tests.store.made import DAY, FIELD, HOUR, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
 
 
@@ -147,6 +147,43 @@ def test_bars_as_of_show_the_version_known_then() -> None:
         assert minutes(store, as_of=T0 + HOUR) == [(T0 + MINUTE, 120.0, 20.0, 2)]
 
 
+def test_of_many_versions_the_last_known_counts_wherever_it_stands_in_the_file() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            for k in range(6):
+                writer.put(reading(T0 + k * MINUTE, 200.0 + 2 * k))
+                writer.put(reading(T0 + k * MINUTE, 300.0 + 2 * k, of=INVERSE))
+        bars.build(store, T0 + 3 * MINUTE, T0 + 6 * MINUTE)  # the file is not in order
+        bars.build(store, T0, T0 + 3 * MINUTE)
+        for k, volume in enumerate((5.0, 6.0, None)):
+            with writing(store) as writer:
+                if volume is not None:
+                    writer.put(Volume(LINEAR, T0 + MINUTE, T0 + HOUR + k, volume, None, Source.POLL, False))
+            bars.build(store, T0, T0 + 6 * MINUTE)
+        con = store.cursor()  # and an old version may come after a new one
+        con.execute("CREATE TABLE turned AS FROM bars_1m ORDER BY known_at DESC")
+        con.execute("DELETE FROM bars_1m")
+        con.execute("INSERT INTO bars_1m FROM turned")
+        con.close()
+        reader = Reader(store)
+
+        def said(as_of: int | None, step: int = MINUTE) -> list[object]:
+            frame = reader.bars("BTC", T0, T0 + 6 * MINUTE, step, as_of, ("t", "native", "volume", "symbol"))
+            assert list(frame.columns) == ["symbol", "t", "native", "volume"]
+            mine = frame[frame["symbol"] == "BTCUSDT"].fillna({"volume": -1.0})
+            return mine[["t", "native", "volume"]].to_numpy().tolist()
+
+        def minutes_with(volume: float) -> list[object]:
+            return [[T0 + (k + 1) * MINUTE, 100.0 + k, volume if k == 1 else -1.0] for k in range(6)]
+
+        assert said(T0 + HOUR - 1) == minutes_with(-1.0)
+        assert said(T0 + HOUR) == minutes_with(5.0)
+        assert said(None) == minutes_with(6.0)
+        assert said(None, 3 * MINUTE) == [[T0 + 3 * MINUTE, 102.0, 6.0], [T0 + 6 * MINUTE, 105.0, -1.0]]
+        with pytest.raises(ValueError, match="no column vol"):
+            reader.bars("BTC", T0, T0 + HOUR, MINUTE, None, ["vol"])
+
+
 def test_a_step_that_is_not_whole_minutes_is_refused() -> None:
     with store_of() as store, pytest.raises(ValueError, match="whole minutes, not 90000 ms"):
         Reader(store).bars("BTC", T0, T0 + DAY, 90_000)
@@ -158,8 +195,8 @@ def test_bars_of_an_unknown_asset_are_empty_and_keep_their_columns() -> None:
         assert frame.empty
         assert list(frame.columns) == [
             "instrument_id", "venue", "class", "payoff", "symbol", "t", "native", "base", "usd", "mark", "mark_high",
-            "mark_low", "opened", "closed", "readings", "funding", "funding_interval_h", "covered_s", "last_seen",
-            "source",
+            "mark_low", "opened", "closed", "readings", "volume", "taker_buy", "liquidated_long", "liquidated_short",
+            "funding", "funding_interval_h", "covered_s", "last_seen", "source",
         ]  # fmt: skip
 
 

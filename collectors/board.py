@@ -5,6 +5,7 @@ The only place in the house where units are converted (analytics.md, 1.1).
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from collectors.checks import CONFIRM_MS, DROP, RISE, Level, judge, quarantined
@@ -61,8 +62,8 @@ class Known:
 class Board:
     """Owns the state of one segment.
 
-    `coins` gives the USD price of a settle coin for quanto contracts; without it those make no record. With a `sink`
-    every reading is checked: what fails goes there as `Quarantined`, and held readings that are confirmed go there too.
+    `coin` gives the USD price of a settle coin for quanto contracts; without it those make no record. With a `sink`
+    reading is checked: what fails goes there as `Quarantined`, and held readings that are confirmed go there too.
     """
 
     def __init__(
@@ -71,16 +72,17 @@ class Board:
         *,
         simulated: bool = False,
         dollars: Mapping[str, float] = DOLLARS,
-        coins: Mapping[str, float] | None = None,
+        coin: Callable[[str], float | None] = lambda _: None,
         sink: Callable[[Record], None] | None = None,
         confirm_ms: int = CONFIRM_MS,
     ) -> None:
         self.simulated = simulated
         self.dollars = dollars
-        self.coins: Mapping[str, float] = {} if coins is None else coins
+        self.coin = coin
         self.sink = sink
         self.confirm_ms = confirm_ms
         self.known: dict[str, Known] = {}
+        self.named: frozenset[str] = frozenset()  # by any catalogue so far, wanted or not
         self.unknown = 0  # updates for symbols that no catalogue named
         self.enlist(instruments)
 
@@ -98,10 +100,14 @@ class Board:
             changed.append(instrument)
         return changed
 
+    def delist(self, symbols: Iterable[str]) -> list[Instrument]:
+        """What a venue still sends of these makes no record. Gives the instruments as they are now: not live."""
+        gone = [self.known.pop(symbol).instrument for symbol in symbols if symbol in self.known]
+        return [replace(instrument, live=False) for instrument in gone]
+
     def forget(self, symbols: Iterable[str], gives: frozenset[Gives]) -> None:
         """State dies with the connection that stated it: the first record of an epoch is built from that epoch."""
-        for symbol in symbols:
-            known = self.known[symbol]
+        for known in [self.known[symbol] for symbol in symbols if symbol in self.known]:
             if "oi" in gives:
                 known.oi = known.ts = None
                 known.resync = True
@@ -121,7 +127,7 @@ class Board:
         try:
             known = self.known[update.symbol]
         except KeyError:
-            self.unknown += 1
+            self.unknown += update.symbol not in self.named
             return None
         oi, ts, mark = update.oi, update.ts, update.mark
         if oi is not None and ts is not None and known.ts is not None and ts < known.ts:
@@ -161,7 +167,7 @@ class Board:
         else:
             base, usd = amount, amount * price * known.dollar
             if known.quanto:
-                coin = self.coins.get(known.instrument.settle)
+                coin = self.coin(known.instrument.settle)
                 if coin is None:
                     return None
                 base, usd = base * coin, usd * coin
@@ -209,7 +215,7 @@ class Board:
             past.mark_seen = known.mark_seen  # else its own mark prices it, or one that is flagged as old
         past.funding, past.funding_interval_h = known.funding, known.funding_interval_h
         past.resync = False
-        aside = Board((), simulated=self.simulated, dollars=self.dollars, coins=self.coins)
+        aside = Board((), simulated=self.simulated, dollars=self.dollars, coin=self.coin)
         aside.known[update.symbol] = past
         record = aside.apply(update, seen, source)
         if record is None or self.sink is None:
@@ -233,44 +239,61 @@ class Board:
     def learn(self, known: Known, field: Field | None) -> None:
         if field is None:
             raise TypeError(f"{known.instrument.symbol}: an open interest without its field")
-        known.native_usd, known.factor = factor(known.instrument, field)
+        known.native_usd, known.factor = factor(known.instrument, field.unit, field.sides)
         known.field = field
 
     def liquidation(self, said: Liquidated, seen: int) -> Liquidation | None:
         """A forced close in coins and USD, valued at its own price. None for a symbol that no catalogue named."""
         known = self.known.get(said.symbol)
         if known is None:
-            self.unknown += 1
+            self.unknown += said.symbol not in self.named
             return None
         instrument = known.instrument
-        native_usd, scale = factor(instrument, Field("", said.unit))
         price = said.price / instrument.base_factor
-        base, usd = said.size * scale, said.size * scale
-        if native_usd:
-            base = usd / price
-        else:
-            usd = base * price * self.dollars.get(instrument.quote, 1.0)
+        base = self.coins(known, said.size, said.unit, price)
+        if base is None:
+            return None
+        native_usd, scale = factor(instrument, said.unit)
+        usd = said.size * scale if native_usd else base * price * known.dollar
         ts = seen if said.ts is None else said.ts
         return Liquidation(
             instrument, ts, seen, said.side, said.size, said.unit, base, usd, price, said.feed, self.simulated
         )
 
+    def coins(self, known: Known, amount: float, unit: Unit, price: float | None) -> float | None:
+        """A one-sided amount in coins, at a price in quote units a coin. None where a price is needed and missing."""
+        native_usd, scale = factor(known.instrument, unit)
+        if native_usd:
+            return amount * scale / price if price else None
+        if known.quanto:
+            coin = self.coin(known.instrument.settle)
+            return None if coin is None else amount * scale * coin
+        return amount * scale
 
-def factor(instrument: Instrument, field: Field) -> tuple[bool, float]:
+    def dollars_of(self, known: Known, amount: float, unit: Unit) -> float | None:
+        """A one-sided amount in USD, at the mark where one is needed; None before that."""
+        native_usd, scale = factor(known.instrument, unit)
+        if native_usd:
+            return amount * scale
+        coins = self.coins(known, amount, unit, None)
+        return None if coins is None or known.price is None else coins * known.price * known.dollar
+
+
+def factor(instrument: Instrument, unit: Unit, sides: int = 1) -> tuple[bool, float]:
     """(native_usd, k): `raw * k` is one-sided USD where native_usd, else one-sided coins (analytics.md, 1.1).
 
     linear  Q = n*c/s;  inverse N = n*c/s;  quanto N = n*m*P*X/s, where `k` has n*m/s and `Board` the price X of the
     settle coin.
     """
-    sides = 1.0 / field.sides
-    match field.unit:
+    share = 1.0 / sides
+    match unit:
         case Unit.USD:
-            return True, sides
+            return True, share
         case Unit.BASE:
-            return False, sides * instrument.base_factor
+            return False, share * instrument.base_factor
         case Unit.CONTRACTS:
             match instrument.payoff:
                 case Payoff.LINEAR | Payoff.QUANTO:
-                    return False, sides * instrument.contract_size * instrument.base_factor
+                    return False, share * instrument.contract_size * instrument.base_factor
                 case Payoff.INVERSE:
-                    return True, sides * instrument.contract_size
+                    return True, share * instrument.contract_size

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
+from collectors.besides import Besides
 from collectors.board import Board
 from collectors.http import Clock, Sink, utc_ms
 from collectors.ledger import LIVE, Ledger
@@ -25,14 +26,17 @@ from collectors.venue import (
     Message,
     Notice,
     Parse,
+    Ratio,
     Refused,
     Said,
     Socket,
+    Tier,
+    Traded,
     Update,
     spelled,
 )
 from collectors.watch import PATIENCE, Patience, watch
-from store.records import Instrument, Quarantined
+from store.records import Instrument, Quarantined, Source
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +54,7 @@ class Line:
         instruments: Sequence[Instrument],
         parse: Parse,
         board: Board,
+        besides: Besides,
         ledger: Ledger,
         sink: Sink,
         *,
@@ -62,6 +67,7 @@ class Line:
         self.socket = socket
         self.parse = parse
         self.board = board
+        self.besides = besides
         self.ledger = ledger
         self.sink = sink
         self.patience = patience
@@ -153,13 +159,32 @@ class Line:
         if self.pending and update.symbol in self.pending:
             if update.oi is None and not self.any_counts:
                 return  # "unchanged" before any value: a delta that overtook its snapshot
-            self.pending.discard(update.symbol)
-            self.tried.pop(update.symbol, None)
-            self.subscriptions.flows(update.symbol)
-            if self.first is None:
-                self.first = at
-            if not self.pending:
-                self.complete.set()
+            self.begins(update.symbol, at)
+        standing.at = at
+        standing.frames += 1
+        if standing.state is not LIVE:
+            self.ledger.revive(standing)
+
+    def begins(self, symbol: str, at: float) -> None:
+        """First data of a symbol on this connection."""
+        self.pending.discard(symbol)
+        self.tried.pop(symbol, None)
+        self.subscriptions.flows(symbol)
+        if self.first is None:
+            self.first = at
+        if not self.pending:
+            self.complete.set()
+
+    def beside(self, symbol: str, at: float) -> None:
+        """Data, but not open interest: they prove a feed that does not give that."""
+        standing = self.ledger.standings.get(symbol)
+        if not self.any_counts:
+            return
+        self.last = at
+        if standing is None:
+            return
+        if symbol in self.pending:
+            self.begins(symbol, at)
         standing.at = at
         standing.frames += 1
         if standing.state is not LIVE:
@@ -167,12 +192,10 @@ class Line:
 
     def other(self, said: Said, at: float, seen: int) -> None:
         match said:
-            case Liquidated():
-                record = self.board.liquidation(said, seen)
-                if record is not None:
+            case Liquidated() | Traded() | Ratio() | Tier():
+                for record in self.besides.take(said, seen, Source.STREAM):
                     self.sink(record)
-                if self.any_counts:
-                    self.last = at
+                self.beside(said.symbol, at)
             case Acked():
                 self.refused(self.subscriptions.ack(said), at)
             case Refused():

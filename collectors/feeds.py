@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import anyio
 from websockets.exceptions import InvalidStatus, WebSocketException
 
+from collectors.besides import Besides
 from collectors.board import Board
 from collectors.connection import KEPT, UNREADABLE, Line
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink, utc_ms
 from collectors.ledger import LIVE, Ledger
-from collectors.venue import Ask, Parse, Poll, Remembering, Socket, Update, Venue, question
+from collectors.venue import Acked, Ask, Notice, Parse, Poll, Refused, Remembering, Socket, Update, Venue, question
 from collectors.watch import Patience, SilentError, UnreadableError
 from store.records import Instrument, Quarantined, Source
 
@@ -63,6 +64,7 @@ class Feeding:
     segment: str
     http: Http
     board: Board
+    besides: Besides
     ledger: Ledger
     sink: Sink
     listing: Callable[[], list[Instrument]]  # the whole catalogue, in its order
@@ -107,7 +109,7 @@ async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument
             over = anyio.Event()
             parse = parser(socket, feed.listing(), frozenset(group))
             line = Line(
-                socket, list(group.values()), parse, feed.board, feed.ledger, feed.sink,
+                socket, list(group.values()), parse, feed.board, feed.besides, feed.ledger, feed.sink,
                 aside=aside, patience=feed.patience, succession=lambda _words, over=over: over.set(),
                 clock=feed.clock, now=feed.now,
             )  # fmt: skip
@@ -150,6 +152,8 @@ async def live(feed: Feeding, socket: Socket, group: dict[str, Instrument], life
         state, words, _ = life.ended
         symbols = [s for s in group if s not in line.subscriptions.aside]
         feed.board.forget(symbols, socket.gives)
+        if "volume" in socket.gives:
+            feed.besides.forget(symbols)
         feed.ledger.lost(symbols, state, words, line.proved)
     life.over.set()
 
@@ -230,18 +234,25 @@ async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> 
     any_counts = "oi" not in poll.gives
     try:
         for said in poll.parse(poll.decode(reply)):
+            if isinstance(said, Acked | Refused | Notice):
+                continue
+            if not said.symbol and len(symbols) == 1:
+                said.symbol = symbols[0]  # some replies name nobody: they are about whom we asked for
             if isinstance(said, Update):
-                if not said.symbol and len(symbols) == 1:
-                    said.symbol = symbols[0]  # some replies name nobody: they are about whom we asked for
                 record = feed.board.apply(said, seen, Source.POLL)
                 if record is not None:
                     feed.sink(record)
-                standing = feed.ledger.standings.get(said.symbol)
-                if standing is not None and (any_counts or said.oi is not None):
-                    standing.at = at
-                    standing.frames += 1
-                    if standing.state is not LIVE:
-                        feed.ledger.revive(standing)
+                counts = any_counts or said.oi is not None
+            else:
+                for beside in feed.besides.take(said, seen, Source.POLL):
+                    feed.sink(beside)
+                counts = any_counts
+            standing = feed.ledger.standings.get(said.symbol)
+            if standing is not None and counts:
+                standing.at = at
+                standing.frames += 1
+                if standing.state is not LIVE:
+                    feed.ledger.revive(standing)
     except UNREADABLE as fault:
         feed.unreadable += 1
         words = f"{fault.__class__.__name__}: {fault}"[:300]

@@ -73,7 +73,9 @@ class Ledger:
         return None if standing.at is None else self.now() - int(1000 * (self.clock() - standing.at))
 
     def revive(self, standing: Standing) -> None:
-        """Data flows again."""
+        """Data flows again. What is closed stays so: a venue may go on for a while with what it lists no more."""
+        if standing.state == "closed":
+            return
         self.end_gaps(standing)
         self.turn(standing, LIVE, "")
 

@@ -1,63 +1,18 @@
-"""Keeps every line of every venue alive, and what goes wrong inside that venue."""
+"""Keeps every line of every venue alive: a keeper for each segment, in one task group, over one `Http`."""
 
-import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import anyio
 
-from collectors.board import DOLLARS, Board
-from collectors.checks import CONFIRM_MS
-from collectors.connection import UNREADABLE, leaf
-from collectors.feeds import RHYTHM, Delays, Feeding, Rhythm, backoff, explain, keep_poll, keep_socket, rest
-from collectors.http import Address, BlockedError, Clock, FailedError, Http, LimitedError, Sink, real, utc_ms
-from collectors.ledger import LIVE, Ledger
-from collectors.venue import Ask, Poll, Remembering, Segment, Socket, Venue
+from collectors.coins import Coins
+from collectors.feeds import RHYTHM, Delays, Rhythm, backoff
+from collectors.http import Address, Clock, Http, Sink, real, utc_ms
+from collectors.keeper import COLLECTING, Collecting, Keeper, Run, guard
+from collectors.venue import Venue
 from collectors.watch import PATIENCE, Patience
-from store.records import Gap, Health, Hold, Instrument, Kind
-
-log = logging.getLogger(__name__)
-
-PAGES = 200  # of one catalogue; more is a loop
-SPEAK_S = 600.0  # between two log lines about one venue in one state
-
-
-@dataclass(frozen=True, slots=True)
-class Collecting:
-    """What to collect."""
-
-    assets: frozenset[str] | None = frozenset({"BTC", "ETH", "SOL"})  # None: all
-    universe: frozenset[Kind] = frozenset({Kind.PERPETUAL})
-    poll_every: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds, by venue
-    simulated: bool = False
-    dollars: Mapping[str, float] = field(default_factory=lambda: dict(DOLLARS))  # what a quote currency is worth
-
-    def wants(self, instrument: Instrument) -> bool:
-        return (
-            instrument.live
-            and instrument.kind in self.universe
-            and (self.assets is None or instrument.asset in self.assets)
-        )
-
-
-COLLECTING = Collecting()
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What all venues of one run share."""
-
-    http: Http
-    sink: Sink
-    collecting: Collecting
-    gaps: Sequence[Gap]
-    patience: Patience
-    rhythm: Rhythm
-    delays: Delays
-    clock: Clock
-    now: Callable[[], int]
+from store.records import Gap, Hold
 
 
 async def run(
@@ -73,214 +28,19 @@ async def run(
     rhythm: Rhythm = RHYTHM,
     clock: Clock = time.monotonic,
     now: Callable[[], int] = utc_ms,
+    beside: Callable[[Http], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
-    """Collect from every venue until cancelled. `holds` and open `gaps` are what an earlier run left behind."""
+    """Collect from every venue until cancelled. `holds` and open `gaps` are what an earlier run left behind.
+
+    `beside` runs along, over the same `Http`, so that whatever it asks is within the venues' budgets.
+    """
     async with Http(address=address, sink=sink, holds=holds, clock=clock, now=now) as http:
-        shared = Run(http, sink, collecting, gaps, patience, rhythm, delays, clock, now)
+        shared = Run(http, sink, Coins(now), collecting, gaps, patience, rhythm, delays, clock, now)
         async with anyio.create_task_group() as tasks:
+            if beside is not None:
+                tasks.start_soon(beside, http)
             for venue in venues:
                 if venue.closed_on is None:
                     for segment in venue.segments:
                         keeper = Keeper(shared, venue, segment)
                         tasks.start_soon(guard, keeper.name, keeper.keep, keeper.broken, delays)
-
-
-async def guard(name: str, work: Callable[[], Awaitable[None]], broken: Callable[[str], None], delays: Delays) -> None:
-    """Nothing that goes wrong in `work` passes here; it is begun again."""
-    told = ""
-    for delay in delays():
-        try:
-            await work()
-        except Exception as fault:  # a bug in one venue's file must not stop the other venues
-            first = leaf(fault) if isinstance(fault, ExceptionGroup) else fault  # type: ignore[arg-type]  # unknown parts
-            words = f"{first.__class__.__name__}: {first}"[:300]
-            log.error("%s: broken, again in %.1f s: %s", name, delay, words, exc_info=words != told)
-            told = words  # the whole story once is enough
-            broken(words)
-        else:
-            return
-        await anyio.sleep(delay)
-
-
-class Keeper:
-    """Owns one segment of one venue: its catalogue, its board, its feeds, and what is said of its health."""
-
-    def __init__(self, run: Run, venue: Venue, segment: Segment) -> None:
-        self.run = run
-        self.venue = venue
-        self.segment = segment
-        self.name = f"{venue.id} {segment.id}"
-        self.listing: list[Instrument] = []
-        self.board = Board(())
-        self.feeds: list[Feeding] = []
-        self.groups: list[dict[str, Instrument]] = []
-        self.state = ""
-        self.detail = ""
-        self.began = self.since = run.now()
-        left = (gap for gap in run.gaps if gap.end is None and not gap.symbol)
-        self.gap = next((gap for gap in left if (gap.venue, gap.segment) == (venue.id, segment.id)), None)
-        self.spoken: dict[str, float] = {}
-
-    async def keep(self) -> None:
-        """From the catalogue on, for ever."""
-        self.turn("connecting", "reading the catalogue")
-        await self.read()
-        self.board = Board(
-            (),
-            simulated=self.run.collecting.simulated,
-            dollars=self.run.collecting.dollars,
-            sink=self.run.sink,
-            confirm_ms=max([CONFIRM_MS, *(int(3000 * self.period(f)) for f in self.segment.feeds if "oi" in f.gives)]),
-        )
-        self.groups = []
-        self.feeds = list(self.feedings())
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self.report)
-                while True:
-                    for work, feed, group in self.enlist():
-                        lost = partial(feed.ledger.lost, group, "down")
-                        tasks.start_soon(guard, self.name, work, lost, self.run.delays)
-                    await self.until_due()
-                    await self.read()
-        finally:
-            for feed in self.feeds:
-                feed.ledger.stop()
-
-    def feedings(self) -> Iterator[Feeding]:
-        """The first feed of open interest speaks for its symbols; the others for what they give."""
-        run, spoken_for = self.run, False
-        for feed in self.segment.feeds:
-            main = "oi" in feed.gives and not spoken_for
-            spoken_for = spoken_for or main
-            ledger = Ledger(
-                self.venue.id, self.segment.id, run.sink, about="" if main else ", ".join(sorted(feed.gives)),
-                gaps=run.gaps, changed=self.changed, clock=run.clock, now=run.now,
-            )  # fmt: skip
-            yield Feeding(
-                self.venue, self.segment.id, run.http, self.board, ledger, run.sink, lambda: self.listing,
-                run.patience, run.rhythm, run.delays, self.period(feed), run.clock, run.now,
-            )  # fmt: skip
-
-    def period(self, feed: Socket | Poll) -> float:
-        """Seconds between data of one symbol; 0 where silence proves nothing."""
-        if isinstance(feed, Socket):
-            return feed.cadence or 0.0
-        wanted = self.run.collecting.poll_every.get(self.venue.id)
-        return wanted if wanted is not None and "oi" in feed.gives else feed.every
-
-    def enlist(self) -> Iterator[tuple[Callable[[], Awaitable[None]], Feeding, dict[str, Instrument]]]:
-        """Work for what the catalogue newly lists. What it lists no more is closed."""
-        wanted = {i.symbol: i for i in self.listing if self.run.collecting.wants(i)}
-        carried = {symbol for group in self.groups for symbol in group}
-        gone = carried - wanted.keys()
-        fresh = [i for symbol, i in wanted.items() if symbol not in carried]
-        for group in self.groups:
-            for symbol in gone & group.keys():
-                del group[symbol]
-        for instrument in self.board.enlist(wanted.values()):
-            self.run.sink(instrument)
-        if not wanted:
-            self.turn("waiting", "lists nothing that is asked for")
-        for spec, feed in zip(self.segment.feeds, self.feeds, strict=True):
-            feed.ledger.close(gone)
-            feed.ledger.expect([i.symbol for i in fresh], self.period(spec) or None)
-            size = spec.per_socket if isinstance(spec, Socket) else max(1, len(fresh))
-            for place in range(0, len(fresh), size):
-                group = {i.symbol: i for i in fresh[place : place + size]}
-                self.groups.append(group)
-                if isinstance(spec, Socket):
-                    yield partial(keep_socket, feed, spec, group), feed, group
-                else:
-                    yield partial(keep_poll, feed, spec, group), feed, group
-
-    async def until_due(self) -> None:
-        """Until the catalogue should be read again: by the clock, or because a symbol is not in it."""
-        known, rhythm = self.board.unknown, self.run.rhythm
-        with anyio.move_on_after(rhythm.catalogue):
-            while self.board.unknown == known:  # noqa: ASYNC110 - the hot path counts and must not signal
-                await anyio.sleep(rhythm.unknown)
-
-    async def read(self) -> None:
-        """The catalogue, until it can be read."""
-        run, delays = self.run, self.run.delays()
-        while True:
-            try:
-                listing = await self.catalogue()
-            except (FailedError, LimitedError, BlockedError) as fault:
-                ended = explain(run.http, self.venue, fault)
-            except UNREADABLE as fault:
-                ended = ("down", f"an unreadable catalogue: {fault.__class__.__name__}: {fault}"[:300], None)
-            else:
-                break
-            if not self.listing:
-                self.broken(ended[1], ended[0])
-            await rest(ended, delays, run.rhythm, run.now)
-        moved = [i.symbol for i in listing] != [i.symbol for i in self.listing]
-        self.listing = listing
-        for spec, feed in zip(self.segment.feeds, self.feeds, strict=False):
-            if moved and isinstance(spec, Socket) and isinstance(spec.parse, Remembering):
-                for life in feed.lives:  # frames that count places need a parse of the new order
-                    life.over.set()
-
-    async def catalogue(self) -> list[Instrument]:
-        """Every page of it."""
-        found: list[Instrument] = []
-        ask: Ask | None = self.segment.catalogue
-        for _ in range(PAGES):
-            reply = self.segment.decode(await self.run.http.ask(self.venue, ask))
-            found.extend(self.segment.read(reply))
-            ask = None if self.segment.more is None else self.segment.more(reply)
-            if ask is None:
-                return found
-        raise FailedError(f"a catalogue of more than {PAGES} pages")
-
-    def broken(self, words: str, state: str = "down") -> None:
-        """The segment as a whole cannot be collected."""
-        for feed in self.feeds:
-            feed.ledger.lost(feed.ledger.standings, state, words)
-        if self.gap is None and not self.feeds:
-            self.gap = Gap(self.venue.id, self.segment.id, "", self.began, None, f"{state}: {words}")
-            self.run.sink(self.gap)
-        self.turn(state, words)
-
-    def changed(self) -> None:
-        """The best-off symbol speaks for the segment."""
-        speakers = [feed.ledger for feed in self.feeds if not feed.ledger.about] or [f.ledger for f in self.feeds]
-        best = speakers[0].best() if speakers else None
-        if best is not None:
-            self.turn(best.state, best.detail)
-
-    def turn(self, state: str, detail: str) -> None:
-        changed, self.detail = state != self.state, detail
-        if not changed:
-            return
-        self.state, self.since = state, self.run.now()
-        if state == LIVE and self.gap is not None:
-            gap, self.gap = self.gap, None
-            self.run.sink(Gap(gap.venue, gap.segment, gap.symbol, gap.start, self.since, gap.reason))
-        self.run.sink(self.health())
-        clock = self.run.clock()
-        if clock - self.spoken.get(state, -SPEAK_S) >= SPEAK_S:  # a flapping venue does not fill the log
-            self.spoken[state] = clock
-            quiet = state in (LIVE, "connecting", "closed")
-            log.log(logging.INFO if quiet else logging.WARNING, "%s: %s %s", self.name, state, detail)
-
-    def health(self) -> Health:
-        counts = [feed.counts() for feed in self.feeds]
-        ledgers = [feed.ledger for feed in self.feeds if not feed.ledger.about]
-        standings = [s for ledger in ledgers for s in ledger.standings.values()]
-        seen = [at for ledger in ledgers for s in ledger.standings.values() if (at := ledger.seen_ms(s))]
-        return Health(
-            self.venue.id, self.segment.id, "", self.run.now(), self.state, self.since, max(seen, default=None),
-            min((s.cadence for s in standings if s.cadence is not None), default=None),
-            sum(frames for frames, _ in counts), sum(bad for _, bad in counts), self.detail,
-        )  # fmt: skip
-
-    async def report(self) -> None:
-        while True:
-            await anyio.sleep(self.run.rhythm.report)
-            self.board.sample(self.run.now())
-            for feed in self.feeds:
-                feed.ledger.report()
-            self.run.sink(self.health())

@@ -61,6 +61,8 @@ async def watch(line: "Line") -> None:
             raise UnreadableError(f"{bad} of {frames} frames could not be read")
         if frames >= patience.bad_least or now - line.looked >= 10 * patience.look:
             line.noted, line.looked = (line.frames, line.unreadable), now
+        if all(line.ledger.standings[s].state == "closed" for s in line.subscriptions.wanted):
+            raise SilentError("closed", "nothing that it carries is listed any more")
         if socket.life is not None and now - line.opened > socket.life - min(60.0, socket.life / 10):
             line.succeed(f"near the end of its {socket.life:g} s")
         retry_refused(line, now)

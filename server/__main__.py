@@ -165,7 +165,7 @@ def logged() -> None:
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("collectors.supervisor").setLevel(logging.INFO)
+    logging.getLogger("collectors.keeper").setLevel(logging.INFO)
 
 
 def say(words: str) -> None:

@@ -8,8 +8,22 @@ import anyio
 import pytest
 
 from collectors.supervisor import Collecting
-from collectors.venue import Ask, Liquidated, Remembering, Said, Segment, Update
-from store.records import Event, FeedClass, Flag, Health, Instrument, Kind, Liquidation, Side, Source, Unit
+from collectors.venue import Ask, Liquidated, Ratio, Remembering, Said, Segment, Tier, Traded, Update
+from store.records import (
+    Event,
+    FeedClass,
+    Flag,
+    Health,
+    Instrument,
+    Kind,
+    Liquidation,
+    LongShort,
+    MarginTier,
+    Side,
+    Source,
+    Unit,
+    Volume,
+)  # fmt: skip
 from tests.collectors.toy import OI, POLL, QUICK, SOCKET, Exchange, Frame, Peer, collecting, venue
 
 pytestmark = pytest.mark.anyio
@@ -85,11 +99,12 @@ async def test_one_reply_for_all_is_asked_for_again_and_again() -> None:
         return 200, {}, json.dumps([{"kind": "snap", "symbol": "BTC", "oi": next(rows), "mark": 10}])
 
     exchange = Exchange(idle, replies={"/oi": reply})
+    begun = exchange.clock()
     async with collecting(exchange, venue(POLL)) as records:
         await records.until(lambda: len(records.readings()) >= 3)
     assert [(r.raw, r.source) for r in records.readings()[:3]] == [(1000 + k, Source.POLL) for k in range(3)]
-    asked = [at for at, path in exchange.requests if path.startswith("/oi")]
-    assert all(late - early > 0.04 for early, late in itertools.pairwise(asked))
+    asked = [at for at, path in exchange.called if path.startswith("/oi")]
+    assert all(at - begun >= place * POLL.every - 0.001 for place, at in enumerate(asked))
     assert "live" in records.states()
 
 
@@ -98,11 +113,12 @@ async def test_questions_an_instrument_are_spread_over_the_period_and_may_be_set
     exchange = Exchange(idle, [("A", "A"), ("B", "B")])
     exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "oi": 5, "mark": 10}]')  # names nobody
     wanted = Collecting(assets=None, poll_every={"toy": 0.4})
+    begun = exchange.clock()
     async with collecting(exchange, venue(poll), collecting=wanted) as records:
         await records.until(lambda: records.readings("B") and len(records.readings("A")) == 2)
-    asked = [(at, path[-1]) for at, path in exchange.requests if path.startswith("/oi")]
+    asked = [(at - begun, path[-1]) for at, path in exchange.called if path.startswith("/oi")]
     assert [symbol for _, symbol in asked[:3]] == ["A", "B", "A"]
-    assert 0.15 < asked[1][0] - asked[0][0] < 0.35
+    assert [at >= 0.2 * place - 0.001 for place, (at, _) in enumerate(asked[:3])] == [True] * 3
 
 
 async def test_a_poll_that_fails_is_a_gap_for_its_symbol_only() -> None:
@@ -169,8 +185,13 @@ async def test_a_new_listing_is_collected_and_a_delisted_one_is_closed() -> None
         await records.until(lambda: records.readings("A") and records.readings("B"))
         exchange.listed = [("A", "A"), ("C", "C")]
         await records.until(lambda: records.readings("C") and "closed" in records.states("B"))
+        count = len(records.readings("B"))
+        await records.until(lambda: len(records.readings("C")) > 3)
     assert records.states("C")[:2] == ["connecting", "live"]
-    assert [g.reason for g in records.gaps("B")] == []
+    assert records.states("B")[-1] == "closed"  # although the venue goes on sending it for a while
+    assert len(records.readings("B")) == count
+    assert records.gaps("B") == []
+    assert [i.live for i in records.of(Instrument) if i.symbol == "B"] == [True, False]
 
 
 async def test_an_unknown_symbol_has_the_catalogue_read_again() -> None:
@@ -235,3 +256,74 @@ async def test_health_is_told_again_and_again_with_counts() -> None:
     assert 0 <= rows[2].ts - rows[2].last_seen < 200
     symbol = [h for h in records.of(Health) if h.symbol == "BTC"]
     assert symbol[-1].last_seen is not None
+
+
+async def test_minutes_and_ratios_are_records_and_their_silence_is_no_gap_in_open_interest() -> None:
+    def words(frame: Frame) -> list[Said]:
+        if frame.kind != "snap":
+            return []
+        return [
+            Traded("BTC", 60_000, 3.0, Unit.BASE, final=True),
+            Ratio("BTC", 60_000, "account", 1.5),
+        ]
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.snap()
+        if peer.place > 0:
+            await peer.flow()
+        await peer.ws.wait_closed()  # silence, which is noticed
+
+    besides = replace(SOCKET, gives=frozenset({"volume", "ratios"}), parse=words)
+    exchange = Exchange(
+        talk, replies={"/oi": lambda: (200, {}, '[{"kind": "snap", "symbol": "BTC", "oi": 5, "mark": 10}]')}
+    )
+    async with collecting(exchange, venue(POLL, besides)) as records:
+        await records.until(lambda: len(records.of(Event)) == 2 and records.readings())
+        assert records.gaps() == []
+    assert [(v.ts, v.base) for v in records.of(Volume)] == [(60_000, 3.0)]
+    assert [(r.kind, r.ratio) for r in records.of(LongShort)] == [("account", 1.5)]
+    opened, ended = (json.loads(event.detail) for event in records.of(Event)[:2])
+    assert opened["reason"].startswith("ratios, volume: stale: no data")
+    assert opened["start"] == ended["start"] <= ended["end"]
+
+
+async def test_a_poll_of_ladders_makes_steps_in_dollars_once_there_is_a_mark() -> None:
+    def steps(_: object) -> list[Said]:
+        return [Tier("", 1, 0.0, 2.0, Unit.BASE, 0.01)]
+
+    poll = replace(
+        POLL, ask=lambda i: Ask(f"https://toy/tiers?symbol={i.symbol}"), gives=frozenset({"tiers"}), parse=steps
+    )
+    exchange = Exchange(flowing, replies={"/tiers": lambda: (200, {}, "[]")})
+    async with collecting(exchange, venue(SOCKET, poll)) as records:
+        (step,) = await records.until(lambda: records.of(MarginTier))
+        assert records.gaps() == []
+        asked = len([path for _, path in exchange.called if path.startswith("/tiers")])
+        await records.until(lambda: len([p for _, p in exchange.called if p.startswith("/tiers")]) > asked + 2)
+        assert records.of(MarginTier) == [step]
+    assert (step.instrument.symbol, step.upper, step.maintenance) == ("BTC", 100_000.0, 0.01)
+
+
+async def test_a_symbol_that_is_listed_but_not_wanted_does_not_have_the_catalogue_read_again() -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.flow("BTC", "DOGE")
+
+    exchange = Exchange(talk, [("BTC", "BTC"), ("DOGE", "DOGE")])
+    async with collecting(exchange, collecting=Collecting()) as records:
+        await records.until(lambda: len(records.readings()) > 20)
+    assert len([path for _, path in exchange.requests if path.startswith("/catalogue")]) == 1
+
+
+async def test_a_symbol_that_no_catalogue_ever_names_is_looked_for_less_and_less_often() -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.flow("BTC", "GHOST")
+
+    exchange = Exchange(talk)
+    async with collecting(exchange) as records:
+        await records.until(lambda: len([p for _, p in exchange.called if p.startswith("/catalogue")]) == 5)
+    read = [at for at, path in exchange.called if path.startswith("/catalogue")]
+    waits = [late - early for early, late in itertools.pairwise(read)]
+    assert [wait > 0.05 * 2**place for place, wait in enumerate(waits)] == [True] * 4

@@ -1,6 +1,7 @@
 """A made-up venue and its exchange on the loopback: snapshots, deltas, acks, pings, and whatever a test scripts."""
 
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 
 from collectors.feeds import Rhythm
+from collectors.http import utc_ms
 from collectors.supervisor import Collecting, run
 from collectors.venue import (
     Acked,
@@ -38,7 +40,7 @@ from store.records import Field, Gap, Health, Instrument, OpenInterest, Record, 
 
 OI = Field("oi", Unit.BASE, 1, Status.DOCUMENTED)
 SHORT = Patience(
-    dial=2.0, greeting=0.5, first=0.4, silences=2.0, margin=0.2, symbol=3.0, again=0.1, again_max=0.6, answer=0.2,
+    dial=10.0, greeting=5.0, first=0.4, silences=2.0, margin=0.2, symbol=3.0, again=0.1, again_max=0.6, answer=0.2,
     farewell=0.2, look=0.02, probe=0.2, bad_least=20,
 )  # fmt: skip
 QUICK = Rhythm(settled=5.0, blocked=0.2, report=0.2, catalogue=30.0, unknown=0.05, handover=0.5)
@@ -121,6 +123,33 @@ def venue(
     return Venue(id, "Toy", "speculative", "https://toy/docs", (OI,), (segment,), limits)
 
 
+class Steady:
+    """A clock that a busy machine cannot hurry, for tests of time limits: from one look to the next 50 ms at most."""
+
+    def __init__(self, most: float = 0.05) -> None:
+        self.most = most
+        self.real = time.monotonic()
+        self.at = 0.0
+        self.epoch = utc_ms()
+
+    def __call__(self) -> float:
+        """Seconds."""
+        real = time.monotonic()
+        self.at += min(self.most, real - self.real)
+        self.real = real
+        return self.at
+
+    async def tick(self) -> None:
+        """Looks, so that time passes where nobody else does."""
+        while True:
+            self()
+            await anyio.sleep(0.01)
+
+    def ms(self) -> int:
+        """ms UTC, by the same clock."""
+        return self.epoch + round(1000 * self())
+
+
 Talk = Callable[["Peer"], Awaitable[None]]
 Reply = tuple[int, dict[str, str], str | bytes]
 
@@ -179,21 +208,24 @@ class Exchange:
     listed: list[tuple[str, str]] = field(default_factory=lambda: [("BTC", "BTC")])
     replies: dict[str, Callable[[], Reply]] = field(default_factory=dict[str, Callable[[], Reply]])
     peers: list[Peer] = field(default_factory=list[Peer])
-    dials: list[float] = field(default_factory=list[float])  # monotonic
+    clock: Steady = field(default_factory=Steady)
+    called: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])  # by the clock, as they set out
+    dials: list[float] = field(default_factory=list[float])  # by the clock, as they arrive
     requests: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     port: int = 0
 
     def address(self, _: Venue, url: str) -> str:
         at = urlsplit(url)
+        self.called.append((self.clock(), f"{at.path}?{at.query}"))
         scheme = "ws" if at.scheme == "wss" else "http"
         return f"{scheme}://127.0.0.1:{self.port}{at.path}?{at.query}"
 
     def reply(self, _: ServerConnection, request: Request) -> Response | None:
         path = urlsplit(request.path).path
         if path == "/ws":
-            self.dials.append(anyio.current_time())
+            self.dials.append(self.clock())
         else:
-            self.requests.append((anyio.current_time(), request.path))
+            self.requests.append((self.clock(), request.path))
         if path in self.replies:
             status, headers, body = self.replies[path]()
             if status == 101:
@@ -242,7 +274,7 @@ class Records:
         self.news.set()
         self.news = anyio.Event()
 
-    async def until(self, found: Callable[[], Any], limit: float = 5.0) -> Any:
+    async def until(self, found: Callable[[], Any], limit: float = 20.0) -> Any:
         """Wait, with a limit, until something is so; the answer."""
         with anyio.fail_after(limit):
             while not (answer := found()):
@@ -284,12 +316,15 @@ async def collecting(exchange: Exchange, *venues: Venue, **seams: Any) -> AsyncI
         "patience": SHORT,
         "rhythm": QUICK,
         "delays": no_delays,
+        "clock": exchange.clock,
+        "now": exchange.clock.ms,
     } | seams
     async with exchange.open(), anyio.create_task_group() as tasks:
 
         async def work() -> None:
             await run(venues or (venue(),), records, **settings)
 
+        tasks.start_soon(exchange.clock.tick)
         tasks.start_soon(work)
         yield records
         tasks.cancel_scope.cancel()

@@ -1,0 +1,39 @@
+"""What a coin is worth in USD now, by all boards together: quanto contracts are settled in coins they do not trade."""
+
+from collections.abc import Callable
+from statistics import median
+
+from collectors.board import OLD_MARK_MS, Board
+from store.records import Payoff
+
+KEPT_MS = 1000  # a price is looked up once a second, however many contracts ask
+
+
+class Coins:
+    """Owns the list of boards of one run."""
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.now = now
+        self.boards: dict[str, Board] = {}  # by segment; a segment that is begun again has a new board
+        self.kept: dict[str, tuple[int, float | None]] = {}
+
+    def __call__(self, coin: str) -> float | None:
+        """USD a coin: the median mark of its contracts, none older than a minute. None where no board knows one."""
+        now = self.now()
+        at, price = self.kept.get(coin, (-KEPT_MS, None))
+        if not 0 <= now - at < KEPT_MS:
+            price = self.asked(coin, now)
+            self.kept[coin] = (now, price)
+        return price
+
+    def asked(self, coin: str, now: int) -> float | None:
+        marks = [
+            known.price * known.dollar
+            for board in self.boards.values()
+            for known in board.known.values()
+            if known.price is not None
+            and known.instrument.asset == coin
+            and known.instrument.payoff is not Payoff.QUANTO
+            and now - known.mark_seen <= OLD_MARK_MS
+        ]
+        return median(marks) if marks else None

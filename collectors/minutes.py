@@ -1,10 +1,13 @@
-"""Traded minutes as venues send them: lists that end with the running one, and pushes of it. Pure."""
+"""Traded minutes as venues tell them: lists that end with the running one, pushes of it, single trades. Pure."""
 
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from collectors.venue import Traded
+from store.records import Unit
+
+MINUTE_MS = 60_000
 
 
 def listed(rows: Iterable[Traded]) -> list[Traded]:
@@ -28,3 +31,26 @@ class Running:
         if before is None or before.ts == now.ts:
             return (now,)
         return (replace(before, final=True), now)
+
+
+class Tally:
+    """Minutes summed from trades, for venues whose candles do not tell who took. Of one connection.
+
+    The minute of a symbol's first trade is left out: what came before it was not heard.
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.first: dict[str, int] = {}
+        self.running = Running()
+
+    def trade(self, symbol: str, ts: int, size: float, taker_buys: bool) -> Sequence[Traded]:
+        """What a trade (ms UTC) makes of its minute, and the minute it ends, if any."""
+        start = ts // MINUTE_MS * MINUTE_MS
+        if start <= self.first.setdefault(symbol, start):
+            return ()
+        before = self.running.minutes.get(symbol)
+        volume, bought = size, size if taker_buys else 0.0
+        if before is not None and before.ts == start and before.taker_buy is not None:
+            volume, bought = volume + before.volume, bought + before.taker_buy
+        return self.running.push(Traded(symbol, start, volume, self.unit, bought))

@@ -244,7 +244,7 @@ class History:
 class Answer:
     """A reply or frame that we never ask for but can read: for `crossoi decode` and files people have."""
 
-    parse: Parse
+    parse: Parse | Remembering
     decode: Callable[[str | bytes], Message] = plain
     path: str = ""  # of the url it comes from
 

@@ -1,4 +1,4 @@
-from collectors.minutes import Running, listed
+from collectors.minutes import Running, Tally, listed
 from collectors.venue import Traded
 from store.records import Unit
 
@@ -33,3 +33,33 @@ def test_a_minute_that_has_ended_is_not_opened_again() -> None:
     running.push(minute(1, 2.0))
     assert running.push(minute(0, 9.0)) == ()
     assert running.push(minute(2, 0.5)) == (minute(1, 2.0, final=True), minute(2, 0.5))
+
+
+def traded(n: int, volume: float, bought: float, final: bool = False) -> Traded:
+    return Traded("A", NOON + n * 60_000, volume, Unit.BASE, bought, final=final)
+
+
+def test_trades_sum_to_minutes_after_the_one_that_was_not_heard_from_its_start() -> None:
+    tally = Tally(Unit.BASE)
+    assert tally.trade("A", NOON + 59_000, 9.0, taker_buys=True) == ()
+    assert tally.trade("A", NOON + 60_000, 2.0, taker_buys=True) == (traded(1, 2.0, 2.0),)
+    assert tally.trade("A", NOON + 119_999, 0.5, taker_buys=False) == (traded(1, 2.5, 2.0),)
+    assert tally.trade("A", NOON + 180_000, 1.0, taker_buys=False) == (
+        traded(1, 2.5, 2.0, final=True),
+        traded(3, 1.0, 0.0),
+    )
+
+
+def test_a_trade_of_a_minute_that_has_ended_comes_too_late() -> None:
+    tally = Tally(Unit.BASE)
+    for at in (0, 60_000, 120_000):
+        tally.trade("A", NOON + at, 1.0, taker_buys=True)
+    assert tally.trade("A", NOON + 90_000, 5.0, taker_buys=True) == ()
+    assert tally.trade("A", NOON - 60_000, 5.0, taker_buys=True) == ()
+    assert tally.trade("A", NOON + 121_000, 0.25, taker_buys=True) == (traded(2, 1.25, 1.25),)
+
+
+def test_each_symbol_has_its_own_first_minute() -> None:
+    tally = Tally(Unit.BASE)
+    tally.trade("A", NOON, 1.0, taker_buys=True)
+    assert tally.trade("B", NOON + 60_000, 1.0, taker_buys=True) == ()

@@ -9,6 +9,11 @@ def version(table: str, key: str) -> str:
     ) = 1)"""
 
 
+def agreed(column: str) -> str:
+    """The value that all rows of a group share, NULL where they differ."""
+    return f"CASE WHEN min({column}) = max({column}) THEN min({column}) END AS {column}"
+
+
 READING_COLUMNS = (
     "field", "unit", "sides", "raw", "native", "base", "usd", "mark", "index", "funding", "funding_interval_h", "ts",
     "seen", "last_seen", "cadence_s", "source", "simulated", "flags",
@@ -42,7 +47,8 @@ ORDER BY venue, segment, field, unit
 INSTRUMENTS = f"""
 SELECT i.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.segment, i.symbol, i.asset, i.quote, i.settle,
     i.kind, i.payoff, i.contract_size, i.base_factor, i.live, i.max_leverage, i.funding_interval_h, i.funding_kind,
-    f.field, f.unit, f.sides, f.status AS side_status
+    coalesce(f.field, w.field) AS field, coalesce(f.unit, w.unit) AS unit, coalesce(f.sides, w.sides) AS sides,
+    coalesce(f.status, w.status) AS side_status
 FROM {INSTRUMENT_VERSION} i
 LEFT JOIN {VENUE_VERSION} v USING (venue)
 LEFT JOIN (
@@ -50,6 +56,10 @@ LEFT JOIN (
         arg_max(sides, known_at) AS sides, arg_max(status, known_at) AS status
     FROM {FIELD_VERSION} WHERE segment != '' GROUP BY ALL
 ) f ON f.venue = i.venue AND f.segment = i.segment
+LEFT JOIN (  -- a segment never heard live: what all fields in the venue's file agree on
+    SELECT venue, {agreed("field")}, {agreed("unit")}, {agreed("sides")}, {agreed("status")}
+    FROM {FIELD_VERSION} WHERE segment = '' GROUP BY venue
+) w ON w.venue = i.venue
 WHERE $asset IS NULL OR i.asset = $asset
 ORDER BY i.venue, i.segment, i.symbol
 """

@@ -53,7 +53,8 @@ class Reader:
         """instrument_id, venue, class, segment, symbol, asset, quote, settle, kind, payoff, contract_size, base_factor,
         live, max_leverage, funding_interval_h, funding_kind, field, unit, sides, side_status.
 
-        The last four are those of the field heard last in the segment; None before the first reading.
+        The last four are those of the field heard last in the segment; before the first live reading, what all fields
+        in the venue's file agree on, else None.
         """
         return self.ask(q.INSTRUMENTS, asset=asset, as_of=until(as_of))
 
@@ -80,7 +81,7 @@ class Reader:
         readings = pd.DataFrame(memory + stored, columns=columns)
         readings = readings.astype(dict.fromkeys(q.UNSTATED, "float64"))  # None is NaN in a column of numbers
         frame = known.drop(columns=said).merge(readings, on="instrument_id")
-        return self._with_state(frame, as_of)
+        return self._with_state(self._with_status(frame, as_of), as_of)
 
     def bars(
         self,
@@ -198,6 +199,16 @@ class Reader:
         finally:
             timer.cancel()
             con.close()
+
+    def _with_status(self, frame: Frame, as_of: int | None) -> Frame:
+        """Fill in how the sides of an imported reading's field are known: the venue's file says it of all segments."""
+        if frame["side_status"].notna().all():
+            return frame
+        registry = self.side_registry(as_of).drop_duplicates(["venue", "field", "unit"])
+        status = {(v, f, u): s for v, f, u, s in registry[["venue", "field", "unit", "status"]].to_numpy().tolist()}
+        spots = zip(frame["venue"], frame["field"], frame["unit"], strict=True)
+        own = pd.Series([status.get(spot) for spot in spots], index=frame.index, dtype=object)
+        return frame.assign(side_status=own.where(frame["side_status"].isna(), frame["side_status"]))
 
     def _with_state(self, frame: Frame, as_of: int | None) -> Frame:
         """Add each instrument's connection state: its segment's where that is not live, else its own.

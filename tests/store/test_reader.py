@@ -1,13 +1,28 @@
 """Every question, with values; nothing heard after `as_of` is seen."""
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 
-from store import bars, closes
+from store import bars, bulk, closes
 from store.engine import Store
 from store.reader import Reader, TooSlow
-from store.records import FeedClass, Gap, Health, Hold, Liquidation, Quarantined, Side, Source, Status, Unit, Volume
+from store.records import (
+    FeedClass,
+    Field,
+    Gap,
+    Health,
+    Hold,
+    Liquidation,
+    Quarantined,
+    Side,
+    Source,
+    Status,
+    Unit,
+    Volume,
+)
 from tests.store.made import DAY, FIELD, HOUR, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
 
 
@@ -261,6 +276,30 @@ def test_instruments_and_venues_are_named_even_before_they_were_known() -> None:
         assert registry[["venue", "segment", "sides", "status"]].to_numpy().tolist() == [
             ["here", "linear", 2, Status.DOCUMENTED]
         ]
+
+
+def test_what_was_only_imported_is_described_by_the_venues_file() -> None:
+    class Two(Facts):
+        id, fields = "there", (Field("a", Unit.USD, 1, Status.MEASURED), Field("b", Unit.USD, 2, Status.MEASURED))
+
+    given: dict[str, Any] = {"ts": np.array([T0]), "seen": T0, "base": 1.0, "usd": 1.0, "mark": 1.0, "source": "import"}
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.register([Facts(), Two()])
+            writer.put(LINEAR)
+            writer.put(INVERSE)
+        of_here = {"instrument_id": LINEAR.id, "field": "openInterest", "unit": "contracts", "sides": 2, "raw": 2.0}
+        of_there = {"instrument_id": INVERSE.id, "field": "b", "unit": "usd", "sides": 2, "raw": 2.0}
+        for of in (of_here, of_there):
+            assert bulk.write_readings(store, {**given, **of}, simulated=False) == 1
+        reader, told = Reader(store), ["venue", "field", "unit", "sides", "side_status"]
+        known = reader.instruments("BTC")[told].astype(object)
+        assert known.where(known.notna(), None).to_numpy().tolist() == [
+            ["here", "openInterest", "contracts", 2, "documented"], ["there", None, "usd", None, "measured"],
+        ]  # fmt: skip
+        assert reader.latest("BTC", T0 + MINUTE)[told].to_numpy().tolist() == [
+            ["here", "openInterest", "contracts", 2, "documented"], ["there", "b", "usd", 2, "measured"],
+        ]  # fmt: skip
 
 
 def test_small_questions() -> None:

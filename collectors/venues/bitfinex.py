@@ -14,7 +14,7 @@ from msgspec import Struct
 from collectors.minutes import Running
 from collectors.venue import (
     Acked, Answer, Ask, Gives, Heartbeat, History, Limits, Liquidated, Message, Notice, Parse, Poll, Refused,
-    Remembering, Said, Segment, Socket, Tier, Traded, Update, Venue,
+    Remembering, Said, Segment, Socket, Tier, Traded, Update, Venue, unasked,
 )  # fmt: skip
 from collectors.wire import coin, wire
 from store.records import FeedClass, Field, Instrument, Side, Unit
@@ -96,10 +96,10 @@ def owns(symbol: str) -> bool:
     return symbol.startswith("t") and PAIR.fullmatch(symbol[1:]) is not None
 
 
-def make(_: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
+def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
     """Whom a channel is about is known from the answer to our subscription, and holds for this connection only."""
     keys = dict[int, str]()
-    running = Running()
+    running, skip = Running(), unasked(instruments, wanted)
 
     def control(frame: Event) -> Sequence[Said]:
         name, symbol = frame.key, frame.key.removeprefix(STATUS).removeprefix(MINUTES)
@@ -117,7 +117,7 @@ def make(_: Sequence[Instrument], wanted: Collection[str] | None = None) -> Pars
         if isinstance(told, str):  # "hb": idle
             return ()
         if told and isinstance(told[0], list) and told[0][0] == "pos":
-            return [death for death in deaths(told) if wanted is None or death.symbol in wanted]
+            return [death for death in deaths(told) if death.symbol not in skip]
         key = keys.get(channel)
         if key is None:
             raise ValueError(f"channel {channel} is of no subscription of this connection")

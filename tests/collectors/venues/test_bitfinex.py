@@ -27,7 +27,7 @@ class Talk:
     def __init__(self, *wanted: str) -> None:
         assert isinstance(LEVELS, Socket)
         assert isinstance(LEVELS.parse, Remembering)
-        self.parse = LEVELS.parse.make([], set(wanted) or None)
+        self.parse = LEVELS.parse.make(listed(LISTED), set(wanted) or None)
 
     def hear(self, frame: object) -> list[object]:
         assert isinstance(LEVELS, Socket)

@@ -112,7 +112,7 @@ def tables(house: House, now: int, venue: str | None, gaps: list[dict[str, Any]]
                     f["unit"],
                     int(f["sides"]),
                     f["status"],
-                    f["valid_from"],
+                    word(f["valid_from"]),
                     f["evidence"],
                 ]
                 for f in records(house.reader.side_registry())
@@ -153,6 +153,11 @@ def segment_row(
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """A frame's rows."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def word(value: object) -> str | None:
+    """A text out of a frame, in which an unknown is NaN or None."""
+    return value if isinstance(value, str) else None
 
 
 def whole(value: float | None) -> int | None:

@@ -82,13 +82,18 @@ def test_status_tells_what_was_refused_and_what_a_field_counts(store: Store) -> 
     refused = Quarantined("northern", "linear", "COIN", NOW - 9_000, "jump", "30 % in one step", "{}")
     field = Field("oi", Unit.BASE, sides=2, status=Status.MEASURED, since="2026-01-01", evidence="its own total")
     heard = OpenInterest(COIN, field, NOW, NOW, 10.0, 5.0, 500.0, 100.0, None, None, None, Source.STREAM, False, 0)
+    other = Field("total", Unit.USD, status=Status.DOCUMENTED, evidence="its documents")
+    more = OpenInterest(COIN, other, NOW, NOW, 500.0, 5.0, 500.0, 100.0, None, None, None, Source.STREAM, False, 0)
     with Writer(store, simulated=False, now_ms=NOW - 60_000) as writer:
-        for record in (health("northern", "", "live", 30), refused, refused, heard):
+        for record in (health("northern", "", "live", 30), refused, refused, heard, more):
             writer.put(record)
         writer.flush()
         answer = get_status(house(store, writer), venue="northern")
     assert answer.tables["quarantine"].rows == [["northern", "linear", "COIN", "jump", 2, 9, "30 % in one step"]]
-    assert answer.tables["fields"].rows == [["linear", "oi", "base", 2, "measured", "2026-01-01", "its own total"]]
+    assert answer.tables["fields"].rows == [
+        ["linear", "oi", "base", 2, "measured", "2026-01-01", "its own total"],
+        ["linear", "total", "usd", 1, "documented", None, "its documents"],
+    ]
 
 
 def test_status_of_a_new_store_says_that_nobody_has_spoken(store: Store) -> None:

@@ -42,6 +42,9 @@ from store.records import Flag, Instrument, Kind, Liquidation, OpenInterest, Rec
 
 SCRIPTS = load_all()
 each_venue = pytest.mark.parametrize("id", sorted(set(VENUES) & set(SCRIPTS)))  # those without a pair fail below
+each_live_venue = pytest.mark.parametrize(
+    "id", sorted(id for id in set(VENUES) & set(SCRIPTS) if not VENUES[id].closed_on)
+)
 FACTS = ("symbol", "segment", "asset", "quote", "settle", "payoff", "contract_size", "base_factor")
 SOMETIMES = ("max_leverage", "funding_interval_h")  # compared where the script states them
 ROUNDS = 12
@@ -130,7 +133,15 @@ def test_a_segment_owns_its_own_symbols_only(id: str) -> None:
         assert owners == [contract.segment], contract.symbol
 
 
-@each_venue
+@pytest.mark.parametrize("id", sorted(id for id, venue in VENUES.items() if venue.closed_on))
+def test_a_closed_venue_is_never_asked(id: str) -> None:
+    venue = VENUES[id]
+    assert [feed for segment in venue.segments for feed in (*segment.feeds, *segment.history)] == []
+    assert venue.cls == "none"
+    assert SCRIPTS[id].expect.readings == []
+
+
+@each_live_venue
 def test_frames_and_replies_make_the_records_that_the_script_expects(id: str) -> None:
     it = play(id)
     records = [record for segment in it.venue.segments for record in conversed(it, segment)]
@@ -181,7 +192,7 @@ def remembered(it: Play, history: History, instrument: Instrument) -> Reading:
     return readings[0]
 
 
-@each_venue
+@each_live_venue
 def test_an_unknown_symbol_is_refused_in_words_or_stays_silent(id: str) -> None:
     it = play(id)
     for segment in it.venue.segments:
@@ -197,7 +208,7 @@ def test_an_unknown_symbol_is_refused_in_words_or_stays_silent(id: str) -> None:
                         assert not isinstance(said, Refused) or said.words
 
 
-@each_venue
+@each_live_venue
 @pytest.mark.parametrize("fault", [None, "drop", "down", "babble", "limited"])
 @pytest.mark.anyio
 async def test_records_arrive_over_the_loopback_whatever_happens_to_the_line(id: str, fault: str | None) -> None:
@@ -215,12 +226,12 @@ async def test_records_arrive_over_the_loopback_whatever_happens_to_the_line(id:
                     venues.fault(id, None)
                 await venues.until(book.complete)
                 if fault is not None:
-                    noise, tries = venues.noise[id], tried(venues, script)
+                    noise, tries = venues.noise[id], tried(venues, it, fault)
                     venues.fault(id, fault)
                     if fault == "babble":
                         await venues.until(lambda: venues.noise[id] >= noise + 12)
                     elif fault != "limited":  # which leaves open lines alone
-                        await venues.until(lambda: tried(venues, script) > tries)
+                        await venues.until(lambda: tried(venues, it, fault) > tries)
                     venues.fault(id, None)
                     book.latest.clear()
                     await venues.until(book.complete)
@@ -238,9 +249,11 @@ async def test_records_arrive_over_the_loopback_whatever_happens_to_the_line(id:
     assert venues.unheard == []
 
 
-def tried(venues: Exchange, script: Script) -> int:
-    """Handshakes so far; questions of a venue without sockets."""
-    return venues.dials[script.venue] if script.sockets else venues.asked[script.venue]
+def tried(venues: Exchange, venue: Venue, fault: str) -> int:
+    """Handshakes so far; questions where a venue has no sockets, or is down and wants one before each handshake."""
+    sockets = [feed for segment in venue.segments for feed in segment.feeds if isinstance(feed, Socket)]
+    asked = not sockets or (fault == "down" and any(socket.token is not None for socket in sockets))
+    return venues.asked[venue.id] if asked else venues.dials[venue.id]
 
 
 @dataclass(slots=True)

@@ -44,6 +44,7 @@ QUESTIONS: Mapping[str, Mapping[str, Any]] = {
 async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say) -> None:
     """Run the demo until it is told to stop. Raises ServeError."""
     scripts = {id: script for id, script in load_all().items() if id in VENUES and wanted(settings, id)}
+    scripts = {id: script for id, script in scripts.items() if VENUES[id].closed_on is None}
     if not scripts:
         raise ServeError(f"The simulator plays none of the chosen venues. It plays: {', '.join(load_all())}.")
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -7,7 +7,7 @@ from anyio import to_thread
 
 from server.clock import Job, Work
 from server.maps import Maps
-from store.bars import LATENESS_MS, build, retention
+from store import bars
 from store.closes import GRACE_MS, write_closes
 from store.engine import Store
 
@@ -17,12 +17,27 @@ DAY_MS = 86_400_000
 
 def jobs(store: Store, maps: Maps, raw_days: float) -> Sequence[Job]:
     return (
-        Job("bars", MINUTE, in_thread(lambda due: build(store, due - LATENESS_MS, due)), after=4),
+        Job("bars", MINUTE, in_thread(Kept(store).up), after=4),
         Job("maps", MINUTE, in_thread(maps.advance), after=10),
         Job("maps kept", 5 * MINUTE, in_thread(lambda _: maps.save()), after=30),
         Job("closes", DAY, in_thread(lambda due: write_closes(store, due - DAY_MS)), after=GRACE_MS / 1000 + 20),
-        Job("retention", HOUR, in_thread(lambda due: retention(store, raw_days, due)), after=90),
+        Job("retention", HOUR, in_thread(lambda due: bars.retention(store, raw_days, due)), after=90),
     )
+
+
+class Kept:
+    """The minutes' bars, each run going on where the last one that succeeded ended."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.since: int | None = None
+
+    def up(self, due: int) -> None:
+        if self.since is None:
+            bars.catch_up(self.store, due)
+        else:
+            bars.keep_up(self.store, self.since, due)
+        self.since = due
 
 
 def in_thread(work: Callable[[int], Any]) -> Work:
@@ -35,8 +50,8 @@ def in_thread(work: Callable[[int], Any]) -> Work:
 
 
 async def catch_up(store: Store, maps: Maps, now: int) -> None:
-    """What fell due while nobody ran: the bars of the last two days, the closes of the last week, the maps."""
-    await to_thread.run_sync(build, store, now - 2 * DAY_MS, now)
+    """What fell due while nobody ran: the bars since the newest, the closes of the last week, the maps."""
+    await to_thread.run_sync(bars.catch_up, store, now)
     await to_thread.run_sync(write_closes, store, now - 8 * DAY_MS, now - GRACE_MS)
     await to_thread.run_sync(maps.load)
     await to_thread.run_sync(maps.advance, now)

@@ -12,7 +12,6 @@ from store.reader import Cursors
 from store.records import Flag
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
-LATENESS_MS = 3 * MINUTE_MS  # how far before the newest bar catching up begins, for readings that came late
 UNDERWAY_MS = 1000  # what was heard this long before a run may not have been queryable in it
 NEAR_MS, WIDE_MS = 65_000, 36 * HOUR_MS  # where the value before a window's first change is looked for
 
@@ -116,7 +115,7 @@ TOUCHED = f"""
 
 
 def catch_up(store: Cursors, now_ms: int) -> int:
-    """Build everything since the newest bar: what the clock does first, whatever was missed while nothing ran."""
+    """Keep up since the newest bar: what the clock does first, whatever was missed while nothing ran."""
     con = store.cursor()
     try:
         row = con.execute(
@@ -124,7 +123,7 @@ def catch_up(store: Cursors, now_ms: int) -> int:
         ).fetchone()
     finally:
         con.close()
-    return 0 if row is None or row[0] is None else build(store, min(int(row[0]), now_ms) - LATENESS_MS, now_ms)
+    return 0 if row is None or row[0] is None else keep_up(store, int(row[0]), now_ms)
 
 
 def added(con: duckdb.DuckDBPyConnection, table: str, low: int, high: int) -> int:

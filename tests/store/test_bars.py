@@ -218,6 +218,19 @@ def test_catching_up_builds_what_was_missed() -> None:
         assert rows(store, "SELECT readings FROM bars_1h") == [(2,)]
 
 
+def test_catching_up_sees_what_came_late_before_the_end_and_leaves_the_running_minute() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            for k in range(20):
+                writer.put(reading(T0 + k * MINUTE, 200.0 + 2 * k))
+        assert bars.catch_up(store, T0 + 20 * MINUTE) == 20
+        with writing(store, now_ms=T0 + 20 * MINUTE) as writer:
+            writer.put(reading(T0 + 7 * MINUTE + 1, 300.0, seen=T0 + 20 * MINUTE, source=Source.BACKFILL))
+            writer.put(reading(T0 + 20 * MINUTE, 240.0))
+        assert bars.catch_up(store, T0 + 20 * MINUTE + 30_000) == 3  # the late row's, the next, the gap's
+        assert rows(store, "SELECT max(bucket) = '2026-11-19 00:19:00' FROM bars_1m") == [(True,)]
+
+
 def test_the_clock_builds_what_ended_and_again_what_a_late_row_touched() -> None:
     with store_of() as store:
         with writing(store) as writer:

@@ -1,161 +1,293 @@
 """Fills the past from the venues' own history: newest first, under the same budgets as everything else.
 
-A past reading is priced with the mark of its own reply or with the marks handed in; what cannot be priced is left out,
-and counted with the reason.
+What is missing is handed in, so a run that was cut short goes on where it stopped. A past reading is priced with the
+mark of its own reply, else with the venue's history of marks, else with the marks handed in; what cannot be priced is
+left out and counted with the reason. What a venue does not answer stays a gap.
 """
 
-import logging
+import json
+import math
+import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import anyio
+import msgspec
 
+from collectors.besides import Besides
 from collectors.board import Board
 from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import RHYTHM, Delays, Rhythm, backoff, explain, rest
-from collectors.http import BlockedError, FailedError, Http, LimitedError, Sink
-from collectors.venue import History, Segment, Update, Venue
-from store.records import Instrument, Quarantined, Source
+from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink
+from collectors.venue import History, Ratio, Said, Segment, Traded, Update, Venue
+from store.records import Event, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Volume
 
-log = logging.getLogger(__name__)
 
 TRIES = 5  # of one question; what stays unanswered stays a gap
-Marks = Mapping[int, Sequence[tuple[int, float]]]
-"""By instrument id: (ms UTC, mark in quote units a venue's base unit), in time's order."""
+SHARE = 0.5  # of a venue's budget; the rest is for what is asked of the present
+Subject = Literal["oi", "volume", "ratios"]
+SUBJECTS: tuple[Subject, ...] = ("oi", "volume", "ratios")
+Span = tuple[int, int]  # ms UTC, both inclusive
+Marks = Callable[[Instrument, int], float | None]
+"""The mark of an instrument at a moment [ms UTC], in quote units a venue's base unit, as far as we know it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Stretches of one instrument in which we know nothing of a subject."""
+
+    instrument: Instrument
+    spans: tuple[Span, ...]
+    subject: Subject = "oi"
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far the backfill of one instrument has come, so that a later run can go on from there."""
+    """How far the filling of one instrument has come."""
 
     instrument: Instrument
-    start: int  # ms UTC, asked for
-    end: int
-    reached: int  # everything between here and `end` has been asked for
+    subject: Subject
+    spans: tuple[Span, ...]
+    step: float  # seconds between the venue's points: the resolution of what is filled
+    total: int  # questions
+    seconds: float  # what they take at least, under the venue's budget
+    done: int = 0  # questions answered
     readings: int = 0
     skipped: dict[str, int] = field(default_factory=dict[str, int])  # reason: how many points
-
-    @property
-    def done(self) -> bool:
-        return self.reached <= self.start
+    eta: float = 0.0  # seconds until the whole of its venue's segment is done
 
     def skip(self, reason: str, points: int = 1) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + points
 
 
+Told = Callable[[Progress], None]
+
+
+def plan(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> list[Progress]:
+    """What would be asked, instrument after instrument; nothing is."""
+    return [work.progress for work in works(venues, missing, now)]
+
+
 async def backfill(
     venues: Iterable[Venue],
-    instruments: Iterable[Instrument],
-    start: int,
-    end: int,
+    missing: Iterable[Missing],
     sink: Sink,
     http: Http,
     *,
-    marks: Marks | None = None,
+    marks: Marks = lambda _, __: None,
     simulated: bool = False,
-    told: Callable[[Progress], None] = lambda _: None,
+    told: Told = lambda _: None,
+    share: float = SHARE,
     delays: Delays = backoff,
     rhythm: Rhythm = RHYTHM,
+    clock: Clock = time.monotonic,
 ) -> list[Progress]:
-    """Readings of `start <= ts <= end` (ms UTC) for each instrument. Venues work at once, each at its own pace."""
-    by_segment: dict[tuple[str, str], list[Instrument]] = {}
-    for instrument in instruments:
-        by_segment.setdefault((instrument.venue, instrument.segment), []).append(instrument)
-    found: list[Progress] = []
-
-    async def fill(venue: Venue, segment: Segment, listed: list[Instrument]) -> None:
-        for instrument in listed:
-            progress = Progress(instrument, start, end, end + 1)
-            found.append(progress)
-            history = next((h for h in segment.history if "oi" in h.gives), None)
-            if history is None:
-                progress.skip("the venue has no history of open interest", 0)
-            else:
-                work = Work(venue, segment, history, http, sink, marks or {}, simulated, told, delays, rhythm)
-                await work.fill(progress)
-            told(progress)
-
+    """Records of what is missing. Venues work at once, each at its own pace. Gives how far each instrument came."""
+    by_segment: dict[tuple[str, str], list[Work]] = {}
+    for work in works(venues, missing, http.now()):
+        by_segment.setdefault((work.venue.id, work.segment.id), []).append(work)
+    filler = Filler(http, sink, marks, simulated, told, share, delays, rhythm, clock)
     async with anyio.create_task_group() as tasks:
-        for venue in venues:
-            for segment in venue.segments:
-                listed = by_segment.get((venue.id, segment.id))
-                if listed:
-                    tasks.start_soon(fill, venue, segment, listed)
-    return found
+        for listed in by_segment.values():
+            tasks.start_soon(filler.segment, listed)
+    return [work.progress for listed in by_segment.values() for work in listed]
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What filling one instrument needs."""
+    """One instrument, and how it is filled."""
 
     venue: Venue
     segment: Segment
-    history: History
+    history: History | None
+    marks: History | None  # the venue's own history of marks, where the history needs one
+    progress: Progress
+
+
+def works(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> Iterator[Work]:
+    segments = {(venue.id, segment.id): (venue, segment) for venue in venues for segment in venue.segments}
+    for lack in missing:
+        i = lack.instrument
+        if (i.venue, i.segment) not in segments:
+            continue
+        venue, segment = segments[i.venue, i.segment]
+        history = next((h for h in segment.history if lack.subject in h.gives), None)
+        if history is None:
+            yield Work(venue, segment, None, None, Progress(i, lack.subject, lack.spans, 0.0, 0, 0.0))
+            continue
+        marks = next((h for h in segment.history if "mark" in h.gives and "oi" not in h.gives), None)
+        marks = marks if lack.subject == "oi" and "mark" not in history.gives else None
+        spans = tuple(clipped(lack.spans, now - int(history.depth * 86_400_000)))
+        total = sum(1 for span in spans for _ in pages(history, span)) if history.bounded else len(spans)
+        if marks is not None:
+            total += sum(1 for span in spans for _ in pages(marks, span))
+        rate = venue.limits.weight / venue.limits.per
+        seconds = total * history.ask(i, now, now).weight / rate
+        progress = Progress(i, lack.subject, spans, history.step, total, seconds)
+        if spans != lack.spans:
+            progress.skip(f"older than the {history.depth:g} days that the venue keeps", 0)
+        yield Work(venue, segment, history, marks, progress)
+
+
+def clipped(spans: Iterable[Span], floor: int) -> Iterator[Span]:
+    """Newest first, and none before the floor."""
+    for start, end in sorted(spans, reverse=True):
+        if end >= floor:
+            yield max(start, floor), end
+
+
+def pages(history: History, span: Span) -> Iterator[Span]:
+    """What is asked in one question each, newest first."""
+    start, end = span
+    while end >= start:
+        first = max(start, end - int(history.step * 1000) * history.limit + 1)
+        yield first, end
+        end = first - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """What filling needs."""
+
     http: Http
     sink: Sink
     marks: Marks
     simulated: bool
-    told: Callable[[Progress], None]
+    told: Told
+    share: float
     delays: Delays
     rhythm: Rhythm
+    clock: Clock
 
-    async def fill(self, progress: Progress) -> None:
-        """Page after page, newest first, until the start, the depth of the venue's memory, or an empty page."""
-        step = int(self.history.step * 1000)
-        floor = max(progress.start, self.http.now() - int(self.history.depth * 86_400_000))
-        while progress.reached > floor:
-            last = progress.reached - 1
-            first = max(floor, last - step * self.history.limit + 1)
-            updates = await self.page(progress, first, last)
-            if updates is None:
-                progress.skip("the venue did not answer", 0)
-                return
-            for update in sorted(updates, key=lambda update: update.ts or 0, reverse=True):
-                if update.ts is not None and first <= update.ts <= last:
-                    self.hand_on(progress, update)
-            progress.reached = first
-            self.told(progress)
-        if floor > progress.start:
-            progress.skip(f"older than the {self.history.depth:g} days that the venue keeps", 0)
+    async def segment(self, listed: Sequence[Work]) -> None:
+        """One instrument after another."""
+        begun = self.clock()
+        for work in listed:
+            if work.history is None:
+                work.progress.skip(f"the venue has no history of {work.progress.subject}", 0)
+            elif not await self.fill(work, work.history, lambda: self.estimate(listed, begun)):
+                work.progress.skip("the venue did not answer", 0)
+            self.tell(work)
 
-    async def page(self, progress: Progress, first: int, last: int) -> list[Update] | None:
-        """One reply, asked for again while the venue is busy. None where it stays without an answer."""
-        delays = self.delays()
+    def estimate(self, listed: Sequence[Work], begun: float) -> float:
+        """Seconds for what is left of a segment: as fast as it went so far, and never faster than the budget allows."""
+        done = sum(work.progress.done for work in listed)
+        left = [work.progress for work in listed if work.progress.done < work.progress.total]
+        least = sum(p.seconds * (p.total - p.done) / p.total for p in left) / self.share
+        pace = 0.0 if done == 0 else (self.clock() - begun) / done
+        return max(least, pace * sum(p.total - p.done for p in left))
+
+    def tell(self, work: Work) -> None:
+        """What was filled, and how coarsely: a row of the past does not say its resolution."""
+        progress, i = work.progress, work.progress.instrument
+        progress.eta = 0.0
+        self.told(progress)
+        if progress.spans:
+            detail = {
+                "segment": i.segment, "symbol": i.symbol, "subject": progress.subject, "resolution_s": progress.step,
+                "spans": progress.spans, "rows": progress.readings, "skipped": progress.skipped,
+            }  # fmt: skip
+            self.sink(Event(self.http.now(), "backfill", i.asset, i.venue, json.dumps(detail)))
+
+    async def fill(self, work: Work, history: History, estimate: Callable[[], float]) -> bool:
+        """Page after page. False where a question stays without an answer."""
+        progress = work.progress
+        for span in progress.spans:
+            last: OpenInterest | None = None  # the oldest so far: the change before it happened unseen
+            for first, end in pages(history, span) if history.bounded else [span]:
+                series = await self.candles(work, (first, end))
+                words = None if series is None else await self.page(work, history, first, end)
+                if words is None or series is None:
+                    if last is not None:
+                        self.sink(last)
+                    return False
+                for said in words:
+                    record = self.record(work, history, series, said, span if not history.bounded else (first, end))
+                    if isinstance(record, OpenInterest):
+                        record, last = last, record
+                        if record is not None:
+                            record = msgspec.structs.replace(record, flags=record.flags & ~Flag.RESYNC)
+                    if record is not None:
+                        self.sink(record)
+                progress.done += 1
+                progress.eta = estimate()
+                self.told(progress)
+            if last is not None:
+                self.sink(last)
+        return True
+
+    async def candles(self, work: Work, span: Span) -> list[tuple[int, float]] | None:
+        """The venue's own marks over a span, in time's order; None without an answer."""
+        found: list[tuple[int, float]] = []
+        if work.marks is None:
+            return found
+        reach = span[0] - int(work.marks.step * 1000), span[1]
+        for first, end in pages(work.marks, reach):
+            words = await self.page(work, work.marks, first, end)
+            if words is None:
+                return None
+            found += [
+                (s.ts, s.mark) for s in words if isinstance(s, Update) and s.mark is not None and s.ts is not None
+            ]
+        return sorted(found)
+
+    async def page(self, work: Work, history: History, first: int, last: int) -> list[Said] | None:
+        """One reply, newest first; asked for again while the venue is busy. None where it stays without an answer."""
+        delays, i = self.delays(), work.progress.instrument
         for _ in range(TRIES):
             reply = b""
+            ask = history.ask(i, first, last)
             try:
-                reply = await self.http.ask(self.venue, self.history.ask(progress.instrument, first, last))
-                return [u for u in self.history.parse(self.history.decode(reply)) if isinstance(u, Update)]
+                await anyio.sleep(ask.weight * work.venue.limits.per / work.venue.limits.weight * (1 / self.share - 1))
+                reply = await self.http.ask(work.venue, ask)
+                words = list(history.parse(history.decode(reply)))
             except (FailedError, LimitedError, BlockedError) as fault:
-                ended = explain(self.http, self.venue, fault)
+                ended = explain(self.http, work.venue, fault)
             except UNREADABLE as fault:
-                i, words = progress.instrument, f"{fault.__class__.__name__}: {fault}"[:300]
+                said = f"{fault.__class__.__name__}: {fault}"[:300]
                 raw = reply[:KEPT].decode(errors="replace")
-                self.sink(Quarantined(i.venue, i.segment, i.symbol, self.http.now(), "unreadable", words, raw))
+                self.sink(Quarantined(i.venue, i.segment, i.symbol, self.http.now(), "unreadable", said, raw))
                 return None
-            log.info("%s: history: %s", self.venue.id, ended[1])
+            else:
+                return sorted(words, key=lambda word: getattr(word, "ts", None) or 0, reverse=True)
             await rest(ended, delays, self.rhythm, self.http.now)
         return None
 
-    def hand_on(self, progress: Progress, update: Update) -> None:
-        """One point of the past, priced by its own reply or by the marks handed in, each alone: no state between."""
-        instrument = progress.instrument
-        if not update.symbol:
-            update.symbol = instrument.symbol  # some replies name nobody: they are about whom we asked for
-        if update.oi is None or update.symbol != instrument.symbol:
-            return
-        if update.mark is None and update.ts is not None:
-            update.mark = mark_at(self.marks.get(instrument.id, ()), update.ts, self.history.step)
-        if update.mark is None:
-            progress.skip("no mark to price it with")
-            return
-        record = Board([instrument], simulated=self.simulated).apply(update, self.http.now(), Source.BACKFILL)
-        if record is None or not 0 < record.base < float("inf"):
-            progress.skip("not a number above zero")
-            return
-        self.sink(record)
-        progress.readings += 1
+    def record(
+        self, work: Work, history: History, series: Sequence[tuple[int, float]], said: Said, span: Span
+    ) -> OpenInterest | Volume | LongShort | None:
+        """One point of the past, alone: no state between points. None where it says nothing that is missing."""
+        progress, i = work.progress, work.progress.instrument
+        if not isinstance(said, Update | Traded | Ratio) or said.ts is None or not span[0] <= said.ts <= span[1]:
+            return None
+        said.symbol = said.symbol or i.symbol  # some replies name nobody: they are about whom we asked for
+        if said.symbol != i.symbol:
+            return None
+        ts, now, flags = said.ts, self.http.now(), 0
+        board = Board([i], simulated=self.simulated)
+        mark = said.mark if isinstance(said, Update) else None
+        if mark is None:
+            mark = mark_at(series, ts, history.step)
+        if mark is None and (mark := self.marks(i, ts)) is not None:
+            flags = Flag.STALE_MARK
+        if not isinstance(said, Update):
+            board.apply(Update(i.symbol, mark=mark), now)
+            besides = list(Besides(board).take(said, now, Source.BACKFILL))
+            progress.readings += len(besides)
+            return next((r for r in besides if isinstance(r, Volume | LongShort)), None)
+        if said.oi is None or mark is None:
+            if said.oi is not None:
+                progress.skip("no mark to price it with")
+            return None
+        said.mark = mark
+        record = board.apply(said, now, Source.BACKFILL)
+        if record is not None and 0 < record.base < math.inf:
+            progress.readings += 1
+            return msgspec.structs.replace(record, flags=record.flags | flags)
+        progress.skip("not a number above zero")
+        return None
 
 
 def mark_at(series: Sequence[tuple[int, float]], ts: int, step: float) -> float | None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from anyio import to_thread
 
-from collectors.backfill import backfill
+from collectors.backfill import Missing, backfill, mark_at
 from collectors.http import Address, Http
 from collectors.venue import Venue
 from simulator.history import DAYS, past
@@ -84,7 +84,11 @@ async def ask_for_the_last_day(
             marks[instrument.id] = [(int(t), float(m) * contract.base_factor) for t, m in zip(grid, mark, strict=True)]
     async with Http(address=address, sink=writer.put) as http:
         chosen = [venues[id] for id in scripts]
-        done = await backfill(chosen, instruments, since, until_ms, writer.put, http, marks=marks, simulated=True)
+        missing = [Missing(instrument, ((since, until_ms),)) for instrument in instruments]
+        done = await backfill(
+            chosen, missing, writer.put, http, simulated=True, share=1.0,
+            marks=lambda instrument, ts: mark_at(marks[instrument.id], ts, STEP_MS / 1000),
+        )  # fmt: skip
     await to_thread.run_sync(writer.flush)
     return sum(progress.readings for progress in done)
 

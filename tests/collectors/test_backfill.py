@@ -1,14 +1,16 @@
 """The past, newest first."""
 
 import json
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from collectors.backfill import Progress, backfill, mark_at
+from collectors.backfill import Marks, Missing, Progress, Span, Subject, backfill, mark_at, plan
 from collectors.http import Http
-from store.records import Instrument, OpenInterest, Quarantined, Source
-from tests.collectors.toy import HISTORY, SOCKET, Exchange, Peer, Records, no_delays, venue
+from collectors.venue import Ask, History, Limits, Ratio, Said, Traded
+from store.records import Event, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Unit, Volume
+from tests.collectors.toy import HISTORY, SOCKET, Exchange, Frame, Peer, Records, no_delays, venue
 
 pytestmark = pytest.mark.anyio
 
@@ -22,15 +24,22 @@ async def silent(_: Peer) -> None:
 
 
 async def filled(
-    exchange: Exchange, start: int, *, now: int = END, marks: dict[int, list[tuple[int, float]]] | None = None
-) -> tuple[Records, list[Progress]]:
+    exchange: Exchange,
+    *spans: Span,
+    now: int = END,
+    marks: Marks = lambda _, __: None,
+    history: tuple[History, ...] = (HISTORY,),
+    subject: Subject = "oi",
+) -> tuple[Records, Progress, list[tuple[int, int]]]:
     records = Records()
-    toy = venue(SOCKET, history=(HISTORY,))
+    toy = venue(SOCKET, history=history)
+    told: list[tuple[int, int]] = []
     async with exchange.open(), Http(exchange.address, records, now=lambda: now) as http:
-        progress = await backfill(
-            [toy], [BTC], start, END, records, http, marks=marks, simulated=True, delays=no_delays
-        )
-    return records, progress
+        (progress,) = await backfill(
+            [toy], [Missing(BTC, spans, subject)], records, http, marks=marks, simulated=True, delays=no_delays,
+            told=lambda p: told.append((p.done, p.total)),
+        )  # fmt: skip
+    return records, progress, told
 
 
 class Past:
@@ -38,48 +47,125 @@ class Past:
 
     def __init__(self, *, mark: float | None = 100.0, symbol: str = "BTC", fail: int = 0) -> None:
         self.mark, self.symbol, self.fail = mark, symbol, fail
-        self.exchange = Exchange(silent, replies={"/history": self.reply})
+        self.exchange = Exchange(silent, replies={"/history": self.reply, "/marks": self.marks})
+
+    def asked(self) -> range:
+        asked = parse_qs(urlsplit(self.exchange.requests[-1][1]).query)
+        start, end = int(asked["start"][0]), int(asked["end"][0])
+        return range(-(-start // STEP) * STEP, end + 1, STEP)
 
     def reply(self) -> tuple[int, dict[str, str], str]:
         if self.fail:
             self.fail -= 1
             return 500, {}, "busy"
-        asked = parse_qs(urlsplit(self.exchange.requests[-1][1]).query)
-        start, end = int(asked["start"][0]), int(asked["end"][0])
-        points = range(-(-start // STEP) * STEP, end + 1, STEP)
         rows = [
             {"kind": "snap", "symbol": self.symbol, "ts": ts, "oi": (END - ts) / STEP + 10, "mark": self.mark}
-            for ts in points
+            for ts in self.asked()
         ]
+        return 200, {}, json.dumps(rows)
+
+    def marks(self) -> tuple[int, dict[str, str], str]:
+        rows = [{"kind": "snap", "symbol": self.symbol, "ts": t, "mark": 70 + (END - t) / STEP} for t in self.asked()]
         return 200, {}, json.dumps(rows)
 
 
 async def test_readings_come_newest_first_priced_and_marked_as_what_they_are() -> None:
-    records, (progress,) = await filled(Past().exchange, END - 6 * STEP)
+    records, progress, told = await filled(Past().exchange, (END - 6 * STEP, END))
     readings = records.of(OpenInterest)
     assert [(END - r.ts) // STEP for r in readings] == [0, 1, 2, 3, 4, 5, 6]
     assert [r.raw for r in readings] == [10, 11, 12, 13, 14, 15, 16]
     assert readings[3].usd == 1300.0
-    assert {(r.source, r.simulated, r.flags, r.seen) for r in readings[:1]} == {(Source.BACKFILL, True, 8, END)}
-    assert (progress.readings, progress.done, progress.skipped) == (7, True, {})
+    assert {(r.source, r.simulated, r.seen) for r in readings} == {(Source.BACKFILL, True, END)}
+    assert [r.flags for r in readings] == [0] * 6 + [Flag.RESYNC]  # only what happened before the oldest is unseen
+    assert (progress.readings, progress.skipped) == (7, {})
+    assert told == [(1, 3), (2, 3), (3, 3), (3, 3)]
+    (event,) = records.of(Event)
+    assert json.loads(event.detail) == {
+        "segment": "main", "symbol": "BTC", "subject": "oi", "resolution_s": 300, "rows": 7, "skipped": {},
+        "spans": [[END - 6 * STEP, END]],
+    }  # fmt: skip
+
+
+async def test_only_what_is_missing_is_asked_for_and_taken() -> None:
+    past = Past()
+    holes = ((END - 20 * STEP + 1, END - 18 * STEP), (END - 3 * STEP + 1, END - 2 * STEP))
+    records, progress, _ = await filled(past.exchange, *holes)
+    assert [(END - r.ts) // STEP for r in records.of(OpenInterest)] == [2, 18, 19]
+    assert (progress.done, progress.total) == (2, 2)
+    assert len(past.exchange.requests) == 2
 
 
 async def test_a_reply_that_names_nobody_is_about_whom_we_asked_for() -> None:
-    records, _ = await filled(Past(symbol="").exchange, END - STEP)
+    records, _, _ = await filled(Past(symbol="").exchange, (END - STEP, END))
     assert [r.instrument.symbol for r in records.of(OpenInterest)] == ["BTC", "BTC"]
 
 
 async def test_what_cannot_be_priced_is_left_out_with_the_reason() -> None:
-    records, (progress,) = await filled(Past(mark=None).exchange, END - 2 * STEP)
+    records, progress, _ = await filled(Past(mark=None).exchange, (END - 2 * STEP, END))
     assert records.of(OpenInterest) == []
     assert progress.skipped == {"no mark to price it with": 3}
 
 
-async def test_marks_handed_in_price_what_the_reply_does_not() -> None:
-    marks = {BTC.id: [(END - 2 * STEP, 50.0), (END - STEP // 2, 60.0)]}
-    records, (progress,) = await filled(Past(mark=None).exchange, END - 3 * STEP, marks=marks)
-    assert [(r.raw, r.mark) for r in records.of(OpenInterest)] == [(10, 60.0), (11, 50.0), (12, 50.0)]
+async def test_marks_handed_in_price_what_the_reply_does_not_and_are_flagged() -> None:
+    known = [(END - 2 * STEP, 50.0), (END - STEP // 2, 60.0)]
+    records, progress, _ = await filled(
+        Past(mark=None).exchange, (END - 3 * STEP, END), marks=lambda i, ts: mark_at(known, ts, 300.0)
+    )
+    readings = records.of(OpenInterest)
+    assert [(r.raw, r.mark) for r in readings] == [(10, 60.0), (11, 50.0), (12, 50.0)]
+    assert all(r.flags & Flag.STALE_MARK for r in readings)
     assert progress.skipped == {"no mark to price it with": 1}
+
+
+async def test_the_venues_own_history_of_marks_comes_before_the_marks_handed_in() -> None:
+    oi = replace(HISTORY, gives=frozenset({"oi"}))
+    marks = replace(
+        HISTORY,
+        gives=frozenset({"mark"}),
+        limit=100,
+        ask=lambda i, start, end: Ask(f"https://toy/marks?start={start}&end={end}"),
+    )
+    records, progress, _ = await filled(
+        Past(mark=None).exchange, (END - 3 * STEP, END), history=(oi, marks), marks=lambda _, __: 1.0
+    )
+    assert [(r.raw, r.mark, r.flags & Flag.STALE_MARK) for r in records.of(OpenInterest)] == [
+        (10, 70.0, 0),
+        (11, 71.0, 0),
+        (12, 72.0, 0),
+        (13, 73.0, 0),
+    ]
+    assert progress.skipped == {}
+
+
+async def test_minutes_and_ratios_are_filled_too() -> None:
+    def minutes(frames: list[Frame]) -> list[Said]:
+        return [Traded("", f.ts or 0, float(f.oi or 0), Unit.BASE, final=f.ts != END) for f in frames]
+
+    def ratios(frames: list[Frame]) -> list[Said]:
+        return [Ratio("", f.ts, "account", float(f.oi or 0)) for f in frames]
+
+    history = replace(HISTORY, gives=frozenset({"volume"}), parse=minutes)
+    records, _, _ = await filled(Past().exchange, (END - 2 * STEP, END), history=(history,), subject="volume")
+    assert [(v.ts, v.base, v.source) for v in records.of(Volume)] == [
+        (END - STEP, 11, Source.BACKFILL),
+        (END - 2 * STEP, 12, Source.BACKFILL),
+    ]
+    history = replace(HISTORY, gives=frozenset({"ratios"}), parse=ratios)
+    records, _, _ = await filled(Past().exchange, (END - STEP, END), history=(history,), subject="ratios")
+    assert [(r.ts, r.ratio) for r in records.of(LongShort)] == [(END, 10), (END - STEP, 11)]
+
+
+async def test_a_history_that_hears_no_from_and_to_is_asked_once() -> None:
+    def newest() -> tuple[int, dict[str, str], str]:
+        rows = [{"kind": "snap", "symbol": "", "ts": END - k * STEP, "oi": 10 + k, "mark": 100} for k in range(50)]
+        return 200, {}, json.dumps(rows)
+
+    exchange = Exchange(silent, replies={"/history": newest})
+    records, progress, _ = await filled(
+        exchange, (END - 6 * STEP, END - 3 * STEP), history=(replace(HISTORY, bounded=False),)
+    )
+    assert [r.raw for r in records.of(OpenInterest)] == [13, 14, 15, 16]
+    assert (len(exchange.requests), progress.done, progress.total) == (1, 1, 1)
 
 
 def test_a_mark_of_long_ago_prices_nothing() -> None:
@@ -89,26 +175,50 @@ def test_a_mark_of_long_ago_prices_nothing() -> None:
 
 
 async def test_a_busy_venue_is_asked_again_and_a_dead_one_is_left() -> None:
-    records, (progress,) = await filled(Past(fail=2).exchange, END - STEP)
-    assert progress.done
+    records, progress, _ = await filled(Past(fail=2).exchange, (END - STEP, END))
+    assert progress.done == progress.total == 1
     assert len(records.of(OpenInterest)) == 2
-    records, (progress,) = await filled(Past(fail=99).exchange, END - STEP)
-    assert not progress.done
-    assert progress.reached == END + 1
+    records, progress, _ = await filled(Past(fail=99).exchange, (END - STEP, END))
+    assert (progress.done, progress.total) == (0, 1)
     assert progress.skipped == {"the venue did not answer": 0}
 
 
 async def test_an_unreadable_reply_is_quarantined() -> None:
-    records, (progress,) = await filled(
-        Exchange(silent, replies={"/history": lambda: (200, {}, '[{"kind":')}), END - STEP
-    )
+    exchange = Exchange(silent, replies={"/history": lambda: (200, {}, '[{"kind":')})
+    records, progress, _ = await filled(exchange, (END - STEP, END))
     (kept,) = records.of(Quarantined)
     assert (kept.check, kept.symbol, kept.raw) == ("unreadable", "BTC", '[{"kind":')
-    assert not progress.done
+    assert progress.done == 0
 
 
 async def test_the_venues_memory_is_the_floor() -> None:
     past = Past()
-    records, (progress,) = await filled(past.exchange, END - 6 * STEP, now=END + 30 * 86_400_000 - 2 * STEP)
+    now = END + 30 * 86_400_000 - 2 * STEP
+    records, progress, _ = await filled(past.exchange, (END - 6 * STEP, END), now=now)
     assert [r.raw for r in records.of(OpenInterest)] == [10, 11, 12]
     assert progress.skipped == {"older than the 30 days that the venue keeps": 0}
+    assert len(past.exchange.requests) == 1
+
+
+async def test_a_venue_without_a_history_is_named() -> None:
+    exchange = Exchange(silent)
+    _, progress, _ = await filled(exchange, (END - STEP, END), history=())
+    assert progress.skipped == {"the venue has no history of oi": 0}
+    assert exchange.requests == []
+
+
+def test_a_plan_counts_questions_and_asks_none() -> None:
+    toy = venue(SOCKET, history=(HISTORY,), limits=Limits(weight=2, per=10))
+    lost = Instrument("gone", "main", "BTC", "BTC", "USDT", "USDT")
+    (planned,) = plan([toy], [Missing(BTC, ((END - 6 * STEP, END),)), Missing(lost, ((0, 1),))], END)
+    assert (planned.instrument, planned.total, planned.seconds, planned.step) == (BTC, 3, 15.0, 300)
+
+
+async def test_half_of_the_venues_budget_is_left_to_the_present() -> None:
+    past = Past()
+    past.exchange.clock.most = 10.0  # nobody else looks at it
+    toy = venue(SOCKET, history=(HISTORY,), limits=Limits(weight=10, per=1))
+    begun = past.exchange.clock()
+    async with past.exchange.open(), Http(past.exchange.address, now=lambda: END) as http:
+        await backfill([toy], [Missing(BTC, ((END - 6 * STEP, END),))], Records(), http, delays=no_delays)
+    assert [at - begun >= 0.1 * place for place, (at, _) in enumerate(past.exchange.called, 1)] == [True] * 3

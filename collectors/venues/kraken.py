@@ -1,0 +1,192 @@
+"""Kraken Futures perpetuals. A contract of `PI_` (inverse) is a dollar, one of `PF_` (linear) a coin, under one field.
+
+The socket states the relative funding rate, a fraction an hour, and leaves it out where it is zero; the absolute rates
+beside it, and alone in REST tickers, are coins a contract or dollars a coin and are not taken.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from collectors.minutes import listed
+from collectors.venue import (
+    Acked, Answer, Ask, Gives, History, Lately, Limits, Liquidated, Message, Poll, Ratio, Refused, Said, Segment,
+    Socket, Tier, Traded, Update, Venue,
+)  # fmt: skip
+from collectors.wire import Number, Stated, coin, number, wire
+from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
+
+REST, CHARTS = "https://futures.kraken.com/derivatives/api/v3", "https://futures.kraken.com/api/charts/v1"
+LISTED, STEP_MS = Ask(f"{REST}/instruments"), 300_000
+OI = Field("openInterest", Unit.CONTRACTS, 1, evidence="one side by convention; no statement of the venue was found")
+WS, READ, CONTRACTS = "wss://futures.kraken.com/ws/v1", wire(dict[str, Any]), Unit.CONTRACTS
+STATED, DEATHS = frozenset[Gives]({"oi", "mark", "index", "funding"}), frozenset[Gives]({"liquidations"})
+SIDES = {"sell": Side.LONG, "buy": Side.SHORT}  # of the taker, which is the liquidation engine
+
+
+class Ticker(Struct):
+    symbol: str
+    openInterest: Stated = UNSET  # as with the mark: an index has none
+    markPrice: Stated = UNSET
+    indexPrice: Number = None
+
+
+class Tickers(Struct):
+    serverTime: datetime
+    tickers: list[Ticker] = []
+    ticker: Ticker | None = None
+
+
+class Paid(Struct):
+    timestamp: datetime
+    relativeFundingRate: Number
+
+
+class Bars(Struct):
+    timestamp: list[int]  # starts, s
+    data: list[tuple[Number, Number, Number, Number]]  # open, high, low, close
+
+
+class Crowd(Struct):
+    timestamp: list[int]  # s
+    data: dict[str, list[float]]  # its `ratio` is the share of the longs
+
+
+class Candle(Struct):
+    time: int
+    volume: float
+    close: Number
+
+
+class Listing(Struct):
+    symbol: str
+    tradeable: bool
+    contractSize: float = 0.0  # an index has none
+    base: str = ""
+    quote: str = ""
+    lastTradingTime: str | None = None  # of a dated contract
+    marginLevels: list[dict[str, float]] = []
+
+
+def spelled(symbol: str) -> str:
+    """As on the socket: REST has been seen to write small letters. PF_AAPLxUSD is as it should be."""
+    return symbol.upper() if symbol.islower() else symbol
+
+
+def subscribe(feed: str, instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
+    yield {"event": "subscribe", "feed": feed, "product_ids": [i.symbol for i in instruments]}
+
+
+def parse(frame: Message) -> Iterable[Said]:
+    match frame:
+        case {"event": "subscribed"}:  # of one product each, or of all
+            return [Acked(symbol=product) for product in frame["product_ids"]]
+        case {"event": "subscribed_failed"}:
+            return [Refused("subscribed_failed", symbol=product) for product in frame["product_ids"]]
+        case {"event": "error" | "alert"}:
+            return (Refused(frame["message"]),)
+        case {"event": _}:
+            return ()
+        case {"feed": "ticker"}:
+            absent = None if "funding_rate" in frame else 0.0  # documented: left out where it is zero
+            oi, mark, index = (number(frame[key]) for key in ("openInterest", "markPrice", "index"))
+            rate = number(frame.get("relative_funding_rate", absent))
+            hours = None if rate is None else 1.0
+            return (Update(frame["product_id"], frame["time"], oi, OI, mark, index, rate, hours),)
+        case {"feed": "trade", "type": "liquidation"}:
+            side, size, price = SIDES[frame["side"]], float(frame["qty"]), float(frame["price"])
+            return (Liquidated(frame["product_id"], frame["time"], side, size, CONTRACTS, price, FeedClass.FULL),)
+        case _:
+            return ()
+
+
+def paid(rows: list[Paid]) -> Iterable[Said]:
+    return [Update("", round(p.timestamp.timestamp() * 1000), funding=number(p.relativeFundingRate)) for p in rows]
+
+
+def past(bars: Bars) -> Iterable[Said]:
+    """The close of each bar, at its end."""
+    for start, bar in zip(bars.timestamp, bars.data, strict=True):
+        yield Update("", start * 1000 + STEP_MS, number(bar[3]), OI)
+
+
+def crowd(said: Crowd) -> Iterable[Said]:
+    ts, longs, shorts = said.timestamp[-1], said.data["longCount"][-1], said.data["shortCount"][-1]
+    return (Ratio("", ts * 1000, "account", longs / shorts),) if shorts > 0 else ()
+
+
+def minutes(rows: list[Candle]) -> Iterable[Said]:
+    return listed(Traded("", c.time, c.volume, CONTRACTS, price=number(c.close)) for c in rows)
+
+
+def ask_bars(what: str, i: Instrument, start: int, end: int) -> Ask:
+    span = f"since={(start - STEP_MS) // 1000}&interval=300&to={(end - STEP_MS) // 1000}"
+    return Ask(f"{CHARTS}/analytics/{i.symbol}/{what}?{span}")
+
+
+def ask_minutes(i: Instrument, start: int, end: int) -> Ask:
+    return Ask(f"{CHARTS}/trade/{i.symbol}/1m?from={start // 1000}&to={end // 1000}")
+
+
+def ask_paid(i: Instrument, start: int, end: int) -> Ask:
+    return Ask(f"{REST}/historical-funding-rates?symbol={i.symbol}")
+
+
+def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
+    inverse = payoff is Payoff.INVERSE
+
+    def owns(symbol: str) -> bool:
+        return spelled(symbol).startswith(prefix)
+
+    def read(rows: list[Listing]) -> Iterable[Instrument]:
+        for row in rows:
+            if owns(row.symbol) and row.lastTradingTime is None:
+                asset, factor = coin(row.base)
+                yield Instrument(
+                    "kraken", id, spelled(row.symbol), asset, row.quote, asset if inverse else row.quote, payoff=payoff,
+                    contract_size=row.contractSize, base_factor=factor, funding_interval_h=1.0,
+                    live=row.tradeable and row.contractSize > 0,
+                    max_leverage=max((1 / step["initialMargin"] for step in row.marginLevels), default=None),
+                )  # fmt: skip
+
+    def tiers(rows: list[Listing]) -> Iterable[Said]:
+        bound, unit = ("contracts", CONTRACTS) if inverse else ("numNonContractUnits", Unit.USD)
+        for row in (row for row in rows if owns(row.symbol)):
+            uppers = [*(step[bound] for step in row.marginLevels[1:]), None]
+            for n, (step, upper) in enumerate(zip(row.marginLevels, uppers, strict=True), 1):
+                most = 1 / step["initialMargin"]
+                yield Tier(spelled(row.symbol), n, step[bound], upper, unit, step["maintenanceMargin"], most)
+
+    def tickers(reply: Tickers) -> Iterable[Said]:
+        ts = round(reply.serverTime.timestamp() * 1000)
+        for t in reply.tickers if reply.ticker is None else [reply.ticker]:
+            if owns(t.symbol):
+                oi, mark, index = number(t.openInterest), number(t.markPrice), number(t.indexPrice)
+                yield Update(spelled(t.symbol), ts, oi, OI, mark, index)
+
+    listing, ratio = wire(list[Listing], "instruments"), partial(ask_bars, "long-short-info")
+    return Segment(
+        id, LISTED, read, owns, decode=listing, answers=(Answer(tickers, wire(Tickers), "/api/v3/tickers"),),
+        feeds=(
+            Socket(WS, STATED, partial(subscribe, "ticker"), parse, READ, greets=True, cadence=20),
+            Socket(WS, DEATHS, partial(subscribe, "trade"), parse, READ, greets=True, cadence=None),
+            Poll(Lately(ask_minutes, 300), 60, frozenset({"volume"}), minutes, wire(list[Candle], "candles")),
+            Poll(Lately(ratio, 900), 300, frozenset({"ratios"}), crowd, wire(Crowd, "result")),
+            Poll(LISTED, 86_400, frozenset({"tiers"}), tiers, listing),
+        ),
+        history=(
+            History(partial(ask_bars, "open-interest"), past, frozenset({"oi"}), 300, 576, 1000, wire(Bars, "result")),
+            History(ask_paid, paid, frozenset({"funding"}), 3600, 10_000, 1000, wire(list[Paid], "rates"), False),
+        ),
+    )  # fmt: skip
+
+
+VENUE = Venue(
+    "kraken", "Kraken Futures", "institutional", "https://docs.kraken.com/api/docs/futures-api/websocket/ticker",
+    fields=(OI,), segments=(segment("linear", Payoff.LINEAR, "PF_"), segment("inverse", Payoff.INVERSE, "PI_")),
+    limits=Limits(weight=100, per=10),
+    note="whether its open interest counts one side or both is not stated; taken as one",
+)  # fmt: skip

@@ -1,0 +1,223 @@
+import json
+
+import pytest
+
+from collectors.board import Board
+from collectors.venue import Acked, Lately, Liquidated, Ratio, Refused, Tier, Traded, Update
+from collectors.venues.kraken import OI, VENUE
+from store.records import FeedClass, Instrument, Payoff, Side, Unit
+
+LINEAR, INVERSE = VENUE.segments
+TICKERS, TRADES, MINUTES, RATIOS, TIERS = LINEAR.feeds
+TICKER = {
+    "time": 1676393235406, "product_id": "PI_XBTUSD", "feed": "ticker", "funding_rate": -6.2604214e-11,
+    "relative_funding_rate": -1.380384722222e-06, "relative_funding_rate_prediction": -8.047e-06,
+    "index": 21984.54, "openInterest": 30072580.0, "markPrice": 21979.5, "premium": -0.0, "leverage": "50x",
+}  # fmt: skip
+TRADE = {
+    "feed": "trade", "product_id": "PI_XRPUSD", "side": "sell", "type": "liquidation", "time": 1593561965283,
+    "qty": 12000, "price": 0.1736,
+}  # fmt: skip
+COIN = {
+    "symbol": "PI_XBTUSD", "type": "futures_inverse", "tradeable": True, "contractSize": 1, "base": "XBT",
+    "quote": "USD",
+    "marginLevels": [
+        {"contracts": 0, "initialMargin": 0.02, "maintenanceMargin": 0.01},
+        {"contracts": 500000, "initialMargin": 0.04, "maintenanceMargin": 0.02},
+    ],
+}  # fmt: skip
+DOLLAR = {
+    **COIN, "symbol": "PF_XBTUSD", "type": "flexible_futures",
+    "marginLevels": [{"numNonContractUnits": 0.0, "initialMargin": 0.02, "maintenanceMargin": 0.01}],
+}  # fmt: skip
+
+
+def listed(segment, *rows: object) -> list[Instrument]:
+    return list(segment.read(segment.decode(json.dumps({"result": "success", "instruments": rows}))))
+
+
+def said(frame: dict[str, object], **more: object) -> list[object]:
+    return list(TICKERS.parse(TICKERS.decode(json.dumps({**frame, **more}))))
+
+
+def replied(feed, reply: object) -> list[object]:
+    return list(feed.parse(feed.decode(json.dumps(reply))))
+
+
+def asked(feed, instrument: Instrument) -> str:
+    assert isinstance(feed.ask, Lately)
+    return feed.ask.ask(instrument, 1789458000000, 1789458300000).url
+
+
+def test_an_inverse_contract_is_a_dollar() -> None:
+    [update] = said(TICKER)
+    assert update == Update(
+        "PI_XBTUSD", 1676393235406, 30_072_580.0, OI, 21_979.5, 21_984.54, -1.380384722222e-06, funding_interval_h=1.0
+    )
+    [instrument] = listed(INVERSE, COIN)
+    assert (instrument.payoff, instrument.asset, instrument.settle) == (Payoff.INVERSE, "BTC", "BTC")
+    record = Board([instrument]).apply(update, 1676393235500)
+    assert record.usd == 30_072_580.0
+    assert record.base == pytest.approx(1_368.20992288)
+
+
+def test_a_linear_contract_is_a_coin_under_the_same_field() -> None:
+    [update] = said(TICKER, product_id="PF_XBTUSD", openInterest=1950.5966, markPrice=77343.5)
+    record = Board(listed(LINEAR, DOLLAR)).apply(update, 1676393235500)
+    assert record.base == 1950.5966
+    assert record.usd == pytest.approx(150_865_968.1321)
+
+
+def test_the_size_of_a_contract_is_what_the_list_says() -> None:
+    [update] = said(TICKER, product_id="PF_XBTUSD", openInterest=100, markPrice=50)
+    record = Board(listed(LINEAR, {**DOLLAR, "contractSize": 2})).apply(update, 1676393235500)
+    assert (record.raw, record.base, record.usd) == (100, 200, 10_000)
+
+
+def test_the_absolute_rate_is_never_taken_for_the_relative_one() -> None:
+    frame = {k: v for k, v in TICKER.items() if k != "relative_funding_rate"}
+    [update] = said(frame)
+    assert (update.funding, update.funding_interval_h) == (None, None)
+
+
+def test_no_rate_at_all_is_documented_as_zero() -> None:
+    frame = {k: v for k, v in TICKER.items() if not k.startswith(("funding_rate", "relative"))}
+    [update] = said(frame)
+    assert (update.funding, update.funding_interval_h) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("stated", "oi"), [(0, 0.0), ("", None), (None, None)])
+def test_zero_is_zero_and_empty_is_no_value(stated: object, oi: float | None) -> None:
+    [update] = said(TICKER, openInterest=stated)
+    assert update.oi == oi
+
+
+@pytest.mark.parametrize("key", ["openInterest", "markPrice", "index", "time", "product_id"])
+def test_a_ticker_that_leaves_out_what_every_push_carries_is_unreadable(key: str) -> None:
+    with pytest.raises(LookupError, match=key):
+        said({k: v for k, v in TICKER.items() if k != key})
+
+
+@pytest.mark.parametrize(("taker", "side"), [("sell", Side.LONG), ("buy", Side.SHORT)])
+def test_the_side_of_a_forced_close_is_the_takers(taker: str, side: Side) -> None:
+    assert said(TRADE, side=taker) == [
+        Liquidated("PI_XRPUSD", 1593561965283, side, 12_000.0, Unit.CONTRACTS, 0.1736, FeedClass.FULL)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["fill", "assignment", "termination", "block"])
+def test_other_trades_are_no_forced_closes(kind: str) -> None:
+    assert said(TRADE, type=kind) == []
+
+
+def test_trades_of_before_the_subscription_are_not_told_again() -> None:
+    assert said({"feed": "trade_snapshot", "product_id": "PI_XRPUSD", "trades": [TRADE]}) == []
+
+
+def test_acks_come_one_by_one_or_together() -> None:
+    ack = {"event": "subscribed", "feed": "ticker"}
+    assert said(ack, product_ids=["PF_XBTUSD"]) == [Acked(symbol="PF_XBTUSD")]
+    assert said(ack, product_ids=["PF_XBTUSD", "PI_XBTUSD"]) == [Acked(symbol="PF_XBTUSD"), Acked(symbol="PI_XBTUSD")]
+
+
+def test_refusals_come_in_the_venues_words() -> None:
+    assert said({"event": "error", "message": "Invalid product id"}) == [Refused("Invalid product id")]
+    assert said({"event": "alert", "message": "Bad request"}) == [Refused("Bad request")]
+    failed = {"event": "subscribed_failed", "feed": "ticker", "product_ids": ["PF_FOOUSD"]}
+    assert said(failed) == [Refused("subscribed_failed", symbol="PF_FOOUSD")]
+
+
+def test_greetings_heartbeats_and_light_tickers_say_nothing() -> None:
+    assert said({"event": "info", "version": 1}) == []
+    assert said({"feed": "heartbeat", "time": 1534262350627}) == []
+    assert said({"feed": "ticker_lite", "product_id": "PI_XBTUSD", "bid": 1.0, "volume": 2.0}) == []
+
+
+def test_what_is_no_object_is_unreadable() -> None:
+    with pytest.raises(ValueError, match="object"):
+        TICKERS.decode("[]")
+
+
+def test_one_message_subscribes_many() -> None:
+    [instrument] = listed(LINEAR, DOLLAR)
+    assert list(TICKERS.subscribe([instrument], 7)) == [
+        {"event": "subscribe", "feed": "ticker", "product_ids": ["PF_XBTUSD"]}
+    ]
+    assert list(TRADES.subscribe([instrument], 7)) == [
+        {"event": "subscribe", "feed": "trade", "product_ids": ["PF_XBTUSD"]}
+    ]
+
+
+def test_rest_tickers_give_no_rate_and_no_index_is_an_instrument() -> None:
+    row = {
+        "symbol": "pf_xbtusd", "markPrice": 77343.5, "openInterest": 1950.5, "indexPrice": 77340.25, "fundingRate": 0.5,
+    }  # fmt: skip
+    reply = {"tickers": [row, {"symbol": "in_xbtusd", "last": 1}], "serverTime": "2025-11-17T00:34:37.524Z"}
+    [reader] = LINEAR.answers
+    want = Update("PF_XBTUSD", 1763339677524, 1950.5, OI, 77_343.5, 77_340.25)
+    assert replied(reader, reply) == [want]
+    assert replied(reader, {"ticker": row, "serverTime": "2025-11-17T00:34:37.524Z"}) == [want]
+
+
+def test_the_past_is_the_close_of_each_bar_at_its_end() -> None:
+    oi, funding = LINEAR.history
+    [instrument] = listed(LINEAR, DOLLAR)
+    ask = oi.ask(instrument, 1789458000000, 1789458600000)
+    assert ask.url.endswith("/analytics/PF_XBTUSD/open-interest?since=1789457700&interval=300&to=1789458300")
+    result = {"timestamp": [1789457700, 1789458000], "data": [["1", "3", "1", "2"], [2.0, 4.0, 2.0, 2346.5]]}
+    assert replied(oi, {"result": result, "errors": []}) == [
+        Update("", 1789458000000, 2.0, OI),
+        Update("", 1789458300000, 2346.5, OI),
+    ]
+    rates = [{"timestamp": "2025-07-11T08:00:00.000Z", "relativeFundingRate": 0.0001, "fundingRate": 0.00005}]
+    assert replied(funding, {"rates": rates}) == [Update("", 1752220800000, funding=0.0001)]
+
+
+def test_minutes_are_in_contracts_and_the_newest_runs() -> None:
+    url = asked(MINUTES, listed(LINEAR, DOLLAR)[0])
+    assert url.endswith("/charts/v1/trade/PF_XBTUSD/1m?from=1789458000&to=1789458300")
+    rows = [
+        {"time": 1789458240000, "close": "64000", "volume": "5.5"},
+        {"time": 1789458300000, "close": "1", "volume": 1},
+    ]
+    assert replied(MINUTES, {"candles": rows, "more_candles": False}) == [
+        Traded("", 1789458240000, 5.5, Unit.CONTRACTS, price=64_000.0),
+        Traded("", 1789458300000, 1.0, Unit.CONTRACTS, price=1.0, final=False),
+    ]
+
+
+def test_the_ratio_is_of_counts_because_the_venues_own_is_a_share() -> None:
+    url = asked(RATIOS, listed(LINEAR, DOLLAR)[0])
+    assert "/analytics/PF_XBTUSD/long-short-info?since=" in url
+    data = {"longCount": [1, 3663], "shortCount": [1, 1829], "ratio": [0.5, 0.66]}
+    assert replied(RATIOS, {"result": {"timestamp": [1789457700, 1789458000], "data": data}}) == [
+        Ratio("", 1789458000000, "account", pytest.approx(2.00273373))
+    ]
+    data = {"longCount": [3], "shortCount": [0]}
+    assert replied(RATIOS, {"result": {"timestamp": [1789457700], "data": data}}) == []
+
+
+def test_steps_are_bounded_in_contracts_or_in_dollars() -> None:
+    reply = {"instruments": [COIN, DOLLAR]}
+    assert replied(TIERS, reply) == [Tier("PF_XBTUSD", 1, 0.0, None, Unit.USD, 0.01, 50.0)]
+    assert replied(INVERSE.feeds[-1], reply) == [
+        Tier("PI_XBTUSD", 1, 0.0, 500_000.0, Unit.CONTRACTS, 0.01, 50.0),
+        Tier("PI_XBTUSD", 2, 500_000.0, None, Unit.CONTRACTS, 0.02, 25.0),
+    ]
+
+
+def test_only_perpetuals_are_listed_and_small_letters_are_raised() -> None:
+    dated = {**DOLLAR, "symbol": "FF_XBTUSD_261225", "lastTradingTime": "2026-12-25T15:00:00.000Z"}
+    index = {"symbol": "in_xbtusd", "type": "spot index", "tradeable": False}
+    stock = {**DOLLAR, "symbol": "PF_AAPLxUSD", "base": "AAPLx", "tradeable": False}
+    rows = [{**DOLLAR, "symbol": "pf_xbtusd"}, dated, index, COIN, stock]
+    assert [(i.symbol, i.live) for i in listed(LINEAR, *rows)] == [("PF_XBTUSD", True), ("PF_AAPLxUSD", False)]
+    assert [i.symbol for i in listed(INVERSE, *rows)] == ["PI_XBTUSD"]
+    [perpetual] = listed(LINEAR, DOLLAR)
+    assert (perpetual.quote, perpetual.settle, perpetual.max_leverage) == ("USD", "USD", 50.0)
+
+
+def test_each_segment_owns_its_prefix() -> None:
+    assert [s.owns("PF_XBTUSD") for s in VENUE.segments] == [True, False]
+    assert [s.owns("PI_XBTUSD") for s in VENUE.segments] == [False, True]
+    assert [s.owns("FI_XBTUSD_210730") for s in VENUE.segments] == [False, False]

@@ -4,7 +4,6 @@ changed, and no time. There is no mark: the oracle's price is mark and index. Fo
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 
 from msgspec import UNSET, Struct
 
@@ -13,7 +12,7 @@ from collectors.venue import (
     Acked, Answer, Ask, History, Limits, Liquidated, Message, Parse, Poll, Refused, Remembering, Said, Segment, Socket,
     Tier, Traded, Update, Venue, unasked,
 )  # fmt: skip
-from collectors.wire import Number, Stated, coin, number, wire
+from collectors.wire import Moment, Number, Stated, coin, iso, ms, number, wire
 from store.records import FeedClass, Field, Instrument, Side, Status, Unit
 
 REST, WS = "https://indexer.dydx.trade/v4", "wss://indexer.dydx.trade/v4/ws"
@@ -31,14 +30,14 @@ class Market(Struct, gc=False):
 
 class Oracle(Struct, gc=False):
     oraclePrice: Number
-    effectiveAt: datetime | None = None
+    effectiveAt: Moment | None = None
 
 
 class Trade(Struct, gc=False):
     size: float
     price: float
     side: str
-    createdAt: datetime
+    createdAt: Moment
     type: str
 
 
@@ -66,7 +65,7 @@ class Listing(Struct):
 
 class Candle(Struct):
     ticker: str
-    startedAt: datetime
+    startedAt: Moment
     baseTokenVolume: float
     close: Number
     startingOpenInterest: Number = None
@@ -94,14 +93,6 @@ def all_markets(instruments: Sequence[Instrument], request: int) -> Iterable[Mes
 
 def trades(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
     return [{"type": "subscribe", "channel": "v4_trades", "id": i.symbol} for i in instruments]
-
-
-def ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def iso(moment: int) -> str:
-    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def snapshot(markets: Mapping[str, Market]) -> Iterable[Said]:

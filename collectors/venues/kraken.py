@@ -5,7 +5,6 @@ beside it, and alone in REST tickers, are coins a contract or dollars a coin and
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from collectors.venue import (
     Acked, Answer, Ask, Gives, History, Lately, Limits, Liquidated, Message, Poll, Ratio, Refused, Said, Segment,
     Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, Stated, coin, number, wire
+from collectors.wire import Moment, Number, Stated, coin, ms, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
 
 REST, CHARTS = "https://futures.kraken.com/derivatives/api/v3", "https://futures.kraken.com/api/charts/v1"
@@ -35,13 +34,13 @@ class Ticker(Struct):
 
 
 class Tickers(Struct):
-    serverTime: datetime
+    serverTime: Moment
     tickers: list[Ticker] = []
     ticker: Ticker | None = None
 
 
 class Paid(Struct):
-    timestamp: datetime
+    timestamp: Moment
     relativeFundingRate: Number
 
 
@@ -67,6 +66,7 @@ class Listing(Struct):
     contractSize: float = 0.0  # an index has none
     base: str = ""
     quote: str = ""
+    openingDate: Moment | None = None
     lastTradingTime: str | None = None  # of a dated contract
     marginLevels: list[dict[str, float]] = []
 
@@ -104,7 +104,7 @@ def parse(frame: Message) -> Iterable[Said]:
 
 
 def paid(rows: list[Paid]) -> Iterable[Said]:
-    return [Update("", round(p.timestamp.timestamp() * 1000), funding=number(p.relativeFundingRate)) for p in rows]
+    return [Update("", ms(p.timestamp), funding=number(p.relativeFundingRate)) for p in rows]
 
 
 def past(bars: Bars) -> Iterable[Said]:
@@ -150,6 +150,7 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
                     contract_size=row.contractSize, base_factor=factor, funding_interval_h=1.0,
                     live=row.tradeable and row.contractSize > 0,
                     max_leverage=max((1 / step["initialMargin"] for step in row.marginLevels), default=None),
+                    valid_from=0 if row.openingDate is None else ms(row.openingDate),
                 )  # fmt: skip
 
     def tiers(rows: list[Listing]) -> Iterable[Said]:
@@ -161,7 +162,7 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
                 yield Tier(spelled(row.symbol), n, step[bound], upper, unit, step["maintenanceMargin"], most)
 
     def tickers(reply: Tickers) -> Iterable[Said]:
-        ts = round(reply.serverTime.timestamp() * 1000)
+        ts = ms(reply.serverTime)
         for t in reply.tickers if reply.ticker is None else [reply.ticker]:
             if owns(t.symbol):
                 oi, mark, index = number(t.openInterest), number(t.markPrice), number(t.indexPrice)

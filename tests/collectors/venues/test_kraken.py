@@ -213,7 +213,8 @@ def test_only_perpetuals_are_listed_and_small_letters_are_raised() -> None:
     rows = [{**DOLLAR, "symbol": "pf_xbtusd"}, dated, index, COIN, stock]
     assert [(i.symbol, i.live) for i in listed(LINEAR, *rows)] == [("PF_XBTUSD", True), ("PF_AAPLxUSD", False)]
     assert [i.symbol for i in listed(INVERSE, *rows)] == ["PI_XBTUSD"]
-    [perpetual] = listed(LINEAR, DOLLAR)
+    [perpetual] = listed(LINEAR, {**DOLLAR, "openingDate": "2022-03-22T13:18:45Z"})
+    assert perpetual.valid_from == 1647955125000
     assert (perpetual.quote, perpetual.settle, perpetual.max_leverage) == ("USD", "USD", 50.0)
 
 

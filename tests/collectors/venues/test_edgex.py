@@ -16,7 +16,7 @@ BTC, ETH = (
     Instrument("edgex", "linear", f"{asset}USDC", asset, "USDC", "USDC", funding_interval_h=4.0, code=code)
     for asset, code in (("BTC", "30000001"), ("ETH", "30000002"))
 )
-ROW = {
+ROW: dict[str, object] = {
     "contractId": "30000001", "contractName": "BTCUSDC", "lastPrice": "79031.2", "indexPrice": "79076.6724223198",
     "oraclePrice": "79025.030809853284955708", "markPrice": "79025.030809853284955708", "openInterest": "3478.949",
     "fundingRate": "-0.00005754", "fundingTime": "1789128000000", "nextFundingTime": "1789142400000",

@@ -18,7 +18,7 @@ def write_closes(store: Cursors, day_ms: int, until_ms: int | None = None) -> in
     """
     first = day_ms - day_ms % DAY_MS + DAY_MS
     last = first if until_ms is None else until_ms - until_ms % DAY_MS
-    far = SLOWEST_MS + CARRY_MS
+    far = 2 * SLOWEST_MS + CARRY_MS  # two statements of a weekly feed, to know that it is one
     con = store.cursor()
     try:
         values = {"first": first, "last": last}
@@ -44,13 +44,15 @@ def candidates(among: str) -> str:
             SELECT *, CASE WHEN flags & {Flag.AFFIRMED.value} != 0 THEN epoch_ms(seen) ELSE epoch_ms(ts) END AS said
             FROM readings
             WHERE {among} AND greatest(ts, seen) >= make_timestamp_ms($look) AND ts < make_timestamp_ms($last)
+        ), once AS (
+            FROM rows WHERE said < $last  -- a report that is read again is no second statement
+            QUALIFY row_number() OVER (PARTITION BY instrument_id, said ORDER BY seen DESC) = 1
         ), stepped AS (
-            SELECT *, said - lag(said) OVER w AS step FROM rows WHERE said < $last
-            WINDOW w AS (PARTITION BY instrument_id ORDER BY said, seen)
+            SELECT *, said - lag(said) OVER w AS step FROM once
+            WINDOW w AS (PARTITION BY instrument_id ORDER BY said)
         ), paced AS (
             SELECT *, least(step, lag(step) OVER w) AS pace FROM stepped
-            WINDOW w AS (PARTITION BY instrument_id ORDER BY said, seen)
-            QUALIFY row_number() OVER (PARTITION BY instrument_id, said ORDER BY seen DESC) = 1
+            WINDOW w AS (PARTITION BY instrument_id ORDER BY said)
         ), grid AS (
             SELECT instrument_id, close FROM (SELECT DISTINCT instrument_id FROM paced),
                 (SELECT unnest(range($first, $last + 1, {DAY_MS})) AS close)

@@ -57,11 +57,14 @@ WITH picked AS NOT MATERIALIZED (
         funding, funding_interval_h, source, simulated, flags, epoch_ms(seen) AS seen,
         CASE WHEN flags & {Flag.AFFIRMED.value} != 0 THEN epoch_ms(seen) ELSE epoch_ms(ts) END AS said,
         CASE WHEN source IN ('backfill', 'import') THEN epoch_ms(ts) ELSE epoch_ms(seen) END AS heard
-    FROM readings
-    WHERE (({among}))
-      AND ((ts >= make_timestamp_ms($look) AND ts < make_timestamp_ms($end))
-        OR (seen >= make_timestamp_ms($look) AND seen < make_timestamp_ms($end) AND source IN ('stream', 'poll')))
-      AND seen <= make_timestamp_ms($as_of)
+    FROM (  -- two scans, each bounded by one time: with OR the engine would read the whole table
+        FROM readings WHERE ts >= make_timestamp_ms($look) AND ts < make_timestamp_ms($end)
+            AND ({among}) AND seen <= make_timestamp_ms($as_of)
+        UNION ALL
+        FROM readings WHERE seen >= make_timestamp_ms($look) AND seen < make_timestamp_ms($end)
+            AND NOT (ts >= make_timestamp_ms($look) AND ts < make_timestamp_ms($end))
+            AND source IN ('stream', 'poll') AND ({among}) AND seen <= make_timestamp_ms($as_of)
+    )
 ), numbered AS NOT MATERIALIZED (
     SELECT *, said * 1048576 + least(greatest(seen - said + 524288, 0), 1048575) AS ord FROM picked
 ), before AS (

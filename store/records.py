@@ -67,6 +67,7 @@ class Flag(IntFlag):
     MODELLED_FX = 16  # the quote currency was taken as worth a fixed rate in USD
     CONFIRMED_JUMP = 32  # more than 20 % in one step, confirmed by the readings that followed
     AFFIRMED = 64  # the venue said "unchanged" (a delta without the field); `ts` is when it last stated it
+    BORROWED_MARK = 128  # the venue states no price: the other venues' median valued it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,65 @@
+"""Where we know nothing: the stretches between rows, for what is filled from the past; and the marks that price it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import duckdb
+
+Subject = Literal["oi", "volume", "ratios"]
+TABLES: Mapping[Subject, str] = {"oi": "readings", "volume": "volumes", "ratios": "ratios"}
+MARK_STEP_MS = 300_000
+
+
+def holes(
+    con: duckdb.DuckDBPyConnection, subject: Subject, ids: Sequence[int], start: int, end: int, least: int, coarse: int
+) -> dict[int, list[tuple[int, int]]]:
+    """By instrument: (from, to), ms UTC, both exclusive of what is known, inside [start, end].
+
+    A stretch beside what was heard live counts from `least` ms on, one between points of the past from `coarse` on.
+    """
+    said = "CASE WHEN flags & 64 != 0 THEN seen ELSE ts END" if subject == "oi" else "ts"  # affirmed when seen
+    rows = con.execute(
+        f"""
+        WITH known AS (
+            SELECT instrument_id, epoch_ms({said}) AS at, source IN ('stream', 'poll') AS live FROM {TABLES[subject]}
+            WHERE list_contains($ids, instrument_id) AND seen >= make_timestamp_ms($start)
+              AND {said} BETWEEN make_timestamp_ms($start) AND make_timestamp_ms($end)
+            UNION ALL SELECT unnest($ids), $start - 1, true
+            UNION ALL SELECT unnest($ids), $end + 1, true
+        ), stepped AS (
+            SELECT instrument_id, at, live, lag(at) OVER w AS before, lag(live) OVER w AS live_before
+            FROM known WINDOW w AS (PARTITION BY instrument_id ORDER BY at)
+        )
+        SELECT instrument_id, before + 1, at - 1 FROM stepped
+        WHERE at - before > CASE WHEN live OR live_before THEN $least ELSE $coarse END
+        ORDER BY instrument_id, at
+        """,
+        {"ids": list(ids), "start": start, "end": end, "least": least, "coarse": max(least, coarse)},
+    ).fetchall()
+    found: dict[int, list[tuple[int, int]]] = {}
+    for instrument, first, last in rows:
+        found.setdefault(instrument, []).append((first, last))
+    return found
+
+
+def marks(
+    con: duckdb.DuckDBPyConnection, assets: Sequence[str], start: int, end: int
+) -> tuple[dict[int, list[tuple[int, float]]], dict[str, list[tuple[int, float]]]]:
+    """(ms UTC, USD a coin) every five minutes: by instrument, and by asset the median over all its instruments."""
+    rows = con.execute(
+        """
+        SELECT r.instrument_id, i.asset, epoch_ms(time_bucket(INTERVAL 5 MINUTE, r.ts)) AS t, arg_max(r.mark, r.ts)
+        FROM readings r
+        JOIN (SELECT DISTINCT instrument_id, asset FROM instruments) i USING (instrument_id)
+        WHERE list_contains($assets, i.asset) AND r.flags & 4 = 0
+          AND r.ts BETWEEN make_timestamp_ms($start) AND make_timestamp_ms($end)
+        GROUP BY ALL ORDER BY t
+        """,
+        {"assets": list(assets), "start": start, "end": end},
+    ).fetchall()
+    own: dict[int, list[tuple[int, float]]] = {}
+    beside: dict[str, dict[int, list[float]]] = {}
+    for instrument, asset, t, mark in rows:
+        own.setdefault(instrument, []).append((t, mark))
+        beside.setdefault(asset, {}).setdefault(t, []).append(mark)
+    return own, {asset: [(t, sorted(m)[len(m) // 2]) for t, m in by.items()] for asset, by in beside.items()}

@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct
 
-from collectors.minutes import Running
+from collectors.minutes import Tally
 from collectors.venue import (
     Acked, Answer, Ask, Gives, Heartbeat, History, Limits, Liquidated, Message, Notice, Parse, Poll, Refused,
     Remembering, Said, Segment, Socket, Tier, Traded, Update, Venue, unasked,
@@ -23,13 +23,14 @@ REST = "https://api-pub.bitfinex.com/v2"
 STREAM = "wss://api-pub.bitfinex.com/ws/2"
 PAIR = re.compile(r"(?P<base>.+)F0:(?P<quote>.+)F0")  # BTCF0:USTF0; spot pairs have no F0
 HOURS = 8.0  # funding at 00, 08 and 16 UTC
-STATUS, MINUTES, DEATHS = "deriv:", "trade:1m:", "liq:global"  # what a channel's key begins with
+STATUS, TRADES, DEATHS = "deriv:", "", "liq:global"  # what a channel's key begins with; trades have only a symbol
 ALREADY = 10301  # subscribed twice: the stream goes on
 LEAVING = {20051: "the venue restarts its sockets", 20061: "maintenance has ended: subscribe anew"}
 OI = Field("OPEN_INTEREST", Unit.BASE, 1, evidence="documented as total outstanding contracts, not how they count")
 TIME, SPOT, FUNDING, MARK, INTEREST = 0, 3, 11, 14, 17
 
 Row = list[Any]
+Trade = tuple[int, int, float]  # id, ms, coins (negative where the seller took)
 Candle = tuple[int, float, float, float, float, float]  # start, open, close (before high and low), high, low, coins
 Death = tuple[str, int, float, None, str, float, float, None, int, int | None, None, float | None]
 """pos, id, ms, -, symbol, coins (signed like the position that dies), entry, -, 1: an execution, 0: the trigger before
@@ -40,6 +41,7 @@ class Event(Struct):
     event: str
     chanId: int | None = None
     key: str = ""
+    symbol: str = ""  # of trades, which have no key
     code: int | None = None
     msg: str = ""
 
@@ -98,34 +100,35 @@ def owns(symbol: str) -> bool:
 
 def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
     """Whom a channel is about is known from the answer to our subscription, and holds for this connection only."""
-    keys = dict[int, str]()
-    running, skip = Running(), unasked(instruments, wanted)
+    keys, tally, skip = dict[int, str](), Tally(Unit.BASE), unasked(instruments, wanted)
 
     def control(frame: Event) -> Sequence[Said]:
-        name, symbol = frame.key, frame.key.removeprefix(STATUS).removeprefix(MINUTES)
+        name = frame.key or frame.symbol
+        symbol = None if name == DEATHS else name.removeprefix(STATUS) or None
         if frame.event == "subscribed" and frame.chanId is not None:
             keys[frame.chanId] = name
-            return (Acked() if name == DEATHS else Acked(symbol=symbol),)
+            return (Acked(symbol=symbol),)
         if frame.event == "error" and frame.code != ALREADY:
-            return (Refused(f"{frame.code}: {frame.msg}", symbol=None if name == DEATHS else symbol or None),)
+            return (Refused(f"{frame.code}: {frame.msg}", symbol=symbol),)
         return (Notice(LEAVING[frame.code]),) if frame.event == "info" and frame.code in LEAVING else ()
+
+    def about(channel: Any) -> str:
+        if channel not in keys:
+            raise ValueError(f"channel {channel} is of no subscription of this connection")
+        return keys[channel].removeprefix(STATUS)
 
     def parse(frame: Event | Row) -> Sequence[Said]:
         if isinstance(frame, Event):
             return control(frame)
         channel, told = frame[0], cast(Row | str, frame[1])
-        if isinstance(told, str):  # "hb": idle
+        if told == "te":
+            _, ts, coins = msgspec.convert(frame[2][:3], Trade)
+            return tally.trade(about(channel), ts, abs(coins), coins > 0)
+        if isinstance(told, str) or not told:  # "hb": idle; "tu": a trade told again
             return ()
-        if told and isinstance(told[0], list) and told[0][0] == "pos":
-            return [death for death in deaths(told) if death.symbol not in skip]
-        key = keys.get(channel)
-        if key is None:
-            raise ValueError(f"channel {channel} is of no subscription of this connection")
-        if key.startswith(STATUS):
-            return (status(key.removeprefix(STATUS), told),)
-        rows: list[Row] = told if not told or isinstance(told[0], list) else [told]
-        minutes = sorted(candles(key.removeprefix(MINUTES), rows), key=lambda minute: minute.ts)
-        return [said for minute in minutes for said in running.push(minute)]
+        if isinstance(told[0], list):  # forced closes, or the trades before we came
+            return [death for death in deaths(told) if death.symbol not in skip] if told[0][0] == "pos" else ()
+        return (status(about(channel), told),)
 
     return parse
 
@@ -139,7 +142,8 @@ def past(rows: list[Row]) -> Sequence[Said]:
 def socket(gives: Iterable[Gives], channel: str, begins: str, each: int, cadence: float | None) -> Socket:
     def subscribe(instruments: Sequence[Instrument], _: int) -> Iterable[Message]:
         keys = [DEATHS] if begins == DEATHS else [begins + i.symbol for i in instruments]
-        return [{"event": "subscribe", "channel": channel, "key": key} for key in keys]
+        name = "symbol" if begins == TRADES else "key"
+        return [{"event": "subscribe", "channel": channel, name: key} for key in keys]
 
     return Socket(
         STREAM, frozenset(gives), subscribe, Remembering(make), wire(Event | Row), greets=True, per_socket=each,
@@ -148,8 +152,8 @@ def socket(gives: Iterable[Gives], channel: str, begins: str, each: int, cadence
 
 
 def past_of(path: str, sort: int) -> Callable[[Instrument, int, int], Ask]:
-    span = f"limit=5000&sort={sort}"
-    return lambda i, start, end: Ask(f"{REST}/{path.format(i.symbol)}/hist?start={start}&end={end}&{span}")
+    path = f"{REST}/{path}/hist?limit=5000&sort={sort}"
+    return lambda i, start, end: Ask(f"{path.format(i.symbol)}&start={start}&end={end}")
 
 
 LEVELS = frozenset[Gives]({"oi", "mark", "index", "funding"})
@@ -161,7 +165,7 @@ VENUE = Venue(
             "linear", MARGINS, read, owns, decode=wire(Row),
             feeds=(
                 socket(LEVELS, "status", STATUS, 25, cadence=20),  # 25 channels a connection; "hb" after idle 15 s
-                socket(("volume",), "candles", MINUTES, 25, cadence=None),
+                socket(("volume",), "trades", TRADES, 25, cadence=None),
                 socket(("liquidations",), "status", DEATHS, 10_000, cadence=None),
                 Poll(MARGINS, 86_400, frozenset({"tiers"}), tiers, wire(Row)),
             ),

@@ -114,17 +114,31 @@ def test_executions_count_and_triggers_do_not() -> None:
     assert [d.size for d in answered(1, [[executed], [trigger], [long]])] == [3.5, 0.25]
 
 
-def test_minutes_are_coins_and_the_newest_runs() -> None:
+def test_trades_make_minutes_with_the_takers_side() -> None:
     talk = Talk()
-    assert talk.opened(18, f"trade:1m:{BTC}") == [Acked(symbol=BTC)]
-    old, new = [1790000040000, 60000, 60004, 60010, 59990, 12.5], [1790000100000, 60004, 60001, 60011, 59991, 0.5]
-    ended = Traded(BTC, 1790000040000, 12.5, Unit.BASE, price=60_004.0)
-    running = Traded(BTC, 1790000100000, 0.5, Unit.BASE, price=60_001.0, final=False)
-    assert talk.hear([18, [new, old]])[-2:] == [ended, running]
-    assert talk.hear([18, [*new[:5], 3]]) == [Traded(BTC, 1790000100000, 3.0, Unit.BASE, price=60_001.0, final=False)]
-    assert talk.hear([18, old]) == []  # re-sent
+    assert talk.hear({"event": "subscribed", "channel": "trades", "chanId": 18, "symbol": BTC}) == [Acked(symbol=BTC)]
+    minute = 1790000040000
+
+    def traded(second: int, coins: float, kind: str = "te") -> list[object]:
+        return talk.hear([18, kind, [401, minute + second * 1000, coins, 60000.5]])
+
+    assert talk.hear([18, [[399, minute - 9000, 1.5, 60000], [398, minute - 9500, -1, 60000]]]) == []
     assert talk.hear([18, []]) == []
-    assert list(TRADED.parse(TRADED.decode(json.dumps([old])))) == [
+    assert traded(30, 7.0) == []  # what came before it in its minute was not heard
+    assert traded(61, 0.5) == [Traded(BTC, minute + 60_000, 0.5, Unit.BASE, 0.5, final=False)]
+    assert traded(61, 0.5, "tu") == []
+    assert traded(80, -0.25) == [Traded(BTC, minute + 60_000, 0.75, Unit.BASE, 0.5, final=False)]
+    assert traded(125, -2) == [
+        Traded(BTC, minute + 60_000, 0.75, Unit.BASE, 0.5),
+        Traded(BTC, minute + 120_000, 2.0, Unit.BASE, 0.0, final=False),
+    ]
+    with pytest.raises(ValueError, match="channel 19"):
+        talk.hear([19, "te", [401, minute, 1, 60000]])
+
+
+def test_minutes_of_the_past_are_coins_with_the_close_before_the_high() -> None:
+    rows = [[1790000040000, 60000, 60004, 60010, 59990, 12.5]]
+    assert list(TRADED.parse(TRADED.decode(json.dumps(rows)))) == [
         Traded("", 1790000040000, 12.5, Unit.BASE, price=60_004.0)
     ]
 
@@ -168,7 +182,7 @@ def test_the_past_is_thinned_to_the_first_row_of_each_minute() -> None:
         ("", minute + 1000, 1.0), ("", minute + 60_000, 3.0),
     ]  # fmt: skip
     assert STATED.ask(listed(LISTED)[0], 5, 9) == Ask(
-        "https://api-pub.bitfinex.com/v2/status/deriv/tBTCF0:USTF0/hist?start=5&end=9&limit=5000&sort=-1"
+        "https://api-pub.bitfinex.com/v2/status/deriv/tBTCF0:USTF0/hist?limit=5000&sort=-1&start=5&end=9"
     )
 
 
@@ -177,7 +191,7 @@ def test_every_symbol_has_a_channel_and_forced_closes_one_for_all() -> None:
     asked = [list(feed.subscribe(one, 7)) for feed in (LEVELS, MINUTES, DEATHS) if isinstance(feed, Socket)]
     assert asked == [
         [{"event": "subscribe", "channel": "status", "key": f"deriv:{BTC}"}],
-        [{"event": "subscribe", "channel": "candles", "key": f"trade:1m:{BTC}"}],
+        [{"event": "subscribe", "channel": "trades", "symbol": BTC}],
         [{"event": "subscribe", "channel": "status", "key": "liq:global"}],
     ]
 

@@ -4,6 +4,7 @@ changed, and no time. There is no mark: the oracle's price is mark and index. Fo
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from msgspec import UNSET, Struct
 
@@ -136,10 +137,8 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
     return parse
 
 
-def minutes(candles: list[Candle]) -> Iterable[Said]:
-    return listed(
-        Traded(c.ticker, ms(c.startedAt), c.baseTokenVolume, Unit.BASE, price=number(c.close)) for c in candles
-    )
+def minutes(candles: list[Candle]) -> list[Traded]:
+    return [Traded(c.ticker, ms(c.startedAt), c.baseTokenVolume, Unit.BASE, price=number(c.close)) for c in candles]
 
 
 def past(candles: list[Candle]) -> Iterable[Said]:
@@ -149,9 +148,13 @@ def past(candles: list[Candle]) -> Iterable[Said]:
             yield Update(c.ticker, ms(c.startedAt), oi, OI)
 
 
-def ask_past(i: Instrument, start: int, end: int) -> Ask:
+def ask_past(resolution: str, i: Instrument, start: int, end: int) -> Ask:
     span = f"fromISO={iso(start)}&toISO={iso(end + 1)}"
-    return Ask(f"{REST}/candles/perpetualMarkets/{i.symbol}?resolution=5MINS&limit=1000&{span}")
+    return Ask(f"{REST}/candles/perpetualMarkets/{i.symbol}?resolution={resolution}&limit=1000&{span}")
+
+
+def ask_ended(i: Instrument, start: int, end: int) -> Ask:
+    return ask_past("1MIN", i, start, end - 60_000)  # without the minute that still runs
 
 
 def ask_minutes(i: Instrument) -> Ask:
@@ -173,10 +176,13 @@ VENUE = Venue(
                     WS, frozenset({"liquidations"}), trades, Remembering(make), wire(Frame), greets=True,
                     per_socket=32, batch=1, cadence=None,
                 ),
-                Poll(ask_minutes, 60, frozenset({"volume"}), minutes, CANDLES),
+                Poll(ask_minutes, 60, frozenset({"volume"}), lambda candles: listed(minutes(candles)), CANDLES),
                 Poll(MARKETS, 86_400, frozenset({"tiers"}), tiers, wire(dict[str, Listing], "markets")),
             ),
-            history=(History(ask_past, past, frozenset({"oi"}), 300, 1000, 1000, CANDLES),),  # its depth is presumed
+            history=(  # their depth is presumed
+                History(partial(ask_past, "5MINS"), past, frozenset({"oi"}), 300, 1000, 1000, CANDLES),
+                History(ask_ended, minutes, frozenset({"volume"}), 60, 1000, 1000, CANDLES),
+            ),
             answers=(
                 Answer(snapshot, wire(dict[str, Market], "markets"), "/v4/perpetualMarkets"),
                 Answer(snapshot, wire(dict[str, Market], "result", "markets")),  # the same in a client's envelope

@@ -72,8 +72,7 @@ class Listing(Struct):
 
 
 def spelled(symbol: str) -> str:
-    """As on the socket: REST has been seen to write small letters. PF_AAPLxUSD is as it should be."""
-    return symbol.upper() if symbol.islower() else symbol
+    return symbol.upper() if symbol.islower() else symbol  # as REST has been seen to write it; not PF_AAPLxUSD
 
 
 def subscribe(feed: str, instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
@@ -113,13 +112,17 @@ def past(bars: Bars) -> Iterable[Said]:
         yield Update("", start * 1000 + STEP_MS, number(bar[3]), OI)
 
 
-def crowd(said: Crowd) -> Iterable[Said]:
-    ts, longs, shorts = said.timestamp[-1], said.data["longCount"][-1], said.data["shortCount"][-1]
-    return (Ratio("", ts * 1000, "account", longs / shorts),) if shorts > 0 else ()
+def crowds(said: Crowd) -> list[Ratio]:
+    counts = zip(said.timestamp, said.data["longCount"], said.data["shortCount"], strict=True)
+    return [Ratio("", ts * 1000, "account", longs / shorts) for ts, longs, shorts in counts if shorts > 0]
 
 
-def minutes(rows: list[Candle]) -> Iterable[Said]:
-    return listed(Traded("", c.time, c.volume, CONTRACTS, price=number(c.close)) for c in rows)
+def minutes(rows: list[Candle]) -> list[Traded]:
+    return [Traded("", c.time, c.volume, CONTRACTS, price=number(c.close)) for c in rows]
+
+
+def marks(rows: list[Candle]) -> Iterable[Said]:
+    return [Update("", c.time + STEP_MS, mark=number(c.close)) for c in rows]
 
 
 def ask_bars(what: str, i: Instrument, start: int, end: int) -> Ask:
@@ -127,12 +130,9 @@ def ask_bars(what: str, i: Instrument, start: int, end: int) -> Ask:
     return Ask(f"{CHARTS}/analytics/{i.symbol}/{what}?{span}")
 
 
-def ask_minutes(i: Instrument, start: int, end: int) -> Ask:
-    return Ask(f"{CHARTS}/trade/{i.symbol}/1m?from={start // 1000}&to={end // 1000}")
-
-
-def ask_paid(i: Instrument, start: int, end: int) -> Ask:
-    return Ask(f"{REST}/historical-funding-rates?symbol={i.symbol}")
+def ask_candles(what: str, i: Instrument, start: int, end: int) -> Ask:
+    kind, _, step = what.partition(" ")
+    return Ask(f"{CHARTS}/{kind}/{i.symbol}/{step}?from={start // 1000}&to={end // 1000 - 60}")  # none that runs
 
 
 def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
@@ -168,19 +168,24 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
                 oi, mark, index = number(t.openInterest), number(t.markPrice), number(t.indexPrice)
                 yield Update(spelled(t.symbol), ts, oi, OI, mark, index)
 
-    listing, ratio = wire(list[Listing], "instruments"), partial(ask_bars, "long-short-info")
+    listing, candles, crowded = wire(list[Listing], "instruments"), wire(list[Candle], "candles"), wire(Crowd, "result")
+    volume, ratio = partial(ask_candles, "trade 1m"), partial(ask_bars, "long-short-info")
     return Segment(
         id, LISTED, read, owns, decode=listing, answers=(Answer(tickers, wire(Tickers), "/api/v3/tickers"),),
         feeds=(
             Socket(WS, STATED, partial(subscribe, "ticker"), parse, READ, greets=True, cadence=20),
             Socket(WS, DEATHS, partial(subscribe, "trade"), parse, READ, greets=True, cadence=None),
-            Poll(Lately(ask_minutes, 300), 60, frozenset({"volume"}), minutes, wire(list[Candle], "candles")),
-            Poll(Lately(ratio, 900), 300, frozenset({"ratios"}), crowd, wire(Crowd, "result")),
+            Poll(Lately(volume, 300), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), candles),
+            Poll(Lately(ratio, 900), 300, frozenset({"ratios"}), lambda said: crowds(said)[-1:], crowded),
             Poll(LISTED, 86_400, frozenset({"tiers"}), tiers, listing),
         ),
         history=(
             History(partial(ask_bars, "open-interest"), past, frozenset({"oi"}), 300, 576, 1000, wire(Bars, "result")),
-            History(ask_paid, paid, frozenset({"funding"}), 3600, 10_000, 1000, wire(list[Paid], "rates"), False),
+            History(partial(ask_candles, "mark 5m"), marks, frozenset({"mark"}), 300, 2000, 1000, candles),
+            History(volume, minutes, frozenset({"volume"}), 60, 2000, 1000, candles),
+            History(ratio, crowds, frozenset({"ratios"}), 300, 576, 1000, crowded),
+            History(lambda i, start, end: Ask(f"{REST}/historical-funding-rates?symbol={i.symbol}"), paid,
+                    frozenset({"funding"}), 3600, 10_000, 1000, wire(list[Paid], "rates"), bounded=False),
         ),
     )  # fmt: skip
 

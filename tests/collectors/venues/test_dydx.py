@@ -141,7 +141,7 @@ def test_minutes_are_in_coins_and_the_newest_runs() -> None:
 
 
 def test_the_past_is_the_open_interest_at_each_start_and_zero_is_none() -> None:
-    [history] = SEGMENT.history
+    history, _ = SEGMENT.history
     ask = history.ask(listed(LISTED)[0], 1789457400000, 1789461000000)
     assert ask.url.endswith(
         "/BTC-USD?resolution=5MINS&limit=1000&fromISO=2026-09-15T07:30:00.000Z&toISO=2026-09-15T08:30:00.001Z"
@@ -150,6 +150,16 @@ def test_the_past_is_the_open_interest_at_each_start_and_zero_is_none() -> None:
     assert list(history.parse(history.decode(json.dumps({"candles": rows})))) == [
         Update("BTC-USD", 1789457340000, 381.5, OI)
     ]
+
+
+def test_past_minutes_have_ended() -> None:
+    _, history = SEGMENT.history
+    ask = history.ask(listed(LISTED)[0], 1789457400000, 1789461000000)
+    assert ask.url.endswith(
+        "resolution=1MIN&limit=1000&fromISO=2026-09-15T07:30:00.000Z&toISO=2026-09-15T08:29:00.001Z"
+    )
+    [minute] = history.parse(history.decode(json.dumps({"candles": [CANDLE]})))
+    assert (minute.volume, minute.final) == (1.25, True)
 
 
 def test_a_market_has_one_step_of_leverage() -> None:

@@ -160,7 +160,7 @@ def test_rest_tickers_give_no_rate_and_no_index_is_an_instrument() -> None:
 
 
 def test_the_past_is_the_close_of_each_bar_at_its_end() -> None:
-    oi, funding = LINEAR.history
+    oi, _, _, _, funding = LINEAR.history
     [instrument] = listed(LINEAR, DOLLAR)
     ask = oi.ask(instrument, 1789458000000, 1789458600000)
     assert ask.url.endswith("/analytics/PF_XBTUSD/open-interest?since=1789457700&interval=300&to=1789458300")
@@ -175,7 +175,7 @@ def test_the_past_is_the_close_of_each_bar_at_its_end() -> None:
 
 def test_minutes_are_in_contracts_and_the_newest_runs() -> None:
     url = asked(MINUTES, listed(LINEAR, DOLLAR)[0])
-    assert url.endswith("/charts/v1/trade/PF_XBTUSD/1m?from=1789458000&to=1789458300")
+    assert url.endswith("/charts/v1/trade/PF_XBTUSD/1m?from=1789458000&to=1789458240")
     rows = [
         {"time": 1789458240000, "close": "64000", "volume": "5.5"},
         {"time": 1789458300000, "close": "1", "volume": 1},
@@ -183,6 +183,25 @@ def test_minutes_are_in_contracts_and_the_newest_runs() -> None:
     assert replied(MINUTES, {"candles": rows, "more_candles": False}) == [
         Traded("", 1789458240000, 5.5, Unit.CONTRACTS, price=64_000.0),
         Traded("", 1789458300000, 1.0, Unit.CONTRACTS, price=1.0, final=False),
+    ]
+
+
+def test_the_past_has_marks_minutes_that_ended_and_ratios() -> None:
+    _, marks, volume, ratios, _ = LINEAR.history
+    [instrument] = listed(LINEAR, DOLLAR)
+    urls = [h.ask(instrument, 1789458000000, 1789458300000).url.partition("/v1/")[2] for h in (marks, volume, ratios)]
+    assert urls == [
+        "mark/PF_XBTUSD/5m?from=1789458000&to=1789458240",
+        "trade/PF_XBTUSD/1m?from=1789458000&to=1789458240",
+        "analytics/PF_XBTUSD/long-short-info?since=1789457700&interval=300&to=1789458000",
+    ]
+    reply = {"candles": [{"time": 1789458000000, "close": "64000", "volume": "0"}]}
+    assert replied(marks, reply) == [Update("", 1789458300000, mark=64_000.0)]
+    assert replied(volume, reply) == [Traded("", 1789458000000, 0.0, Unit.CONTRACTS, price=64_000.0)]
+    data = {"longCount": [3, 1, 4], "shortCount": [2, 0, 1]}
+    assert replied(ratios, {"result": {"timestamp": [1, 2, 3], "data": data}}) == [
+        Ratio("", 1000, "account", 1.5),
+        Ratio("", 3000, "account", 4.0),
     ]
 
 

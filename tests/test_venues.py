@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from collectors import supervisor
+from collectors.besides import Besides
 from collectors.board import Board
 from collectors.feeds import Rhythm
 from collectors.supervisor import Collecting
@@ -38,7 +39,7 @@ from simulator.fixed import Fixed
 from simulator.rest import Asked, Desk
 from simulator.script import Contract, Death, Reading, Script, contracts, load_all
 from simulator.values import Views
-from store.records import Flag, Instrument, Kind, Liquidation, OpenInterest, Record, Source
+from store.records import Flag, Instrument, Kind, Liquidation, OpenInterest, Record, Source, Volume
 
 SCRIPTS = load_all()
 each_venue = pytest.mark.parametrize("id", sorted(set(VENUES) & set(SCRIPTS)))  # those without a pair fail below
@@ -194,6 +195,37 @@ def remembered(it: Play, history: History, instrument: Instrument) -> Reading:
 
 @each_live_venue
 def test_an_unknown_symbol_is_refused_in_words_or_stays_silent(id: str) -> None:
+@each_venue
+def test_minutes_that_are_asked_for_are_what_the_market_traded(id: str) -> None:
+    it, now_ms = play(id), SCRIPTS[id].expect.now_ms
+    quotes = it.script.expect.quotes
+    for segment in it.venue.segments:
+        instruments = it.catalogue(segment)
+        quoted = [i for i in wanted(instruments) if i.symbol in quotes]
+        board = Board(quoted)
+        for i in quoted:  # candles of dollars without a price of their own are worth the last one here
+            board.apply(Update(i.symbol, mark=quotes[i.symbol].last * i.base_factor), now_ms)
+        for feed in (f for f in segment.feeds if isinstance(f, Poll) and "volume" in f.gives):
+            found = list(minutes(it, feed, Besides(board), quoted, now_ms))
+            assert {v.instrument.symbol for v in found} == {i.symbol for i in quoted}
+            for v in found:
+                assert v.ts % 60_000 == 0
+                assert v.ts < now_ms, "the running minute is not told before it has ended"
+                quote = quotes[v.instrument.symbol]
+                traded, bought = (pytest.approx(coins, rel=1e-3) for coins in (quote.volume_base, quote.taker_buy_base))
+                assert v.base == traded, "but for what rounding to whole contracts does"
+                assert v.taker_buy in (None, bought)
+
+
+def minutes(it: Play, feed: Poll, besides: Besides, instruments: Sequence[Instrument], now_ms: int) -> Iterator[Volume]:
+    for instrument in instruments:
+        ask = feed.ask if isinstance(feed.ask, Ask) else question(feed.ask, instrument, now_ms)
+        for said in parser(feed, instruments)(feed.decode(it.ask(ask, now_ms))):
+            if isinstance(said, Traded):
+                about = msgspec.structs.replace(said, symbol=said.symbol or instrument.symbol)
+                yield from (r for r in besides.take(about, now_ms, Source.POLL) if isinstance(r, Volume))
+
+
     it = play(id)
     for segment in it.venue.segments:
         instruments = it.catalogue(segment)

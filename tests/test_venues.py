@@ -27,6 +27,7 @@ from collectors.venue import (
     Said,
     Segment,
     Socket,
+    Traded,
     Update,
     Venue,
     question,
@@ -193,8 +194,6 @@ def remembered(it: Play, history: History, instrument: Instrument) -> Reading:
     return readings[0]
 
 
-@each_live_venue
-def test_an_unknown_symbol_is_refused_in_words_or_stays_silent(id: str) -> None:
 @each_venue
 def test_minutes_that_are_asked_for_are_what_the_market_traded(id: str) -> None:
     it, now_ms = play(id), SCRIPTS[id].expect.now_ms
@@ -226,6 +225,8 @@ def minutes(it: Play, feed: Poll, besides: Besides, instruments: Sequence[Instru
                 yield from (r for r in besides.take(about, now_ms, Source.POLL) if isinstance(r, Volume))
 
 
+@each_live_venue
+def test_an_unknown_symbol_is_refused_in_words_or_stays_silent(id: str) -> None:
     it = play(id)
     for segment in it.venue.segments:
         instruments = it.catalogue(segment)

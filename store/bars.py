@@ -4,6 +4,7 @@ A bar is known from its end, or from when the last of its readings was heard; bu
 """
 
 from collections.abc import Iterable
+from time import sleep
 
 import duckdb
 
@@ -12,6 +13,7 @@ from store.reader import Cursors
 from store.records import Flag
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+MANY, SLICES, PAUSE_S = 200_000, 4, 0.1  # readings from which the clock works in slices; how many (a power of 2); s
 UNDERWAY_MS = 1000  # what was heard this long before a run may not have been queryable in it
 NEAR_MS, WIDE_MS = 65_000, 36 * HOUR_MS  # where the value before a window's first change is looked for
 
@@ -20,21 +22,38 @@ TRADED = {"volume", "taker_buy", "taker_sell"}  # what a bar once had of these s
 FIRST, LAST, HIGH, LOW = "arg_min({0}, bucket)", "arg_max({0}, bucket)", "max({0})", "min({0})"
 
 
-def build(store: Cursors, start_ms: int, end_ms: int) -> int:
+def build(store: Cursors, start_ms: int, end_ms: int, pause_s: float = 0.0) -> int:
     """Build the bars of every minute that touches [start_ms, end_ms), and of their hours and days that have ended.
 
-    Gives the number of rows added. For an imported range; the clock runs `keep_up`.
+    Gives the number of rows added. For an imported range; the clock runs `keep_up`, which pauses where there is much to
+    do, so that the writer and those who ask get their turn.
     """
     start, end = start_ms - start_ms % MINUTE_MS, end_ms + -end_ms % MINUTE_MS
     look = start - (NEAR_MS if end - start <= HOUR_MS else WIDE_MS)
     con = store.cursor()
     try:
         values = {"start": start, "end": end, "look": look, "as_of": FAR}
-        con.execute(f"CREATE OR REPLACE TEMP TABLE built AS {minutes()}", values)
+        parts = slices(con, start, end) if pause_s else ["TRUE"]
+        for k, among in enumerate(parts):
+            if k:
+                sleep(pause_s)
+            make = "INSERT INTO built" if k else "CREATE OR REPLACE TEMP TABLE built AS"
+            con.execute(f"{make} {minutes(among)}", values)
         rows = added(con, "bars_1m", start, end)
         return rows + coarsened(con, start, end)
     finally:
         con.close()
+
+
+def slices(con: duckdb.DuckDBPyConnection, start: int, end: int) -> list[str]:
+    """Conditions on instruments that cut the work into parts of about a tenth of a second; only one for little work."""
+    row = con.execute(
+        "SELECT count(*) FROM readings WHERE ts >= make_timestamp_ms($start) AND ts < make_timestamp_ms($end)",
+        {"start": start, "end": end},
+    ).fetchone()
+    if row is None or row[0] < MANY:
+        return ["TRUE"]
+    return [f"instrument_id & {SLICES - 1} = {k}" for k in range(SLICES)]
 
 
 def coarsened(con: duckdb.DuckDBPyConnection, start: int, end: int) -> int:
@@ -81,7 +100,7 @@ def keep_up(store: Cursors, since_ms: int, now_ms: int) -> int:
         since = {"since": since_ms - UNDERWAY_MS, "start": start}
         touched = {int(row[0]) for row in con.execute(TOUCHED, since).fetchall()} - {start}
         traded = {int(row[0]) for row in con.execute(TRADED_LATE, since).fetchall()} - touched
-        count = sum(build(store, low, high) for low, high in [*runs(touched), (start, end)] if low < high)
+        count = sum(build(store, low, high, PAUSE_S) for low, high in [*runs(touched), (start, end)] if low < high)
         return count + sum(traded_late(con, low, high) for low, high in runs(traded))
     finally:
         con.close()

@@ -21,18 +21,18 @@ def holes(
     rows = con.execute(
         f"""
         WITH known AS (
-            SELECT instrument_id, epoch_ms({said}) AS at, source IN ('stream', 'poll') AS live FROM {TABLES[subject]}
+            SELECT instrument_id, epoch_ms({said}) AS heard, source IN ('stream', 'poll') AS live FROM {TABLES[subject]}
             WHERE list_contains($ids, instrument_id) AND seen >= make_timestamp_ms($start)
               AND {said} BETWEEN make_timestamp_ms($start) AND make_timestamp_ms($end)
             UNION ALL SELECT unnest($ids), $start - 1, true
             UNION ALL SELECT unnest($ids), $end + 1, true
         ), stepped AS (
-            SELECT instrument_id, at, live, lag(at) OVER w AS before, lag(live) OVER w AS live_before
-            FROM known WINDOW w AS (PARTITION BY instrument_id ORDER BY at)
+            SELECT instrument_id, heard, live, lag(heard) OVER w AS before, lag(live) OVER w AS live_before
+            FROM known WINDOW w AS (PARTITION BY instrument_id ORDER BY heard)
         )
-        SELECT instrument_id, before + 1, at - 1 FROM stepped
-        WHERE at - before > CASE WHEN live OR live_before THEN $least ELSE $coarse END
-        ORDER BY instrument_id, at
+        SELECT instrument_id, before + 1, heard - 1 FROM stepped
+        WHERE heard - before > CASE WHEN live OR live_before THEN $least ELSE $coarse END
+        ORDER BY instrument_id, heard
         """,
         {"ids": list(ids), "start": start, "end": end, "least": least, "coarse": max(least, coarse)},
     ).fetchall()

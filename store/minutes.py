@@ -49,10 +49,11 @@ def minutes(among: str = "TRUE") -> str:
     change), $as_of (rows seen later do not exist). `among` is a condition on instrument_id.
 
     Per (instrument, minute): `stated` are open interests by their own time, `heard` the marks by ours. `ord` orders
-    rows of one venue time by when they were seen, so that "last" is the same row every time.
+    rows of one venue time by when they were seen, so that "last" is the same row every time. Of some instruments the
+    rows are picked once and held; of all of them they would fill the memory.
     """
     return f"""
-WITH picked AS NOT MATERIALIZED (
+WITH picked AS {"NOT " if among == "TRUE" else ""}MATERIALIZED (
     SELECT instrument_id, hash(field, sides) AS kind, raw / sides AS native, base, usd, mark, "index",
         funding, funding_interval_h, source, simulated, flags, epoch_ms(seen) AS seen,
         CASE WHEN flags & {Flag.AFFIRMED.value} != 0 THEN epoch_ms(seen) ELSE epoch_ms(ts) END AS said,

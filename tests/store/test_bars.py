@@ -3,7 +3,7 @@
 import pytest
 
 from store import bars
-from store.records import FeedClass, Field, Flag, Gap, Liquidation, OpenInterest, Side, Source, Unit, Volume
+from store.records import FeedClass, Field, Flag, Gap, Instrument, Liquidation, OpenInterest, Side, Source, Unit, Volume
 from tests.store.made import DAY, HOUR, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
 
 BAR = (
@@ -252,6 +252,20 @@ def test_the_clock_builds_what_ended_and_again_what_a_late_row_touched() -> None
         ]  # fmt: skip
         hours = rows(store, "SELECT readings, closed FROM bars_1h WHERE bucket = '2026-11-19' ORDER BY known_at")
         assert hours == [(60, 0.0), (61, 42.0)]
+
+
+def test_bars_built_in_slices_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kept_up(many: int) -> list[object]:
+        monkeypatch.setattr(bars, "MANY", many)
+        with store_of() as store:
+            with writing(store) as writer:
+                for k in range(120):
+                    i = Instrument("here", "linear", f"A{k % 12}", f"A{k % 12}", "USDT", "USDT")
+                    writer.put(reading(T0 + 1000 * k, 200.0 + k * k % 7, of=i))
+            assert bars.keep_up(store, T0, T0 + 2 * MINUTE) == 24
+            return list(rows(store, "FROM bars_1m ORDER BY instrument_id, bucket"))
+
+    assert kept_up(1) == kept_up(200)
 
 
 def test_retention_keeps_what_was_heard_lately() -> None:

@@ -24,7 +24,6 @@ from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError
 from collectors.venue import History, Ratio, Said, Segment, Traded, Update, Venue
 from store.records import Event, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Volume
 
-
 TRIES = 5  # of one question; what stays unanswered stays a gap
 SHARE = 0.5  # of a venue's budget; the rest is for what is asked of the present
 Subject = Literal["oi", "volume", "ratios"]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -28,19 +29,25 @@ async def run(
     rhythm: Rhythm = RHYTHM,
     clock: Clock = time.monotonic,
     now: Callable[[], int] = utc_ms,
+    worth: Callable[[str], float | None] = lambda _: None,
     beside: Callable[[Http], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
-    """Collect from every venue until cancelled. `holds` and open `gaps` are what an earlier run left behind.
+    """Collect from every venue until cancelled. `holds` and open `gaps` are what an earlier run left behind, and
+    `worth` what it knew of a coin's price [USD].
 
     `beside` runs along, over the same `Http`, so that whatever it asks is within the venues' budgets.
     """
     async with Http(address=address, sink=sink, holds=holds, clock=clock, now=now) as http:
-        shared = Run(http, sink, Coins(now), collecting, gaps, patience, rhythm, delays, clock, now)
+        shared = Run(http, sink, Coins(now, worth), collecting, gaps, patience, rhythm, delays, clock, now)
         async with anyio.create_task_group() as tasks:
             if beside is not None:
-                tasks.start_soon(beside, http)
+                tasks.start_soon(guard, "beside", partial(beside, http), unheard, delays)
             for venue in venues:
                 if venue.closed_on is None:
                     for segment in venue.segments:
                         keeper = Keeper(shared, venue, segment)
                         tasks.start_soon(guard, keeper.name, keeper.keep, keeper.broken, delays)
+
+
+def unheard(_: str) -> None:
+    """What goes wrong beside the venues is in the log; no venue is the worse for it."""

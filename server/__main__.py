@@ -3,7 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import anyio
@@ -138,6 +139,51 @@ def venues(as_json: Annotated[bool, typer.Option("--json", help="The table as JS
         print(json.dumps([dict(zip(VENUE_COLUMNS, row, strict=True)) for row in rows]))
     else:
         show(VENUE_COLUMNS, rows)
+
+
+@app.command()
+def backfill(
+    venues: Annotated[list[str] | None, typer.Argument(help="Which venues; all if none is named.")] = None,
+    days: Annotated[float, typer.Option(min=0.01, max=3650, help="How far back.")] = 3.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked.")] = False,
+) -> None:
+    """Fill what the store lacks from the venues' own history, newest first. Stopped, it goes on where it was."""
+    settings = chosen("live", None, ",".join(venues) if venues else None)
+    from server.daemon import DaemonError
+    from server.filling import PLAN_COLUMNS, fill, plan_row
+
+    lines: dict[tuple[str, ...], dict[str, Any]] = {}
+    try:
+        with progress_bar(dry_run) as advance:
+
+            def told(line: dict[str, Any]) -> None:
+                lines[line["venue"], line["segment"], line["symbol"], line["subject"]] = line
+                advance(list(lines.values()), line)
+
+            anyio.run(fill, settings, venues or [], days, dry_run, told)
+    except DaemonError as failed:
+        complain(str(failed))
+        raise typer.Exit(1) from None
+    show(PLAN_COLUMNS, [plan_row(line, dry_run) for line in lines.values()])
+
+
+@contextmanager
+def progress_bar(hidden: bool) -> Generator[Callable[[list[dict[str, Any]], dict[str, Any]], None]]:
+    """A bar on standard error over all questions, with an estimate."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
+    with Progress(*columns, console=console, disable=hidden or not console.is_terminal) as bar:
+        task = bar.add_task("asking", left="")
+
+        def advance(lines: list[dict[str, Any]], line: dict[str, Any]) -> None:
+            done, total = sum(said["done"] for said in lines), sum(said["total"] for said in lines)
+            left = f"{max(said['eta_s'] for said in lines if said['done'] < said['total'] or said is line):.0f} s left"
+            bar.update(task, description=f"{line['venue']} {line['symbol']}", completed=done, total=total, left=left)
+
+        yield advance
 
 
 @app.command()

@@ -18,6 +18,7 @@ from collectors.supervisor import Collecting
 from collectors.venue import Venue
 from collectors.venues import VENUES
 from server import daemon, listener, protocol
+from server.backfill import Backfill, add_backfill
 from server.clock import keep
 from server.daemon import Daemon, DaemonError
 from server.jobs import catch_up, jobs
@@ -85,8 +86,11 @@ async def serve(settings: Settings, say: Say, world: World | None = None) -> Non
             maps = Maps(store.reader, settings.home / "maps", settings.assets or MAPPED)
             current = anyio.Event()
             tasks.start_soon(tend, store, maps, settings.raw_days, current)
-            tasks.start_soon(collect, settings, chosen, store, world)
-            async with answering(face(settings, store, maps, world.simulated), line):
+            collecting = what(settings, world.simulated)
+            days = 0.0 if world.simulated else settings.backfill_days  # a made-up market writes its own past
+            backfill = Backfill(store.store, store.writer.put, chosen, collecting, days)
+            tasks.start_soon(collect, chosen, store, world, collecting, backfill)
+            async with answering(face(settings, store, maps, world.simulated, backfill), line):
                 me = Daemon(pid=os.getpid(), version=daemon.VERSION, url=url, mode=settings.mode)
                 daemon.describe(settings.home, me)
                 say(f"MCP   {url}/mcp\npage  {url}/\nstore {store.store.path}")
@@ -130,17 +134,30 @@ async def kept(settings: Settings, simulated: bool) -> AsyncGenerator[Kept]:
             await to_thread.run_sync(store.close)
 
 
-async def collect(settings: Settings, venues: Sequence[Venue], store: Kept, world: World) -> None:
+def what(settings: Settings, simulated: bool) -> Collecting:
+    """What to collect."""
     kinds = frozenset(Kind) if settings.universe == "all" else frozenset({Kind(settings.universe)})
-    collecting = Collecting(
+    return Collecting(
         assets=None if settings.assets is None else frozenset(settings.assets),
         universe=kinds,
         poll_every=settings.poll_every_s,
-        simulated=world.simulated,
+        simulated=simulated,
     )
-    held = await to_thread.run_sync(store.reader.holds)
-    holds = [Hold(str(row["venue"]), int(row["until"]), str(row["reason"])) for row in held.to_dict("records")]
-    await supervisor.run(venues, store.writer.put, collecting=collecting, address=world.address, holds=holds)
+
+
+async def collect(
+    venues: Sequence[Venue], store: Kept, world: World, collecting: Collecting, backfill: Backfill
+) -> None:
+    holds = await held(store.reader)
+    await supervisor.run(
+        venues, backfill.sink, collecting=collecting, address=world.address, holds=holds, beside=backfill.keep
+    )
+
+
+async def held(reader: Reader) -> list[Hold]:
+    """The waits that venues asked an earlier run for."""
+    rows = await to_thread.run_sync(reader.holds)
+    return [Hold(str(row["venue"]), int(row["until"]), str(row["reason"])) for row in rows.to_dict("records")]
 
 
 async def tend(store: Kept, maps: Maps, raw_days: float, current: anyio.Event) -> None:
@@ -151,7 +168,7 @@ async def tend(store: Kept, maps: Maps, raw_days: float, current: anyio.Event) -
     await to_thread.run_sync(maps.save)
 
 
-def face(settings: Settings, store: Kept, maps: Maps, simulated: bool) -> ASGIApp:
+def face(settings: Settings, store: Kept, maps: Maps, simulated: bool, backfill: Backfill) -> ASGIApp:
     """MCP, REST and the page as one application."""
     house = House(
         reader=store.reader,
@@ -172,6 +189,7 @@ def face(settings: Settings, store: Kept, maps: Maps, simulated: bool) -> ASGIAp
     }
     add_routes(server, [function.__name__ for function in TOOLS], health)
     add_page(server)
+    add_backfill(server, backfill)
     # Stateless: a client need not know that we restarted. No plain JSON: it drops progress.
     return server.streamable_http_app(
         host=settings.host, stateless_http=True, json_response=False, transport_security=SECURITY

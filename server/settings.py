@@ -43,6 +43,7 @@ class Settings:
     universe: str = "perpetual"
     store_url: str | None = None  # None: a file in the home
     raw_days: float = 30.0  # how long raw readings are kept
+    backfill_days: float = 3.0  # of the past that are asked of the venues at the start; 0 asks for none
     poll_every_s: Mapping[str, float] = field(default_factory=dict[str, float])  # by venue
     thresholds: Thresholds = field(default_factory=Thresholds)  # of the analyses
     config: Path | None = None  # the file that was read, if there is one
@@ -98,6 +99,7 @@ def load(
         universe=read.get("universe", "perpetual"),
         store_url=read.get("store.url"),
         raw_days=read.get("store.raw_days", 30.0),
+        backfill_days=read.get("backfill.days", 3.0),
         poll_every_s={key.split(".")[1]: value for key, value in read.items() if key.startswith("poll.")},
         thresholds=Thresholds(**{key.split(".")[1]: v for key, v in read.items() if key.startswith("analytics.")}),
     )
@@ -275,6 +277,7 @@ READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
     "http.port": read_number(0, 65535, whole=True),
     "store.url": read_text,
     "store.raw_days": read_number(0.01, 36_500),
+    "backfill.days": read_number(0, 3650),
     "poll.*.every_s": read_number(0.5, 86_400),
     **{f"analytics.{name}": read_threshold(like) for name, like in THRESHOLDS.items()},
 }

@@ -72,19 +72,22 @@ class Candle(Struct):
     startingOpenInterest: Number = None
 
 
+def highest(row: Listing) -> float | None:
+    return 1 / row.initialMarginFraction if row.initialMarginFraction > 0 else None
+
+
 def read(markets: Mapping[str, Listing]) -> Iterable[Instrument]:
     for row in markets.values():
         asset, factor = coin(row.ticker.rpartition("-USD")[0])
         yield Instrument(
             "dydx", "linear", row.ticker, asset, "USD", "USDC", base_factor=factor, funding_interval_h=1.0,
-            live=row.status not in ("INITIALIZING", "FINAL_SETTLEMENT"), max_leverage=1 / row.initialMarginFraction,
+            live=row.status not in ("INITIALIZING", "FINAL_SETTLEMENT"), max_leverage=highest(row),
         )  # fmt: skip
 
 
 def tiers(markets: Mapping[str, Listing]) -> Iterable[Said]:
     for row in markets.values():  # one step: positions of every size have the same maintenance
-        most = 1 / row.initialMarginFraction
-        yield Tier(row.ticker, 1, 0.0, None, Unit.USD, row.maintenanceMarginFraction, most)
+        yield Tier(row.ticker, 1, 0.0, None, Unit.USD, row.maintenanceMarginFraction, highest(row))
 
 
 def all_markets(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:

@@ -4,7 +4,7 @@ The socket states the relative funding rate, a fraction an hour, and leaves it o
 beside it, and alone in REST tickers, are coins a contract or dollars a coin and are not taken.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -87,9 +87,7 @@ def parse(frame: Message) -> Iterable[Said]:
             return [Refused("subscribed_failed", symbol=product) for product in frame["product_ids"]]
         case {"event": "error" | "alert"}:
             return (Refused(frame["message"]),)
-        case {"event": _}:
-            return ()
-        case {"feed": "ticker"}:
+        case {"feed": "ticker", **rest} if "event" not in rest:
             absent = None if "funding_rate" in frame else 0.0  # documented: left out where it is zero
             oi, mark, index = (number(frame[key]) for key in ("openInterest", "markPrice", "index"))
             rate = number(frame.get("relative_funding_rate", absent))
@@ -135,6 +133,10 @@ def ask_candles(what: str, i: Instrument, start: int, end: int) -> Ask:
     return Ask(f"{CHARTS}/{kind}/{i.symbol}/{step}?from={start // 1000}&to={end // 1000 - 60}")  # none that runs
 
 
+def highest(step: Mapping[str, float]) -> float | None:
+    return 1 / step["initialMargin"] if step["initialMargin"] > 0 else None
+
+
 def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
     inverse = payoff is Payoff.INVERSE
 
@@ -149,7 +151,7 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
                     "kraken", id, spelled(row.symbol), asset, row.quote, asset if inverse else row.quote, payoff=payoff,
                     contract_size=row.contractSize, base_factor=factor, funding_interval_h=1.0,
                     live=row.tradeable and row.contractSize > 0,
-                    max_leverage=max((1 / step["initialMargin"] for step in row.marginLevels), default=None),
+                    max_leverage=max(filter(None, (highest(step) for step in row.marginLevels)), default=None),
                     valid_from=0 if row.openingDate is None else ms(row.openingDate),
                 )  # fmt: skip
 
@@ -158,8 +160,8 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
         for row in (row for row in rows if owns(row.symbol)):
             uppers = [*(step[bound] for step in row.marginLevels[1:]), None]
             for n, (step, upper) in enumerate(zip(row.marginLevels, uppers, strict=True), 1):
-                most = 1 / step["initialMargin"]
-                yield Tier(spelled(row.symbol), n, step[bound], upper, unit, step["maintenanceMargin"], most)
+                rate, most = step["maintenanceMargin"], highest(step)
+                yield Tier(spelled(row.symbol), n, step[bound], upper, unit, rate, most)
 
     def tickers(reply: Tickers) -> Iterable[Said]:
         ts = ms(reply.serverTime)

@@ -165,6 +165,7 @@ def test_past_minutes_have_ended() -> None:
 def test_a_market_has_one_step_of_leverage() -> None:
     reply = json.dumps({"markets": {"BTC-USD": LISTED}})
     assert list(TIERS.parse(TIERS.decode(reply))) == [Tier("BTC-USD", 1, 0.0, None, Unit.USD, 0.012, 50.0)]
+    assert listed({**LISTED, "initialMarginFraction": "0"})[0].max_leverage is None
 
 
 def test_the_coin_is_what_stands_before_the_last_quote() -> None:

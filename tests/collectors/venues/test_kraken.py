@@ -225,6 +225,12 @@ def test_steps_are_bounded_in_contracts_or_in_dollars() -> None:
     ]
 
 
+def test_a_margin_of_zero_is_no_leverage() -> None:
+    row = {**DOLLAR, "marginLevels": [{**DOLLAR["marginLevels"][0], "initialMargin": 0}]}
+    assert listed(LINEAR, row)[0].max_leverage is None
+    assert replied(TIERS, {"instruments": [row]}) == [Tier("PF_XBTUSD", 1, 0.0, None, Unit.USD, 0.01, None)]
+
+
 def test_only_perpetuals_are_listed_and_small_letters_are_raised() -> None:
     dated = {**DOLLAR, "symbol": "FF_XBTUSD_261225", "lastTradingTime": "2026-12-25T15:00:00.000Z"}
     index = {"symbol": "in_xbtusd", "type": "spot index", "tradeable": False}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import log
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analytics.settings import DEFAULTS, Settings
 
@@ -41,21 +42,36 @@ def feasible(change: float, volume: float, lot: float = 0.0, settings: Settings 
     return abs(change) <= volume * (1.0 + settings.feasibility_slack) + lot
 
 
-def sides(changes: Sequence[float], volumes: Sequence[float]) -> str:
-    """What the trades say of the side count (1.2): two_sided | consistent_with_one | implausible | undecided.
+@dataclass(frozen=True, slots=True)
+class SideTest:
+    """What trades say of how many sides a field counts."""
 
-    `changes` of the raw field and traded `volumes` over disjoint 1-5 min windows, both in coins as if s were 1.
+    answer: str  # two_sided | consistent_with_one | undecided | implausible_or_delayed
+    windows: int  # with any trade in them
+    above_one: int  # of them, changes of 1.05 to 2.05 times the traded volume
+    above_two: int  # of them, changes beyond that
+    largest: float | None  # the largest change over volume
+
+
+def side_test(changes: ArrayLike, volumes: ArrayLike) -> SideTest:
+    """Measure the side count (1.2): a one-sided field changes by at most the traded volume, a two-sided one by twice.
+
+    `changes` of the raw field and traded `volumes` over disjoint 1-5 min windows, both in coins as if s were 1. That no
+    change is too large proves nothing: traders seldom all open or all close, so "consistent" is the most it can be.
     """
     dq, v = np.abs(np.asarray(changes, float)), np.asarray(volumes, float)
     x = dq[v > 0] / v[v > 0]
-    if int((x > TWO_SIDED_LIMIT).sum()) > 1:
-        return "implausible"
-    if len(x) < MIN_WINDOWS:
-        return "undecided"
-    between = int(((x > ONE_SIDED_LIMIT) & (x <= TWO_SIDED_LIMIT)).sum())
-    if between >= MIN_EVIDENCE and not (x > TWO_SIDED_LIMIT).any():
-        return "two_sided"
-    return "consistent_with_one" if between == 0 else "undecided"
+    above_two = int((x > TWO_SIDED_LIMIT).sum())
+    above_one = int((x > ONE_SIDED_LIMIT).sum()) - above_two
+    if above_two > 1:
+        answer = "implausible_or_delayed"
+    elif len(x) < MIN_WINDOWS:
+        answer = "undecided"
+    elif above_one >= MIN_EVIDENCE and above_two == 0:
+        answer = "two_sided"
+    else:
+        answer = "consistent_with_one" if above_one + above_two == 0 else "undecided"
+    return SideTest(answer, len(x), above_one, above_two, float(x.max()) if len(x) else None)
 
 
 def duplicates(

@@ -1,6 +1,6 @@
 import pytest
 
-from analytics.integrity import duplicates, feasible, implied_price, sides, violation_share
+from analytics.integrity import SideTest, duplicates, feasible, implied_price, side_test, violation_share
 
 
 def test_dollars_over_coins_far_from_the_peers_price_is_a_unit_error():  # T4
@@ -25,11 +25,14 @@ def test_a_change_beyond_the_traded_volume_is_not_trading():  # T22
 
 def test_sides_are_told_by_changes_larger_than_the_volume():
     calm = [0.5] * 195
-    assert sides([*calm, *[1.5] * 5], [1.0] * 200) == "two_sided"
-    assert sides([*calm, *[0.9] * 5], [1.0] * 200) == "consistent_with_one"
-    assert sides([*calm, *[1.5] * 4, 0.1], [1.0] * 200) == "undecided"
-    assert sides([*calm, 2.2, 2.2, *[1.5] * 3], [1.0] * 200) == "implausible"
-    assert sides([1.5] * 10, [1.0] * 10) == "undecided"
+    volume = [1.0] * 200
+    assert side_test([*calm, *[1.5] * 5], volume) == SideTest("two_sided", 200, 5, 0, 1.5)
+    assert side_test([*calm, *[-0.9] * 5], volume).answer == "consistent_with_one"
+    assert side_test([*calm, *[1.5] * 4, 0.1], volume).answer == "undecided"
+    assert side_test([*calm, 2.2, *[1.5] * 4], volume).answer == "undecided"
+    assert side_test([*calm, 2.2, 2.2, *[1.5] * 3], volume) == SideTest("implausible_or_delayed", 200, 3, 2, 2.2)
+    assert side_test([1.5] * 10, [1.0] * 10).answer == "undecided"
+    assert side_test([], []) == SideTest("undecided", 0, 0, 0, None)
 
 
 def test_one_venue_under_two_names():

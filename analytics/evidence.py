@@ -1,0 +1,232 @@
+"""What stored bars say of the venues' truth, held against traded volume and each other (analytics.md, 1.2, 1.3).
+
+Frames are those of `store.reader`: bars of a minute, and the latest reading of each instrument. Changes are of
+contracts, valued in coins at the mean of both ends, so that a moving price is never a change (1.6).
+"""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analytics.integrity import ImpliedPrice, SideTest, duplicates, implied_price, side_test, violation_share
+from analytics.settings import DEFAULTS, Settings
+
+Floats = NDArray[np.float64]
+MINUTE_MS = 60_000
+FEASIBLE_MINUTES = 5  # 1.3: windows of at least five minutes
+MIN_JUDGED = 12  # an hour of windows, before a share of them means something
+PEERS = 3  # prices, before their median is one
+SNAPSHOTS = 3
+COLUMNS = ("instrument_id", "venue", "symbol", "t", "native", "base", "volume")  # of the bars that are read here
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One instrument by the minute, without holes: NaN where nothing was said."""
+
+    first: int  # end of the first minute, ms UTC
+    native: Floats  # contracts, one-sided
+    coin: Floats  # coins a contract
+    volume: Floats  # coins traded in the minute
+
+
+@dataclass(frozen=True, slots=True)
+class Feasible:
+    """How many changes of one instrument its traded volume can explain."""
+
+    instrument_id: int
+    venue: str
+    symbol: str
+    windows: int
+    feasible: int
+    worst: float  # largest part of a change that trading cannot explain, fraction of 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plausible:
+    """A venue's plausibility pi: the share of feasible windows."""
+
+    venue: str
+    windows: int
+    share: float | None  # None below an hour of windows
+    worst: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sided:
+    """The measured side test of one instrument's field."""
+
+    instrument_id: int
+    venue: str
+    symbol: str
+    minutes: int  # of each window
+    sides: int  # as the registry has it
+    test: SideTest
+
+    @property
+    def contradicts(self) -> bool:
+        """Evidence for two sides where the registry counts one. The reverse cannot be shown."""
+        return self.test.answer == "two_sided" and self.sides == 1
+
+
+def courses(bars: pd.DataFrame) -> Iterator[tuple[int, str, str, Course]]:
+    """(instrument_id, venue, symbol, course) of every instrument that has volume, from bars of a minute."""
+    if not len(bars):
+        return
+    for key, rows in bars.groupby("instrument_id", sort=True):
+        at = rows["t"].to_numpy(np.int64) // MINUTE_MS
+        if rows["volume"].isna().all():
+            continue
+        n = int(at.max() - at.min()) + 1
+        native, coin, volume = (np.full(n, np.nan) for _ in range(3))
+        where = at - at.min()
+        native[where] = rows["native"].to_numpy(float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            coin[where] = rows["base"].to_numpy(float) / rows["native"].to_numpy(float)
+        volume[where] = rows["volume"].to_numpy(float)
+        first = int(at.min()) * MINUTE_MS
+        yield whole(key), str(rows["venue"].iloc[0]), str(rows["symbol"].iloc[0]), Course(first, native, coin, volume)
+
+
+def whole(key: Hashable) -> int:
+    return int(key)  # type: ignore[call-overload]  # a group's key is its column's value
+
+
+def changes(course: Course, minutes: int, slack: int = 0, held: int = 1) -> tuple[Floats, Floats]:
+    """(change, traded volume), coins, over disjoint windows of so many minutes on the full multiples of UTC.
+
+    `slack` minutes of trading are added at each side. A value stands for `held` minutes; a window without a value at
+    either end, or with a minute whose volume is unknown, is left out.
+    """
+    n = len(course.native)
+    told = np.where(np.isnan(course.native), -1, np.arange(n))
+    last = np.maximum.accumulate(told)
+    known = (last >= 0) & (np.arange(n) - last <= held)
+    ends = np.flatnonzero((course.first // MINUTE_MS + np.arange(n)) % minutes == 0)
+    a, b = ends[:-1], ends[1:]
+    fits = (a - slack + 1 >= 0) & (b + slack < n)
+    a, b = a[fits], b[fits]
+    silent = np.concatenate([[0], np.cumsum(np.isnan(course.volume))])
+    traded = np.concatenate([[0.0], np.cumsum(np.nan_to_num(course.volume))])
+    low, high = a - slack + 1, b + slack + 1
+    good = known[a] & known[b] & (silent[high] == silent[low])
+    a, b, low, high = a[good], b[good], low[good], high[good]
+    value = (course.coin[last[a]] + course.coin[last[b]]) / 2
+    change = (course.native[last[b]] - course.native[last[a]]) * value
+    return change, np.maximum(traded[high] - traded[low], 0.0)
+
+
+def feasibility(
+    bars: pd.DataFrame,
+    *,
+    cadence_s: Mapping[int, float] | None = None,
+    lots: Mapping[int, float] | None = None,
+    settings: Settings = DEFAULTS,
+) -> tuple[Feasible, ...]:
+    """Check 2 on windows of five minutes, with one cadence of trading more at each side.
+
+    `cadence_s`: seconds between statements, by instrument; a minute where it is not said. `lots`: coins.
+    """
+    found: list[Feasible] = []
+    for key, venue, symbol, course in courses(bars):
+        slack = lag(key, cadence_s, settings)
+        change, volume = changes(course, FEASIBLE_MINUTES, slack, slack)
+        lot = (lots or {}).get(key, 0.0)
+        fits = np.abs(change) <= volume * (1.0 + settings.feasibility_slack) + lot + 1e-9 * np.abs(volume)
+        worst = max((violation_share(c, v + lot) for c, v in zip(change[~fits], volume[~fits], strict=True)), default=0)
+        found.append(Feasible(key, venue, symbol, len(change), int(fits.sum()), float(worst)))
+    return tuple(found)
+
+
+def plausibility(found: tuple[Feasible, ...]) -> tuple[Plausible, ...]:
+    """By venue. A venue without any window is missing: `not_measured`, which is not implausible."""
+    told: list[Plausible] = []
+    for venue in sorted({f.venue for f in found if f.windows}):
+        mine = [f for f in found if f.venue == venue]
+        n = sum(f.windows for f in mine)
+        share = sum(f.feasible for f in mine) / n if n >= MIN_JUDGED else None
+        told.append(Plausible(venue, n, share, max(f.worst for f in mine)))
+    return tuple(told)
+
+
+def lag(instrument: int, cadence_s: Mapping[int, float] | None, settings: Settings) -> int:
+    """One cadence in whole minutes, at least one."""
+    said = (cadence_s or {}).get(instrument, settings.default_cadence_s)
+    return max(1, ceil((said if said == said else settings.default_cadence_s) / 60))
+
+
+def side_tests(
+    bars: pd.DataFrame,
+    sides: Mapping[int, int],
+    *,
+    cadence_s: Mapping[int, float] | None = None,
+    settings: Settings = DEFAULTS,
+) -> tuple[Sided, ...]:
+    """1.2, for every instrument whose field's `sides` are known: windows of ten cadences, one to five minutes."""
+    found: list[Sided] = []
+    for key, venue, symbol, course in courses(bars):
+        if key not in sides:
+            continue
+        said = (cadence_s or {}).get(key, settings.default_cadence_s)
+        minutes = min(5, max(1, ceil((said if said == said else settings.default_cadence_s) / 6)))
+        change, volume = changes(course, minutes, 0, lag(key, cadence_s, settings))
+        found.append(Sided(key, venue, symbol, minutes, sides[key], side_test(change * sides[key], volume)))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Two instruments of different venues that say the same to ten digits, again and again: one source."""
+
+    venues: tuple[str, str]
+    symbols: tuple[str, str]
+
+
+def same_source(bars: pd.DataFrame) -> tuple[Same, ...]:
+    """Check 5 over the last three bars of each instrument of one asset. What did not move may agree by chance."""
+    said: dict[str, list[float]] = {}
+    of: dict[str, tuple[str, str]] = {}
+    if not len(bars):
+        return ()
+    moments = np.sort(bars["t"].unique())[-SNAPSHOTS:]
+    for key, rows in bars.sort_values("t").groupby("instrument_id", sort=True):
+        rows = rows[rows["t"].isin(moments) & rows["native"].notna()]
+        values = [float(v) for v in rows["native"]]
+        if len(values) == SNAPSHOTS and len(set(values)) == SNAPSHOTS:
+            said[str(key)] = values
+            of[str(key)] = (str(rows["venue"].iloc[0]), str(rows["symbol"].iloc[0]))
+    pairs = [(of[a], of[b]) for a, b in duplicates(said, SNAPSHOTS)]
+    return tuple(Same((a[0], b[0]), (a[1], b[1])) for a, b in pairs if a[0] != b[0])
+
+
+@dataclass(frozen=True, slots=True)
+class OffPrice:
+    """An instrument whose dollars over coins are not what the coin costs elsewhere."""
+
+    instrument_id: int
+    venue: str
+    symbol: str
+    peers: float  # USD a coin, median of the other venues
+    found: ImpliedPrice
+
+
+def off_price(latest: pd.DataFrame, settings: Settings = DEFAULTS) -> tuple[OffPrice, ...]:
+    """Check 1 for the latest reading of each instrument of one asset: against the median price of the other venues."""
+    found: list[OffPrice] = []
+    if not len(latest):
+        return ()
+    venues, marks = latest["venue"].to_numpy(object), latest["mark"].to_numpy(float)
+    by_venue = pd.Series(marks).groupby(venues.astype(str)).median()
+    for row in latest.to_dict("records"):
+        others = by_venue.drop(str(row["venue"])).dropna()
+        if len(others) < PEERS:
+            continue
+        price = float(others.median())
+        implied = implied_price(float(row["usd"]), float(row["base"]), price, settings)
+        if implied is not None and not implied.passes:
+            found.append(OffPrice(int(row["instrument_id"]), str(row["venue"]), str(row["symbol"]), price, implied))
+    return tuple(found)

@@ -1,0 +1,107 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from analytics.evidence import (
+    feasibility,
+    off_price,
+    plausibility,
+    same_source,
+    side_tests,
+)  # fmt: skip
+from tests.analytics.market import MINUTE, NOW
+
+
+def bars(native, volume, *, id: int = 1, venue: str = "one", base=None, step: int = MINUTE) -> pd.DataFrame:
+    native = np.asarray(native, float)
+    t = NOW - (len(native) - 1 - np.arange(len(native))) * step
+    base = native if base is None else np.asarray(base, float)
+    row = {"instrument_id": id, "venue": venue, "symbol": f"{venue.upper()}USD", "t": t, "native": native, "base": base}
+    return pd.DataFrame(row | {"volume": np.broadcast_to(np.asarray(volume, float), native.shape)})
+
+
+def test_changes_within_the_traded_volume_are_feasible_and_others_are_not():
+    native = 1000.0 + np.arange(121) * 8.0  # 40 coins in five minutes
+    [fine] = feasibility(bars(native, 10.0))
+    assert (fine.windows, fine.feasible) == (23, 23)
+    [false] = feasibility(bars(native, 5.0))  # 7 minutes of 5 coins, with a cadence at each side
+    assert (false.windows, false.feasible) == (23, 0)
+    assert false.worst == pytest.approx(5 / 40)
+    [lots] = feasibility(bars(native, 5.0), lots={1: 4.0})
+    assert lots.feasible == 23
+    [slow] = feasibility(bars(native, 5.0), cadence_s={1: 180.0})  # 11 minutes of trading count
+    assert slow.feasible == slow.windows > 10
+
+
+def test_a_moving_price_is_no_change():
+    native = np.full(121, 1e6)
+    price = np.linspace(50_000, 60_000, 121)
+    [found] = feasibility(bars(native, 0.0, base=native / price))
+    assert (found.windows, found.feasible) == (23, 23)
+
+
+def test_a_minute_without_volume_or_value_is_not_judged():
+    native, volume = np.full(121, 100.0), np.full(121, 10.0)
+    volume[60] = np.nan
+    [found] = feasibility(bars(native, volume))
+    assert found.windows == 21  # it lies in one window and in the slack of another
+    native[58:63] = np.nan
+    [gap] = feasibility(bars(native, np.full(121, 10.0)))
+    assert gap.windows == 21
+    assert feasibility(bars(native, np.nan)) == ()
+
+
+def test_a_venues_plausibility_is_the_share_of_its_windows():
+    native = 1000.0 + np.arange(121) * 8.0
+    found = feasibility(
+        pd.concat([bars(native, 10.0), bars(native, 5.0, id=2), bars(native, np.nan, id=3, venue="two")])
+    )
+    [one] = plausibility(found)
+    assert (one.venue, one.windows, one.share) == ("one", 46, 0.5)
+    [short] = plausibility(feasibility(bars(native[:30], 10.0)))
+    assert (short.windows, short.share) == (4, None)
+
+
+def test_both_sides_are_told_from_changes_beyond_the_volume():
+    native = 1000.0 + np.cumsum(np.where(np.arange(301) % 50 == 7, 9.0, 1.0))
+    [one] = side_tests(bars(native, 10.0), {1: 1}, cadence_s={1: 1.0})
+    assert (one.minutes, one.test.answer, one.test.windows) == (1, "consistent_with_one", 300)
+    [two] = side_tests(bars(native, 10.0), {1: 2}, cadence_s={1: 1.0})
+    assert (two.test.answer, two.test.above_one, two.contradicts) == ("two_sided", 6, False)
+    doubled = bars(native * 2, 10.0)
+    [wrong] = side_tests(doubled, {1: 1}, cadence_s={1: 1.0})
+    assert (wrong.test.answer, wrong.contradicts) == ("two_sided", True)
+    assert side_tests(bars(native, 10.0), {}) == ()
+
+
+def test_slow_statements_are_held_against_longer_windows():
+    native = np.full(1441, 100.0)
+    [slow] = side_tests(bars(native, 10.0), {1: 1}, cadence_s={1: 30.0})
+    assert (slow.minutes, slow.test.windows, slow.test.answer) == (5, 288, "consistent_with_one")
+
+
+def test_two_venues_that_move_alike_to_the_last_digit_are_one():
+    moving = [1234.5678901, 1235.5678912, 1236.5678923]
+    frame = pd.concat(
+        [
+            bars(moving, 1.0),
+            bars(moving, 1.0, id=2, venue="two"),
+            bars([1234.5678, 1235.5679, 1236.568], 1.0, id=3, venue="three"),
+            bars([5.0, 5.0, 5.0], 1.0, id=4, venue="three"),
+            bars([5.0, 5.0, 5.0], 1.0, id=5, venue="four"),
+        ]
+    )
+    [same] = same_source(frame)
+    assert same.venues == ("one", "two")
+    assert same_source(frame[frame["instrument_id"] > 2]) == ()
+
+
+def test_dollars_over_coins_are_held_against_the_other_venues_price():
+    rows = [
+        {"instrument_id": i, "venue": v, "symbol": v, "base": 10.0, "usd": 10.0 * m, "mark": m}
+        for i, (v, m) in enumerate([("one", 60_000.0), ("two", 60_010.0), ("three", 59_990.0), ("four", 53_696.0)])
+    ]
+    [off] = off_price(pd.DataFrame(rows))
+    assert (off.venue, off.peers) == ("four", 60_000.0)
+    assert off.found.log_ratio == pytest.approx(-0.111, abs=1e-3)
+    assert off_price(pd.DataFrame(rows[:3])) == ()

@@ -64,6 +64,7 @@ class Market:
         }
         self.size_knots = {key: self._size(c, hours) for key, c in self.contracts.items()}
         self._minutes = lru_cache(maxsize=32_768)(self._bridge)
+        self._traded = lru_cache(maxsize=4096)(self._volume)
 
     def quote(self, venue: str, segment: str, symbol: str, now_ms: int) -> Quote | None:
         """What the contract shows at a moment. None for one that is not traded here."""
@@ -81,7 +82,7 @@ class Market:
         own = self._at(key, now_ms) + self._at(("common", contract.asset), now_ms)
         return own + self.script.size(contract, now_ms) + self._jitter(key, now_ms // 1000) * 4e-5
 
-    def _traded(self, contract: Contract, minute: int) -> tuple[float, float]:
+    def _volume(self, contract: Contract, minute: int) -> tuple[float, float]:
         """(coins, of them bought by takers) of a minute: more than any change of open interest in it can need."""
         before = math.exp(self._held(contract, minute * MINUTE_MS))
         change = math.exp(self._held(contract, (minute + 1) * MINUTE_MS)) - before

@@ -41,8 +41,8 @@ from store.records import Instrument, Quarantined, Source
 log = logging.getLogger(__name__)
 
 KEPT = 2000  # characters of an unreadable frame
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, EOFError, OSError, zlib.error)
-"""What a venue's decode and parse may raise on a frame they cannot read; OSError and below are gzip's."""
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, EOFError, OSError, zlib.error)
+"""What a venue's decode and parse may raise on a frame they cannot read, infinities included; OSError and below: gzip's."""
 
 
 class Line:

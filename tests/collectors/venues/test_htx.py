@@ -4,6 +4,7 @@ import json
 import pytest
 
 from collectors.board import Board
+from collectors.connection import UNREADABLE
 from collectors.venue import Acked, Liquidated, Ratio, Refused, Socket, Update
 from collectors.venues.htx import COINS, CONTRACTS, VENUE
 from store.records import FeedClass, Instrument, Payoff, Side, Source, Unit
@@ -155,6 +156,12 @@ def test_ratios_are_of_the_newest_point_and_of_elite_accounts_only() -> None:
     [position] = replied(POSITIONS, data)
     assert position.kind == "top_position"
     assert replied(POSITIONS, {**data, "list": [{**points[0], "sell_ratio": 0}]}) == []
+
+
+def test_a_time_without_end_is_an_unreadable_frame_and_no_bug() -> None:
+    point = {"buy_ratio": 0.5, "sell_ratio": 0.4, "ts": "Infinity"}
+    with pytest.raises(UNREADABLE):
+        replied(ACCOUNTS, {"contract_code": "BTC-USDT", "list": [point]})
 
 
 def test_each_dialect_has_its_ping() -> None:

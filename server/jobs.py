@@ -9,6 +9,7 @@ from server.clock import Job, Work
 from server.maps import Maps
 from store import bars
 from store.closes import GRACE_MS, write_closes
+from store.compact import compact
 from store.engine import Store
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
@@ -21,6 +22,7 @@ def jobs(store: Store, maps: Maps, raw_days: float) -> Sequence[Job]:
         Job("maps", MINUTE, in_thread(maps.advance), after=10),
         Job("maps kept", 5 * MINUTE, in_thread(lambda _: maps.save()), after=30),
         Job("closes", DAY, in_thread(lambda due: write_closes(store, due - DAY_MS)), after=GRACE_MS / 1000 + 20),
+        Job("order", HOUR, in_thread(lambda due: compact(store, due)), after=150),
         Job("retention", HOUR, in_thread(lambda due: bars.retention(store, raw_days, due)), after=90),
     )
 

@@ -8,6 +8,7 @@ from store.records import Field, Flag, Health, OpenInterest, Source
 
 MARK_STEP = 0.0005  # a mark that moved by more than 5 bp is worth a row
 HEARTBEAT_MS = 60_000  # and so is being heard at all, this often
+REPORT_MS = 3_600_000  # a statement that is older is a report: read again, it affirms nothing
 WINDOW = 64  # gaps between seen events that the cadence is taken from
 
 
@@ -91,8 +92,13 @@ class Latest:
             or seen - kept.seen >= HEARTBEAT_MS
             or not alike(r.field, kept.field)
         ):
+            if same and ts == current.ts and not r.flags & Flag.AFFIRMED.value:
+                if current.seen - ts > REPORT_MS:
+                    return Verdict.SKIP
+                state.kept = r
+                return Verdict.REPEAT
             state.kept = r
-            return Verdict.REPEAT if same and ts == current.ts and not r.flags & Flag.AFFIRMED.value else Verdict.KEEP
+            return Verdict.KEEP
         return Verdict.SKIP
 
     def seed(self, reading: OpenInterest) -> None:

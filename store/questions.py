@@ -108,6 +108,25 @@ HAVING coalesce(epoch_ms(max("end") FILTER ("end" <= make_timestamp_ms($as_of)))
 ORDER BY start, venue, segment, symbol
 """
 
+EVENTS = """
+SELECT epoch_ms(ts) AS ts, kind, asset, venue, detail, epoch_ms(known_at) AS known_at FROM events
+WHERE kind = $kind AND ts >= make_timestamp_ms($start) AND ts < make_timestamp_ms($end)
+  AND known_at <= make_timestamp_ms($as_of)
+  AND ($venue IS NULL OR venue = $venue) AND ($asset IS NULL OR asset = $asset)
+ORDER BY ts, known_at
+"""
+
+POSITIONS = f"""
+SELECT p.instrument_id, i.venue, i.symbol, p.holder, epoch_ms(p.seen) AS seen, p.side, p.base, p.entry,
+    p.liquidation_price, p.leverage, p.simulated
+FROM (
+    FROM positions WHERE seen >= make_timestamp_ms($start) AND seen < make_timestamp_ms($end)
+      AND seen <= make_timestamp_ms($as_of)
+    QUALIFY row_number() OVER (PARTITION BY instrument_id, holder ORDER BY seen DESC) = 1
+) p JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
+WHERE i.asset = $asset AND p.base > 0 ORDER BY p.base DESC, p.holder
+"""
+
 LIQUIDATIONS = f"""
 SELECT l.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.symbol, epoch_ms(l.ts) AS ts,
     epoch_ms(l.seen) AS seen, l.side, l.size, l.unit, l.base, l.usd, l.price, l.feed

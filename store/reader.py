@@ -158,6 +158,26 @@ class Reader:
         """venue, segment, symbol, check, count, last (ms), words (the newest)."""
         return self.ask(q.QUARANTINE, start=start, end=end)
 
+    def events(
+        self,
+        kind: str,
+        start: int,
+        end: int,
+        venue: str | None = None,
+        asset: str | None = None,
+        as_of: int | None = None,
+    ) -> Frame:
+        """What was noted in [start, end), oldest first: ts, kind, asset, venue ('' where it is not of one), detail (JSON),
+        known_at.
+        """
+        return self.ask(q.EVENTS, kind=kind, start=start, end=end, venue=venue, asset=asset, as_of=until(as_of))
+
+    def positions(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
+        """Public positions as last seen in [start, end), closed ones left out: instrument_id, venue, symbol, holder, seen,
+        side, base [coins], entry, liquidation_price [USD a coin; NaN where unsaid], leverage, simulated.
+        """
+        return self.ask(q.POSITIONS, asset=asset, start=start, end=end, as_of=until(as_of))
+
     def holds(self) -> Frame:
         """venue, until (ms), reason: the longest wait each venue has asked for."""
         return self.ask(q.HOLDS)

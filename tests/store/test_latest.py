@@ -38,6 +38,13 @@ def test_the_same_statement_a_minute_later_is_a_repeat() -> None:
     assert latest.states[LINEAR.id].last_seen == T0 + MINUTE + 40
 
 
+def test_a_report_read_again_affirms_nothing() -> None:
+    day = 24 * 60 * MINUTE
+    latest, verdicts = heard(reading(T0 - day, 10.0, seen=T0), reading(T0 - day, 10.0, 110_000.0, seen=T0 + day))
+    assert verdicts == [Verdict.CHECK, Verdict.SKIP]
+    assert latest.states[LINEAR.id].last_seen == T0 + day
+
+
 def test_a_late_row_is_checked_and_never_becomes_the_current_value() -> None:
     latest, verdicts = heard(reading(T0, 10.0), reading(T0 - 5000, 9.0, seen=T0 + 60))
     assert verdicts[1] is Verdict.CHECK

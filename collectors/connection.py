@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 KEPT = 2000  # characters of an unreadable frame
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, EOFError, OSError, zlib.error)
-"""What a venue's decode and parse may raise on a frame they cannot read, infinities included; OSError and below: gzip's."""
+"""What a venue's decode and parse may raise on a frame they cannot read, infinities too; OSError and below: gzip."""
 
 
 class Line:
@@ -85,6 +85,7 @@ class Line:
         self.last: float | None = None
         self.tried: dict[str, tuple[float, float]] = {}  # symbol: when to subscribe it again, and the wait after that
         self.retried = False
+        self.alarmed = False
         self.succeeded = False
         self.proved: float | None = None  # when the line was last known to be whole, where silence proves nothing
         self.looked = 0.0

@@ -173,8 +173,8 @@ class Reader:
         return self.ask(q.EVENTS, kind=kind, start=start, end=end, venue=venue, asset=asset, as_of=until(as_of))
 
     def positions(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
-        """Public positions as last seen in [start, end), without the closed: instrument_id, venue, symbol, holder, seen,
-        side, base [coins], entry, liquidation_price [USD a coin; NaN where unsaid], leverage, simulated.
+        """Public positions as last seen in [start, end), without the closed: instrument_id, venue, symbol, holder,
+        seen, side, base [coins], entry, liquidation_price [USD a coin; NaN where unsaid], leverage, simulated.
         """
         return self.ask(q.POSITIONS, asset=asset, start=start, end=end, as_of=until(as_of))
 

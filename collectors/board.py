@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from collectors.checks import CONFIRM_MS, DROP, RISE, Level, judge, quarantined
 from collectors.venue import Gives, Liquidated, Update
-from store.records import Field, Flag, Instrument, Liquidation, OpenInterest, Payoff, Record, Source, Unit
+from store.records import Event, Field, Flag, Instrument, Liquidation, OpenInterest, Payoff, Record, Source, Unit
 
 SKEW_MS = 60_000  # decisions.md, 1: beyond this a venue's clock is not believed
 EARLY_MS = -SKEW_MS
@@ -22,6 +22,7 @@ MARK_STEP = 0.0005  # ... or when its mark has moved by 5 bp
 RECEIVE_TIME, SKEWED, STALE_MARK, RESYNC, AFFIRMED = (  # as plain integers: enum arithmetic costs more than a record
     int(flag) for flag in (Flag.RECEIVE_TIME, Flag.SKEWED, Flag.STALE_MARK, Flag.RESYNC, Flag.AFFIRMED)
 )
+BORROWED_MARK = int(Flag.BORROWED_MARK)
 STREAM = Source.STREAM  # looking a member up costs as much as a record, too
 DOLLARS: Mapping[str, float] = MappingProxyType({"USD": 1.0, "USDT": 1.0, "USDC": 1.0})  # modelled, decisions.md 8
 
@@ -62,8 +63,9 @@ class Known:
 class Board:
     """Owns the state of one segment.
 
-    `coin` gives the USD price of a settle coin for quanto contracts; without it those make no record. With a `sink`
-    reading is checked: what fails goes there as `Quarantined`, and held readings that are confirmed go there too.
+    `coin` gives the USD price of a settle coin for quanto contracts, and that of the asset where the segment is
+    `unpriced`: its venue states no price at all. Without it those make no record. With a `sink` every reading is
+    checked: what fails goes there as `Quarantined`, and held readings that are confirmed go there too.
     """
 
     def __init__(
@@ -73,12 +75,14 @@ class Board:
         simulated: bool = False,
         dollars: Mapping[str, float] = DOLLARS,
         coin: Callable[[str], float | None] = lambda _: None,
+        unpriced: bool = False,
         sink: Callable[[Record], None] | None = None,
         confirm_ms: int = CONFIRM_MS,
     ) -> None:
         self.simulated = simulated
         self.dollars = dollars
         self.coin = coin
+        self.unpriced = unpriced
         self.sink = sink
         self.confirm_ms = confirm_ms
         self.known: dict[str, Known] = {}
@@ -160,7 +164,11 @@ class Board:
             return None
         price = known.price
         if price is None:
-            return None
+            worth = self.coin(known.instrument.asset) if self.unpriced else None
+            if worth is None:
+                return None
+            price, known.mark_seen = worth / known.dollar, seen
+            flags |= BORROWED_MARK
         amount = oi * known.factor
         if known.native_usd:
             base, usd = amount / price, amount
@@ -198,6 +206,7 @@ class Board:
         assert self.sink is not None
         for said in (*verdict.aside, *verdict.passed[:-1]):
             self.sink(said)
+            self.unknown += isinstance(said, Event)  # another unit perhaps: has the catalogue read again
         return verdict.passed[-1] if verdict.passed else None
 
     def sample(self, seen: int) -> None:
@@ -209,6 +218,9 @@ class Board:
 
     def late(self, known: Known, update: Update, seen: int, source: Source) -> OpenInterest | None:
         """Older than what we know: it takes its place in history and changes nothing (faults.md, F36)."""
+        if known.ts is not None and known.ts > seen + SKEW_MS:  # our own clock has stepped back (F37)
+            known.ts = None
+            return self.apply(update, seen, source)
         past = Known(known.instrument, known.dollar, self.confirm_ms)
         past.price, past.index = known.price, known.index
         if known.ts is not None and update.ts is not None and known.ts - update.ts <= OLD_MARK_MS:

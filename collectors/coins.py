@@ -1,4 +1,4 @@
-"""What a coin is worth in USD now, by all boards together: quanto contracts are settled in coins they do not trade."""
+"""What a coin is worth in USD now, by all boards together: what settles in coins, or has no price of its own."""
 
 from collections.abc import Callable
 from statistics import median
@@ -12,8 +12,9 @@ KEPT_MS = 1000  # a price is looked up once a second, however many contracts ask
 class Coins:
     """Owns the list of boards of one run."""
 
-    def __init__(self, now: Callable[[], int]) -> None:
+    def __init__(self, now: Callable[[], int], before: Callable[[str], float | None] = lambda _: None) -> None:
         self.now = now
+        self.before = before  # what a coin was worth before any board tells
         self.boards: dict[str, Board] = {}  # by segment; a segment that is begun again has a new board
         self.kept: dict[str, tuple[int, float | None]] = {}
 
@@ -36,4 +37,4 @@ class Coins:
             and known.instrument.payoff is not Payoff.QUANTO
             and now - known.mark_seen <= OLD_MARK_MS
         ]
-        return median(marks) if marks else None
+        return median(marks) if marks else self.before(coin)

@@ -239,7 +239,8 @@ async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> 
             if not said.symbol and len(symbols) == 1:
                 said.symbol = symbols[0]  # some replies name nobody: they are about whom we asked for
             if isinstance(said, Update):
-                record = feed.board.apply(said, seen, Source.POLL)
+                again = poll.cadence is not None and told(feed.board, said)
+                record = None if again else feed.board.apply(said, seen, Source.POLL)
                 if record is not None:
                     feed.sink(record)
                 counts = any_counts or said.oi is not None
@@ -261,6 +262,18 @@ async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> 
         feed.ledger.lost(symbols, "down", f"an unreadable reply: {words}")
         return "down", words, None
     return None
+
+
+def told(board: Board, update: Update) -> bool:
+    """Whether this very statement has made its record: reading a report again does not make it any newer."""
+    known = board.known.get(update.symbol)
+    return (
+        known is not None
+        and update.oi is not None
+        and (known.oi, known.ts) == (update.oi, update.ts)
+        and known.kept_seen > 0
+        and not known.level.held
+    )
 
 
 def overdue(feed: Feeding, group: dict[str, Instrument], every: float) -> None:

@@ -35,10 +35,10 @@ class Collecting:
     simulated: bool = False
     dollars: Mapping[str, float] = field(default_factory=lambda: dict(DOLLARS))  # what a quote currency is worth
 
-    def wants(self, instrument: Instrument) -> bool:
+    def wants(self, instrument: Instrument, only: Kind | None = None) -> bool:
         return (
             instrument.live
-            and instrument.kind in self.universe
+            and (instrument.kind in self.universe or instrument.kind is only)
             and (self.assets is None or instrument.asset in self.assets)
         )
 
@@ -108,6 +108,7 @@ class Keeper:
             simulated=self.run.collecting.simulated,
             dollars=self.run.collecting.dollars,
             coin=self.run.coins,
+            unpriced=not any("mark" in feed.gives for feed in self.segment.feeds),
             sink=self.run.sink,
             confirm_ms=max([CONFIRM_MS, *(int(3000 * self.period(f)) for f in self.segment.feeds if "oi" in f.gives)]),
         )
@@ -156,7 +157,7 @@ class Keeper:
 
     def enlist(self) -> Iterator[tuple[Callable[[], Awaitable[None]], Feeding, dict[str, Instrument]]]:
         """Work for what the catalogue newly lists. What it lists no more is closed."""
-        wanted = {i.symbol: i for i in self.listing if self.run.collecting.wants(i)}
+        wanted = {i.symbol: i for i in self.listing if self.run.collecting.wants(i, self.venue.only)}
         carried = {symbol for group in self.groups for symbol in group}
         gone = carried - wanted.keys()
         fresh = [i for symbol, i in wanted.items() if symbol not in carried]
@@ -170,7 +171,7 @@ class Keeper:
             self.turn("waiting", "lists nothing that is asked for")
         for spec, feed in zip(self.segment.feeds, self.feeds, strict=True):
             feed.ledger.close(gone)
-            feed.ledger.expect([i.symbol for i in fresh], self.period(spec) or None)
+            feed.ledger.expect([i.symbol for i in fresh], spec.cadence or self.period(spec) or None)
             size = spec.per_socket if isinstance(spec, Socket) else max(1, len(fresh))
             for place in range(0, len(fresh), size):
                 group = {i.symbol: i for i in fresh[place : place + size]}

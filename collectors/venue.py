@@ -10,11 +10,13 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from store.records import FeedClass, Field, Instrument, Side, Unit
+from store.records import FeedClass, Field, Instrument, Kind, Side, Unit
 
 Message = Any  # one decoded frame; only the venue's own file knows its shape
 Gives = Literal["oi", "mark", "index", "funding", "liquidations", "volume", "ratios", "tiers"]
-RatioKind = Literal["account", "top_account", "top_position", "taker"]  # never mixed (analytics.md, 7.4)
+RatioKind = Literal[
+    "account", "top_account", "top_position", "taker", "dealers", "asset_managers", "leveraged_funds"
+]  # never mixed (analytics.md, 7.4)
 VenueClass = Literal["speculative", "institutional", "mixed", "none"]
 
 
@@ -217,6 +219,7 @@ class Poll:
     gives: frozenset[Gives]
     parse: Parse
     decode: Callable[[str | bytes], Message] = plain
+    cadence: float | None = None  # seconds between statements, where the venue makes them more seldom than we ask
 
 
 def question(ask: Callable[[Instrument], Ask] | Lately, instrument: Instrument, now: int) -> Ask:
@@ -250,6 +253,17 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """What a public archive holds of a segment: for `crossoi import`, which never guesses what a number counts."""
+
+    format: Literal["metrics", "ticks", "cot", "daily"]  # see collectors/imports
+    name: str = ""  # what the archive calls this exchange; empty where it names none
+    field: Field | None = None  # which published field its open interest is; None: it states none that we know
+    deaths: tuple[Unit, FeedClass] | None = None  # what a forced close's amount counts, and how many of them are shown
+    rows: Callable[[Sequence[Mapping[str, str]]], Iterable[Said]] | None = None  # of rows only the venue understands
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """Instruments listed together and fed alike: linear, inverse, ..."""
 
@@ -262,6 +276,7 @@ class Segment:
     answers: tuple[Answer, ...] = ()
     decode: Callable[[str | bytes], Message] = plain  # the catalogue
     more: Callable[[Message], Ask | None] | None = None  # the catalogue's next page
+    archives: tuple[Archive, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,4 +300,5 @@ class Venue:
     segments: tuple[Segment, ...]
     limits: Limits = Limits()
     closed_on: str | None = None  # YYYY-MM-DD; a closed venue is never carried forward
+    only: Kind | None = None  # it lists nothing else, and is collected in this kind whatever the universe
     note: str = ""  # what a reader of its numbers must know

@@ -4,7 +4,7 @@ import gzip
 import io
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -29,12 +29,17 @@ def number(value: Stated) -> float | None:
     return float(value)
 
 
+Day = date
+"""A day that a venue writes as ISO 8601; the decoder reads it."""
+
 Moment = datetime
 """A time that a venue writes as ISO 8601; the decoder reads it. `ms` makes of it what we keep."""
 
 
-def ms(moment: Moment) -> int:
-    """ms UTC. A time without a zone is UTC."""
+def ms(moment: Moment | Day) -> int:
+    """ms UTC. A time without a zone is UTC; a day is its first moment."""
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001 - made UTC below
     return round((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 

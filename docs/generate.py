@@ -33,7 +33,10 @@ def venues() -> str:
 def transport(feeds: tuple[Socket | Poll, ...]) -> str:
     for feed in feeds:
         if "oi" in feed.gives:
-            return f"poll, every {feed.every:g} s" if isinstance(feed, Poll) else "stream"
+            if isinstance(feed, Socket):
+                return "stream"
+            stated = "" if feed.cadence is None else f", of what is stated every {feed.cadence / 86_400:g} d"
+            return f"poll, every {feed.every:g} s{stated}"
     return "files"
 
 

@@ -16,7 +16,7 @@ from store.bars import build
 from store.bulk import write_readings
 from store.closes import GRACE_MS, write_closes
 from store.engine import Store
-from store.records import Instrument, Kind, Payoff, Unit
+from store.records import Instrument, Payoff, Unit
 from store.writer import Writer
 
 DAY_MS = 86_400_000
@@ -111,7 +111,7 @@ def listed(script: Script, segment: str, symbol: str) -> Contract:
 def instrument_of(venue: str, c: Contract) -> Instrument:
     """The instrument as the venue's catalogue will name it."""
     return Instrument(
-        venue, c.segment, c.symbol, c.asset, c.quote, c.settle, Kind.PERPETUAL, c.payoff, c.contract_size,
+        venue, c.segment, c.symbol, c.asset, c.quote, c.settle, c.kind, c.payoff, c.contract_size,
         c.base_factor, c.live, c.max_leverage, c.funding_interval_h,
     )  # fmt: skip
 

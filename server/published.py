@@ -34,6 +34,6 @@ def heard(segments: tuple[Segment, ...]) -> tuple[str, float | None]:
     """How open interest comes, and the longest number of seconds between two words of it."""
     feeds = [feed for segment in segments for feed in segment.feeds if "oi" in feed.gives]
     ways = sorted({"poll" if isinstance(feed, Poll) else "stream" for feed in feeds})
-    cadences = [feed.every if isinstance(feed, Poll) else feed.cadence for feed in feeds]
+    cadences = [feed.cadence or (feed.every if isinstance(feed, Poll) else None) for feed in feeds]
     known = [cadence for cadence in cadences if cadence is not None]
     return " + ".join(ways) or "none", max(known, default=None)

@@ -8,7 +8,7 @@ import msgspec
 
 from simulator.quotes import Forced, Quote
 from simulator.template import TemplateError, compiled
-from store.records import Payoff
+from store.records import Kind, Payoff
 
 SCRIPTS = Path(__file__).parent / "venues"
 Json = Any
@@ -27,6 +27,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     quote: str
     settle: str
     payoff: Payoff
+    kind: Kind = Kind.PERPETUAL
     contract_size: float = 1.0
     base_factor: float = 1.0
     max_leverage: float | None = None
@@ -180,6 +181,7 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     liquidations: list[Death] = []
     history: list[Reading] = []
     timed: bool = True
+    lag_ms: int = 0
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ KNOWN = CONTRACT | frozenset(
         "mark", "index", "last", "oi_base", "oi_usd", "oi_contracts",
         "funding", "funding_interval_h", "next_funding_ms", "later_funding_ms",
         *(f"{what}_{unit}" for what in ("volume", "taker_buy", "taker_sell") for unit in ("base", "contracts", "usd")),
-        "now_ms", "now_s", "now_iso", "minute_ms", "minute_s", "seq", "ts_ms", "ts_s", "ts_iso",
+        "now_ms", "now_s", "now_iso", "minute_ms", "minute_s", "report_iso", "seq", "ts_ms", "ts_s", "ts_iso",
         "side", "size_base", "size_contracts", "size_usd", "price", "topic", "accepted",
     ]
 )  # fmt: skip

@@ -11,12 +11,21 @@ from simulator.template import Scope
 from store.records import Payoff
 
 Values = Mapping[str, Any]
+DAY_MS = 86_400_000
+WEEK_MS, TUESDAY_MS = 7 * DAY_MS, 5 * DAY_MS  # the epoch was a Thursday
+OUT_MS = 3 * DAY_MS + 73_800_000
 
 
 def of_time(ms: int, name: str) -> Values:
     """`name`_ms, `name`_s and `name`_iso."""
     iso = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {f"{name}_ms": ms, f"{name}_s": ms // 1000, f"{name}_iso": iso}
+
+
+def reported(now_ms: int) -> str:
+    """The newest Tuesday whose weekly report is out: it comes on the Friday after, at 20:30 UTC."""
+    out = now_ms - OUT_MS - TUESDAY_MS
+    return str(of_time(out - out % WEEK_MS + TUESDAY_MS, "ts")["ts_iso"])
 
 
 def of_contract(contract: Contract) -> Values:
@@ -136,7 +145,7 @@ class Views:
                 yield Scope({**plain, **of_contract(contract), **of_quote(contract, quote), **of_time(ts, "ts")})
 
         minute = now_ms // 60_000
-        running = {"minute_ms": minute * 60_000, "minute_s": minute * 60}
+        running = {"minute_ms": minute * 60_000, "minute_s": minute * 60, "report_iso": reported(now_ms)}
         plain: Values = {**of_time(now_ms, "now"), **running, "seq": seq, **(more or {})}
         own = {} if contract is None else self.item(contract, now_ms)[0]
         return Scope({**plain, **own}, {"listed": listed, "quoted": quoted, "forced": died, "past": before})

@@ -34,6 +34,11 @@ def test_a_price_is_looked_up_once_a_second() -> None:
     assert coins("BTC") == 6.0
 
 
+def test_before_any_board_tells_it_is_worth_what_it_was() -> None:
+    coins = Coins(lambda: NOW, {"BTC": 59_000.0}.get)
+    assert (coins("BTC"), coins("ETH")) == (59_000.0, None)
+
+
 def test_a_quanto_contract_is_priced_by_another_board() -> None:
     coins = Coins(lambda: NOW)
     coins.boards["a"] = board("BTC", 60_000.0)

@@ -53,6 +53,7 @@ def test_what_is_wanted() -> None:
     assert not Collecting().wants(replace(btc, live=False))
     assert not Collecting().wants(replace(btc, kind=Kind.DATED))
     assert Collecting(assets=None, universe=frozenset({Kind.DATED})).wants(replace(btc, kind=Kind.DATED))
+    assert Collecting().wants(replace(btc, kind=Kind.DATED), only=Kind.DATED)
 
 
 async def test_a_venue_that_lists_nothing_wanted_says_so() -> None:
@@ -106,6 +107,28 @@ async def test_one_reply_for_all_is_asked_for_again_and_again() -> None:
     asked = [at for at, path in exchange.called if path.startswith("/oi")]
     assert all(at - begun >= place * POLL.every - 0.001 for place, at in enumerate(asked))
     assert "live" in records.states()
+
+
+async def test_a_report_is_one_record_however_often_it_is_read_and_is_valued_by_others() -> None:
+    poll = replace(POLL, gives=frozenset({"oi"}), cadence=604_800)
+    exchange = Exchange(idle)
+    tuesday = exchange.clock.ms() - 5 * 86_400_000
+    report = json.dumps([{"kind": "snap", "symbol": "BTC", "ts": tuesday, "oi": 5}])
+    exchange.replies["/oi"] = lambda: (200, {}, report)
+    async with collecting(exchange, venue(poll), worth={"BTC": 60_000.0}.get) as records:
+        await records.until(lambda: sum(path.startswith("/oi") for _, path in exchange.called) >= 4)
+        await records.until(lambda: any(h.cadence_s == 604_800 for h in records.of(Health)))
+    assert [(r.raw, r.usd, r.ts, r.flags & Flag.BORROWED_MARK) for r in records.readings()] == [
+        (5.0, 300_000.0, tuesday, Flag.BORROWED_MARK)
+    ]
+
+
+async def test_a_report_makes_no_record_while_nobody_tells_a_price() -> None:
+    exchange = Exchange(idle)
+    exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "symbol": "BTC", "oi": 5}]')
+    async with collecting(exchange, venue(replace(POLL, gives=frozenset({"oi"})))) as records:
+        await records.until(lambda: sum(path.startswith("/oi") for _, path in exchange.called) >= 3)
+    assert records.readings() == []
 
 
 async def test_questions_an_instrument_are_spread_over_the_period_and_may_be_set_by_the_user() -> None:

@@ -2,7 +2,7 @@
 
 from simulator.quotes import Forced, Quote
 from simulator.script import Contract, Expect, Script
-from simulator.values import Views, of_quote
+from simulator.values import Views, of_quote, reported
 from store.records import Payoff
 
 
@@ -53,3 +53,9 @@ def test_a_frame_can_name_the_running_minute() -> None:
     )
     seen = Views(script, Still(quoted(1.0, 1.0))).scope("s", 1_789_458_659_999, 1, contract).values
     assert (seen["minute_ms"], seen["minute_s"]) == (1_789_458_600_000, 1_789_458_600)
+
+
+def test_a_weekly_report_is_out_on_the_friday_after_its_tuesday() -> None:
+    friday = 1_790_368_200_000  # 2026-09-25 20:30 UTC
+    assert reported(friday) == "2026-09-22T00:00:00.000Z"
+    assert reported(friday - 1) == "2026-09-15T00:00:00.000Z"

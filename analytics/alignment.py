@@ -56,6 +56,7 @@ class Panel:
     state: NDArray[np.int8]  # State
     price: Floats  # [T] reference price: median of fresh marks, else its last value
     price_fresh: NDArray[np.bool_]  # [T]
+    hole: NDArray[np.bool_]  # [T, I] an interruption that the gap table knows lies between this row and the next
 
     @property
     def venues(self) -> tuple[str, ...]:
@@ -130,6 +131,7 @@ def panel(bars: pd.DataFrame, moments: ArrayLike, *, settings: Settings = DEFAUL
     return Panel(
         at, contracts, taken(rows["native"].to_numpy(float)), taken(rows["base"].to_numpy(float)),
         taken(rows["usd"].to_numpy(float)), mark, taken(per_8h(rows)), age, kappa, state, price, price_fresh,
+        holes(gaps, contracts, at, settings),
     )  # fmt: skip
 
 
@@ -147,12 +149,15 @@ def snapshot(latest: pd.DataFrame, now: int, settings: Settings = DEFAULTS) -> P
     return Panel(
         np.array([now], dtype=np.int64), named(rows), rows["native"].to_numpy(float)[None, :],
         rows["base"].to_numpy(float)[None, :], rows["usd"].to_numpy(float)[None, :], mark, per_8h(rows)[None, :], age,
-        kappa, state, price, price_fresh,
+        kappa, state, price, price_fresh, np.zeros(state.shape, dtype=bool),
     )  # fmt: skip
 
 
-def extended(before: Panel, after: Panel) -> Panel:
-    """`after` below `before`. An instrument that `after` lacks is dead at its last value, older by the time between."""
+def extended(before: Panel, after: Panel, gaps: pd.DataFrame | None = None, settings: Settings = DEFAULTS) -> Panel:
+    """`after` below `before`. An instrument that `after` lacks is dead at its last value, older by the time between.
+
+    `gaps` tell of interruptions between the two.
+    """
     if not len(before.t) or not before.contracts:
         return after
     if not len(after.t):
@@ -182,15 +187,17 @@ def extended(before: Panel, after: Panel) -> Panel:
     state[T0:, right] = after.state
     price, price_fresh = reference(tables["mark"], state)
     price[:T0] = before.price
-    return Panel(
-        np.concatenate([before.t, after.t]), contracts, state=state, price=price, price_fresh=price_fresh, **tables
-    )
+    t = np.concatenate([before.t, after.t])
+    hole = holes(gaps, contracts, t, settings)
+    hole[: T0 - 1, left] |= before.hole[:-1]
+    hole[T0:, right] |= after.hole
+    return Panel(t, contracts, state=state, price=price, price_fresh=price_fresh, hole=hole, **tables)
 
 
 def only(whole: Panel, keep: NDArray[np.bool_]) -> Panel:
     """The columns of `keep`; the reference price stays that of all venues."""
     cut = {f.name: getattr(whole, f.name) for f in fields(whole)}
-    for name in ("native", "base", "usd", "mark", "funding_8h", "age_s", "cadence_s", "state"):
+    for name in ("native", "base", "usd", "mark", "funding_8h", "age_s", "cadence_s", "state", "hole"):
         cut[name] = cut[name][:, keep]
     cut["contracts"] = tuple(c for c, k in zip(whole.contracts, keep, strict=True) if k)
     return Panel(**cut)
@@ -210,7 +217,25 @@ def silent(gaps: pd.DataFrame | None, contracts: tuple[Contract, ...], at: NDArr
     for venue, symbol, start, end in zip(gaps["venue"], gaps["symbol"], gaps["start"], gaps["end"], strict=True):
         hit = np.array([c.venue == venue and symbol in ("", c.symbol) for c in contracts], dtype=bool)
         until = np.inf if pd.isna(end) else float(end)
-        out |= ((at >= float(start)) & (at < until))[:, None] & hit[None, :]
+        out |= ((at >= float(start)) & (at <= until))[:, None] & hit[None, :]
+    return out
+
+
+def holes(
+    gaps: pd.DataFrame | None, contracts: tuple[Contract, ...], at: NDArray[np.int64], settings: Settings
+) -> NDArray[np.bool_]:
+    """[T, I]: whether an interruption of more than `down_dead_s` touches the step from this row to the next.
+
+    A grid of five minutes steps over a shorter outage: both its ends look fresh, and only the gap table knows.
+    """
+    out = np.zeros((len(at), len(contracts)), dtype=bool)
+    if gaps is None or not len(gaps) or len(at) < 2:
+        return out
+    for venue, symbol, start, end in zip(gaps["venue"], gaps["symbol"], gaps["start"], gaps["end"], strict=True):
+        until = np.inf if pd.isna(end) else float(end)
+        if until - float(start) > settings.down_dead_s * 1000:
+            hit = np.array([c.venue == venue and symbol in ("", c.symbol) for c in contracts], dtype=bool)
+            out[:-1] |= ((at[:-1] < until) & (at[1:] > float(start)))[:, None] & hit[None, :]
     return out
 
 

@@ -1,5 +1,6 @@
 """Who holds the open interest: one row a venue, one row an instrument (analytics.md, 10.2)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +69,7 @@ def venues(
     *,
     bars: pd.DataFrame | None = None,
     gaps: pd.DataFrame | None = None,
+    plausible: Mapping[str, float] | None = None,
     settings: Settings = DEFAULTS,
 ) -> Breakdown:
     """The level by venue and instrument as of `now` (ms), from store.reader.latest.
@@ -75,7 +77,7 @@ def venues(
     `bars` of the last 24 h give each venue's growth, without what happened inside its `gaps`. Empty in, `no_data` out.
     """
     last = snapshot(latest, now, settings)
-    heard = coverage.of(last, settings=settings)
+    heard = coverage.of(last, settings=settings, plausible=plausible)
     parts = level(last, settings)
     if not last.contracts:
         return Breakdown(None, None, None, (), (), heard, heard.reasons)
@@ -94,7 +96,7 @@ def venues(
         instruments.append(
             InstrumentRow(
                 c.venue, str(r.get("segment", "")), c.symbol, c.payoff, finite(r.get("raw")), str(r.get("unit", "")),
-                None if sides is None else int(sides), str(r.get("side_status", "disputed")), float(base[i]),
+                None if sides is None else int(sides), known_status(r.get("side_status")), float(base[i]),
                 float(usd[i]), float(share[i]), finite(last.mark[0, i]), finite(r.get("funding")),
                 finite(r.get("funding_interval_h")), float(last.age_s[0, i]), words[i],
                 Basis.CARRIED if words[i] == "carried" else Basis.DERIVED,
@@ -118,11 +120,18 @@ def venues(
                 )
             )  # fmt: skip
     disputed = sorted(v.venue for v in by_venue if v.disputed)
-    doubt = Reason(Code.DISPUTED_UNITS, f"Side count not established: {', '.join(disputed)}; levels may be off by 2.")
+    doubt = Reason(
+        Code.DISPUTED_UNITS, f"Side count not established: {', '.join(disputed)}; levels may be off by a factor of 2."
+    )
     return Breakdown(
         total, float(base.sum()), finite(last.price[0]), tuple(sorted(by_venue, key=lambda v: -v.usd)),
         tuple(sorted(instruments, key=lambda r: -r.usd)), heard, (*heard.reasons, *((doubt,) if disputed else ())),
     )  # fmt: skip
+
+
+def known_status(said: object) -> str:
+    """How the sides of a field are known; `disputed` where neither a reading nor the registry says it."""
+    return said if isinstance(said, str) else "disputed"
 
 
 def day_growth(

@@ -53,7 +53,7 @@ def panel(closes: pd.DataFrame, *, start: int = FIRST_DAY, end: int = LAST_DAY, 
     cadence = np.where(absent, np.nan, float(DAY_MS // 1000))
     return Panel(
         days, named(rows.take(first)), held["native"], held["base"], held["usd"], held["mark"],
-        np.full(age.shape, np.nan), age, cadence, state, price, price_fresh,
+        np.full(age.shape, np.nan), age, cadence, state, price, price_fresh, np.zeros(state.shape, bool),
     )  # fmt: skip
 
 

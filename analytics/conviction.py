@@ -1,6 +1,7 @@
 """Whether speculative and institutional venues part ways (analytics.md, 3.2)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from math import comb
 
@@ -93,16 +94,25 @@ def permuted(x_s: Floats, x_i: Floats) -> float | None:
     if not len(a) or not len(b):
         return None
     x, k, n = np.concatenate([a, b]), len(a), len(a) + len(b)
-    if comb(n, k) <= MAX_EXACT:
-        chosen = np.array(list(combinations(range(n), k)))
-    else:
-        chosen = np.argsort(np.random.default_rng(SEED).random((MAX_EXACT, n)), axis=1)[:, :k]
     total = float(x.sum())
-    sums = x[chosen].sum(axis=1)
+    sums = groups(n, k) @ x
     gaps = np.abs(sums / k - (total - sums) / (n - k))
     seen = abs(float(a.mean() - b.mean()))
     hits = int((gaps >= seen - 1e-12 * max(seen, 1.0)).sum())
     return hits / len(gaps) if comb(n, k) <= MAX_EXACT else (hits + 1) / (len(gaps) + 1)
+
+
+@lru_cache(maxsize=4)  # of constants: the classes of a market seldom change
+def groups(n: int, k: int) -> Floats:
+    """[M, n] of 0 and 1: ways to choose k of n, all of them up to MAX_EXACT, else a fixed sample."""
+    if comb(n, k) <= MAX_EXACT:
+        chosen = np.array(list(combinations(range(n), k)))
+    else:
+        chosen = np.argsort(np.random.default_rng(SEED).random((MAX_EXACT, n)), axis=1)[:, :k]
+    out = np.zeros((len(chosen), n))
+    np.put_along_axis(out, chosen, 1.0, axis=1)
+    out.flags.writeable = False
+    return out
 
 
 @dataclass(frozen=True, slots=True)

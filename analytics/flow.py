@@ -1,5 +1,6 @@
 """What was opened and closed, venue by venue, in dollars (analytics.md, 1.6 and 2)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,10 +53,11 @@ NO_VOLUME = Reason(Code.VOLUME_UNAVAILABLE, "Traded volume is not collected: the
 
 
 def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: int, gaps: pd.DataFrame | None = None,
+           plausible: Mapping[str, float] | None = None,
            settings: Settings = DEFAULTS) -> Flow:  # fmt: skip
     """Flow of the last `window_s` seconds. `recent`: minute bars of that window. Empty in, `no_data` out."""
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
-    heard = coverage.of(seen, settings=settings)
+    heard = coverage.of(seen, settings=settings, plausible=plausible)
     if not seen.contracts or len(seen.t) < 2:
         why = (coverage.NOBODY, NO_VOLUME)
         return Flow(
@@ -97,7 +99,7 @@ def moves(seen: Panel, bars: pd.DataFrame, w: Window) -> tuple[Floats, Floats]:
     row = np.clip(np.searchsorted(seen.t, t, side="left"), 1, len(seen.t) - 1)
     known = ~pd.isna(place)
     place = np.where(known, place, 0).astype(int)
-    use = known & w.matched[place] & (seen.state[row - 1, place] != State.DEAD)
+    use = known & w.matched[place] & (seen.state[row - 1, place] != State.DEAD) & ~seen.hole[row - 1, place]
     n0, n1 = seen.native[0], seen.native[-1]
     unit = np.divide(seen.usd[0], n0, out=np.zeros_like(n0), where=n0 > 0)
     other = np.divide(seen.usd[-1], n1, out=np.zeros_like(n1), where=n1 > 0)

@@ -69,10 +69,11 @@ def flip_p(flow: Floats, settings: Settings = DEFAULTS) -> float | None:
     if not len(size) or came.sum() <= 0:
         return None
     signs, exact = patterns(len(size), settings)
-    positive = np.maximum(signs, 0.0) * size
-    sums = positive.sum(axis=1)
-    some = sums > 0
-    tops = positive[some].max(axis=1) / sums[some]
+    sums = (signs @ size + size.sum()) / 2.0
+    some = sums > 1e-12 * size.sum()
+    order = np.argsort(-size)
+    first = np.argmax(signs[:, order] > 0, axis=1)  # the largest size that a pattern lets in
+    tops = size[order][first][some] / sums[some]
     return share(tops >= float(came.max() / came.sum()) - 1e-12, exact)
 
 

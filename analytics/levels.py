@@ -1,5 +1,6 @@
 """How much is open: the chart, with everything a reader needs to trust its last point (analytics.md, 1.5 to 1.8)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +51,8 @@ class ChartSeries:
 def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd.DataFrame | None = None,
           closes: pd.DataFrame | None = None, recent: pd.DataFrame | None = None,
           gaps: pd.DataFrame | None = None, venue: str | None = None,
-          settings: Settings = DEFAULTS) -> ChartSeries:  # fmt: skip
+          plausible: Mapping[str, float] | None = None,
+           settings: Settings = DEFAULTS) -> ChartSeries:  # fmt: skip
     """The series of a metric from `start` to `now` (ms) with a provisional last point.
 
     Frames are store.reader's: `latest` the last point; `bars` the whole range, for steps below a day; `closes` the last
@@ -70,12 +72,12 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
     else:
         moments = grid(now // round(step_s * 1000) * round(step_s * 1000), start, step_s)
         given = bars if bars is not None else latest.iloc[:0]
-        shown = extended(panel(given, moments[moments < now], settings=settings, gaps=gaps), last)
+        shown = extended(panel(given, moments[moments < now], settings=settings, gaps=gaps), last, gaps, settings)
     if venue is not None:
         daily, fine, shown = (
             only(p, np.array([c.venue == venue for c in p.contracts], bool)) for p in (daily, fine, shown)
         )
-    heard = coverage.of(fine, settings=settings)
+    heard = coverage.of(fine, settings=settings, plausible=plausible)
     shares, high, high_base = year(daily, bool(len(last.t)), settings)
     parts = level(shown, settings)
     listed = ~(shown.state == State.ABSENT).all(axis=1) if shown.contracts else np.zeros(len(shown.t), bool)

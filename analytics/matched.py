@@ -53,9 +53,9 @@ def window(panel: Panel, i: int, j: int, settings: Settings = DEFAULTS) -> Windo
     """The change between rows `i` and `j`. Rows in between are looked at for silences, so give a fine panel."""
     n0, n1 = panel.native[i], panel.native[j]
     matched = (panel.state[i] == State.FRESH) & (panel.state[j] == State.FRESH)
-    before = panel.state[i:j]
+    silent = (panel.state[i:j] == State.DEAD) | panel.hole[i:j]
     steps = np.diff(panel.native[i : j + 1], axis=0)
-    gap = np.where(before == State.DEAD, np.nan_to_num(steps), 0.0).sum(axis=0)
+    gap = np.where(silent, np.nan_to_num(steps), 0.0).sum(axis=0)
     parts = split(n0, n1, panel.usd[i], panel.usd[j])
     unit = np.divide(parts.quantity, n1 - n0, out=np.zeros_like(gap), where=(n1 != n0) & matched)
     gap_usd = np.where(matched, gap * unit, 0.0)
@@ -97,7 +97,7 @@ class Steps:
 def steps(panel: Panel, settings: Settings = DEFAULTS) -> Steps:
     """Every window between neighbouring rows, at once."""
     fresh = panel.state == State.FRESH
-    matched = fresh[:-1] & fresh[1:]
+    matched = fresh[:-1] & fresh[1:] & ~panel.hole[:-1]
     n0, n1 = panel.native[:-1], panel.native[1:]
     usd0 = np.where(matched, panel.usd[:-1], 0.0)
     growth = np.divide(n1 - n0, n0, out=np.zeros_like(n0), where=matched & (n0 > 0))
@@ -118,5 +118,5 @@ def panel_rows(panel: Panel, i: int) -> Panel:
     s = slice(i, i + 1) if i != -1 else slice(-1, None)
     return Panel(
         panel.t[s], panel.contracts, panel.native[s], panel.base[s], panel.usd[s], panel.mark[s], panel.funding_8h[s],
-        panel.age_s[s], panel.cadence_s[s], panel.state[s], panel.price[s], panel.price_fresh[s],
+        panel.age_s[s], panel.cadence_s[s], panel.state[s], panel.price[s], panel.price_fresh[s], panel.hole[s],
     )  # fmt: skip

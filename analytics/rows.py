@@ -11,6 +11,7 @@ from analytics.settings import Settings
 
 Floats = NDArray[np.float64]
 LIVE_SOURCES = ("stream", "poll")
+LONE_S = 55.0  # covered seconds a reading, from which on each reading of a bar stands alone in its minute
 
 
 def cleaned(rows: pd.DataFrame) -> pd.DataFrame:
@@ -68,6 +69,10 @@ def cadences(
     if {"covered_s", "readings"} <= set(rows.columns):
         count, covered = rows["readings"].to_numpy(float), rows["covered_s"].to_numpy(float)
         spacing = np.divide(covered, count, out=np.full(len(rows), np.nan), where=(count > 0) & (covered > 0))
+        # a feed slower than a minute is heard in few minutes of a bar, one reading in each: the bar's own length counts
+        width = bar_s(rows)
+        sparse = (spacing >= LONE_S) & (covered < width)
+        spacing = np.where(sparse, width / np.maximum(count, 1.0), spacing)
     else:
         spacing = np.full(len(rows), np.nan)
     for a, b in pairwise(np.append(first, len(rows))):
@@ -84,6 +89,14 @@ def cadences(
                 known = min(guesses) if guesses else settings.default_cadence_s
             out[a:b][mine] = known
     return out
+
+
+def bar_s(rows: pd.DataFrame) -> float:
+    """Length of the bars [s]: the shortest step between two of one instrument; 0 where there are no two."""
+    if "t" not in rows:
+        return 0.0
+    step = np.diff(rows["t"].to_numpy(np.int64))[np.diff(rows["instrument_id"].to_numpy(np.int64)) == 0]
+    return float(step[step > 0].min()) / 1000.0 if (step > 0).any() else 0.0
 
 
 def rowwise_median(values: Floats) -> Floats:

@@ -17,7 +17,8 @@ def recent(bars: pd.DataFrame, latest: pd.DataFrame, now: int, window_s: int, *,
     step = 60 if window_s <= HOUR_S else 300
     moments = grid(now, now - window_s * 1000, step)[:-1]
     bars = since(bars, now - window_s * 1000, settings)
-    return extended(panel(bars, moments, settings=settings, gaps=gaps), snapshot(latest, now, settings))
+    last = snapshot(latest, now, settings)
+    return extended(panel(bars, moments, settings=settings, gaps=gaps), last, gaps, settings)
 
 
 def since(bars: pd.DataFrame, start: int, settings: Settings = DEFAULTS) -> pd.DataFrame:

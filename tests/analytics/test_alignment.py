@@ -80,3 +80,25 @@ def test_points_of_history_are_held_against_their_own_spacing():
     seen = panel(frame.assign(last_seen=frame["t"] - 5 * MINUTE), grid(NOW, NOW - 55 * MINUTE, 300))
     assert set(seen.state[:, 0].tolist()) == {State.FRESH}
     assert seen.cadence_s[-1, 0] == 300.0
+
+
+def test_a_gap_that_ends_on_a_moment_of_the_grid_is_still_a_gap_there():
+    frame = bars([Line("one", [10.0] * 5 + [None] * 4 + [10.0], [100] * 10)])
+    gaps = pd.DataFrame([{"venue": "one", "symbol": "", "start": NOW - 5 * MINUTE, "end": NOW - 2 * MINUTE}])
+    seen = panel(frame, [NOW - 5 * MINUTE, NOW - 2 * MINUTE, NOW], gaps=gaps)
+    assert seen.state[:, 0].tolist() == [State.FRESH, State.DEAD, State.FRESH]
+
+
+def test_an_outage_between_two_moments_is_known_from_the_gap_table():
+    frame = bars([Line("one", [10.0] * 4, [100] * 4)], step=5 * MINUTE)
+    gap = {"venue": "one", "symbol": "", "start": NOW - 9 * MINUTE, "end": NOW - 7 * MINUTE}
+    brief = {"venue": "one", "symbol": "", "start": NOW - 4 * MINUTE, "end": NOW - 4 * MINUTE + 2000}
+    seen = panel(frame, grid(NOW, NOW - 15 * MINUTE, 300), gaps=pd.DataFrame([gap, brief]))
+    assert seen.hole[:, 0].tolist() == [False, True, False, False]
+
+
+def test_a_live_feed_slower_than_a_minute_is_fresh_in_bars_of_an_hour():
+    frame = bars([Line("one", [10.0] * 12, [100] * 12)], step=HOUR).assign(readings=12, covered_s=720.0)
+    seen = panel(frame.assign(last_seen=frame["t"] - 4 * MINUTE), grid(NOW, NOW - 11 * HOUR, 3600))
+    assert set(seen.state[:, 0].tolist()) == {State.FRESH}
+    assert seen.cadence_s[-1, 0] == 300.0

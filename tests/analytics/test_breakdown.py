@@ -39,3 +39,10 @@ def test_nobody_lists_the_asset():
     b = breakdown.venues(pd.DataFrame(), NOW)
     assert (b.total_usd, b.venues) == (None, ())
     assert b.reasons[0].code == "no_data"
+
+
+def test_a_side_count_that_nobody_states_is_disputed():
+    frame = latest([Line("one", [10.0], [100.0])]).assign(side_status=None)
+    found = breakdown.venues(frame, NOW)
+    assert [i.side_status for i in found.instruments] == ["disputed"]
+    assert "may be off by a factor of 2" in found.reasons[-1].words

@@ -136,3 +136,19 @@ def test_nobody_lists_the_asset():
     d = divergence.assess(latest=nothing, recent=nothing, history=nothing, now=NOW, window_s=3600)
     assert (d.label, d.level_usd) == ("insufficient_data", None)
     assert d.reasons[0].code == "no_data"
+
+
+def test_an_outage_shorter_than_the_grid_is_booked_as_a_gap():
+    step = 5 * MINUTE
+    lines = [Line(n, [HELD] * 289, [100.0] * 289, klass=classes(k)) for k, n in enumerate(NAMES)]
+    recent, last = bars(lines, step=step), latest(lines)
+    late = (recent["venue"] == "a") & (recent["t"] > NOW - 12 * HOUR)
+    for column in ("native", "base", "usd"):
+        recent.loc[late, column] *= 0.6
+        last.loc[last["venue"] == "a", column] *= 0.6
+    gaps = pd.DataFrame(
+        [{"venue": "a", "symbol": "", "start": NOW - 12 * HOUR + MINUTE, "end": NOW - 12 * HOUR + 4 * MINUTE}]
+    )
+    d = divergence.assess(latest=last, recent=recent, history=recent[:0], now=NOW, window_s=86_400, gaps=gaps)
+    assert d.net_usd == pytest.approx(0.0)
+    assert d.gap_usd == pytest.approx(-0.4 * HELD * 100)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from collectors.checks import CONFIRM_MS, DROP, RISE, Level, judge, quarantined
+from collectors.units import factor
 from collectors.venue import Gives, Liquidated, Update
 from store.records import Event, Field, Flag, Instrument, Liquidation, OpenInterest, Payoff, Record, Source, Unit
 
@@ -289,23 +290,3 @@ class Board:
             return amount * scale
         coins = self.coins(known, amount, unit, None)
         return None if coins is None or known.price is None else coins * known.price * known.dollar
-
-
-def factor(instrument: Instrument, unit: Unit, sides: int = 1) -> tuple[bool, float]:
-    """(native_usd, k): `raw * k` is one-sided USD where native_usd, else one-sided coins (analytics.md, 1.1).
-
-    linear  Q = n*c/s;  inverse N = n*c/s;  quanto N = n*m*P*X/s, where `k` has n*m/s and `Board` the price X of the
-    settle coin.
-    """
-    share = 1.0 / sides
-    match unit:
-        case Unit.USD:
-            return True, share
-        case Unit.BASE:
-            return False, share * instrument.base_factor
-        case Unit.CONTRACTS:
-            match instrument.payoff:
-                case Payoff.LINEAR | Payoff.QUANTO:
-                    return False, share * instrument.contract_size * instrument.base_factor
-                case Payoff.INVERSE:
-                    return True, share * instrument.contract_size

@@ -3,15 +3,20 @@
 Only data counts. A task that looks now and then is cheaper than a timer for each frame, and pongs cannot fool it.
 """
 
+import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
 from collectors.ledger import LIVE
+from store.records import Event
 
 if TYPE_CHECKING:
     from collectors.connection import Line
+
+log = logging.getLogger(__name__)
 
 
 class SilentError(Exception):
@@ -44,6 +49,8 @@ class Patience:
     probe: float = 20.0  # between protocol pings; they prove a line that may be silent
     bad_share: float = 0.5  # of the frames between two looks ...
     bad_least: int = 50  # ... and at least so many: then the connection is given up
+    drift_share: float = 0.03  # of the frames of a connection: then an alarm is raised ...
+    drift_least: int = 200  # ... and at least so many frames
     samples: int = 5  # unreadable frames kept between two looks
 
 
@@ -59,9 +66,13 @@ async def watch(line: "Line") -> None:
         frames, bad = line.frames - line.noted[0], line.unreadable - line.noted[1]
         if bad >= patience.bad_least and bad > patience.bad_share * frames:
             raise UnreadableError(f"{bad} of {frames} frames could not be read")
+        drift(line)
         if frames >= patience.bad_least or now - line.looked >= 10 * patience.look:
             line.noted, line.looked = (line.frames, line.unreadable), now
-        if all(line.ledger.standings[s].state == "closed" for s in line.subscriptions.wanted):
+        for symbol in [s for s in line.subscriptions.wanted if line.ledger.standings[s].state == "closed"]:
+            del line.subscriptions.wanted[symbol]  # listed again, it gets a line of its own
+            line.pending.discard(symbol)
+        if not line.subscriptions.wanted:
             raise SilentError("closed", "nothing that it carries is listed any more")
         if socket.life is not None and now - line.opened > socket.life - min(60.0, socket.life / 10):
             line.succeed(f"near the end of its {socket.life:g} s")
@@ -70,6 +81,19 @@ async def watch(line: "Line") -> None:
             quiet(line, now)
         else:
             listening(line, now, socket.cadence)
+
+
+def drift(line: "Line") -> None:
+    """An alarm, once a connection: so many frames are unreadable that the venue must have changed what it sends."""
+    least, share = line.patience.drift_least, line.patience.drift_share
+    if line.alarmed or line.frames < least or line.unreadable <= share * line.frames:
+        return
+    line.alarmed = True
+    detail = {"segment": line.ledger.segment, "frames": line.frames, "unreadable": line.unreadable}
+    log.warning(
+        "%s %s: %d frames of %d could not be read", line.ledger.venue, line.ledger.segment, line.unreadable, line.frames
+    )
+    line.sink(Event(line.now(), "schema_drift", "", line.ledger.venue, json.dumps(detail)))
 
 
 def expected(line: "Line") -> list[str]:

@@ -1,0 +1,288 @@
+"""Faults of what venues send (faults.md 3 and 4), played over a loopback socket."""
+
+import gzip
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from collectors.venue import CatalogueError, Liquidated, Remembering, Said, Segment, Update, Venue
+from collectors.wire import unpacked, wire
+from store.records import (
+    Event,
+    FeedClass,
+    Field,
+    Flag,
+    Health,
+    Instrument,
+    Liquidation,
+    Payoff,
+    Quarantined,
+    Side,
+    Unit,
+)  # fmt: skip
+from tests.collectors.test_faults import flowing
+from tests.collectors.toy import OI, QUICK, SHORT, SOCKET, Exchange, Frame, Peer, collecting, venue
+
+pytestmark = pytest.mark.anyio
+CONTRACTS = Field("n", Unit.CONTRACTS)
+
+
+def listing(toy: Venue, read: Any, decode: Any = json.loads) -> Venue:
+    """The toy with a catalogue of another shape."""
+    segment: Segment = replace(toy.segments[0], read=read, decode=decode)
+    return replace(toy, segments=(segment,))
+
+
+async def test_f26_what_is_new_is_ignored_and_numbers_may_become_texts() -> None:
+    """Unknown fields and texts for numbers change nothing; an unknown kind is quarantined."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.send(kind="snap", symbol="BTC", oi="10.50", mark="100", ts=None, novel={"deep": [1]}, more=None)
+        await peer.send(kind="channel-conn-count", n=3)
+        await peer.snap(oi=11)
+        await peer.listen()
+
+    async with collecting(Exchange(talk)) as records:
+        await records.until(lambda: len(records.readings()) == 2)
+        assert records.gaps() == []
+    assert [(r.raw, r.mark) for r in records.readings()] == [(10.5, 100.0), (11.0, 50_000.0)]
+    assert [q.words for q in records.of(Quarantined)] == ["ValueError: unknown kind channel-conn-count"]
+
+
+async def test_f26_a_field_that_goes_missing_raises_an_alarm_by_itself() -> None:
+    """Once a connection, with the counts; what can be read goes on."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for k in range(300):
+            await peer.send(kind="snap" if k % 10 else "renamed", symbol="BTC", oi=1000.0, mark=100.0)
+        await peer.flow(oi=1000.0)
+
+    async with collecting(Exchange(talk), patience=replace(SHORT, bad_least=1000)) as records:
+        alarms = await records.until(lambda: [e for e in records.of(Event) if e.kind == "schema_drift"])
+        assert records.gaps() == []
+    (alarm,) = alarms
+    told = json.loads(alarm.detail)
+    assert (alarm.venue, told["segment"]) == ("toy", "main")
+    assert told["unreadable"] > 0.03 * told["frames"] >= 0.03 * 200
+
+
+async def test_f27_an_inserted_column_shifts_no_value() -> None:
+    """Rows are matched by the catalogue's order and length; the index is rebuilt when the universe changes."""
+    universe = ["A", "B"]
+
+    def make(instruments: Sequence[Instrument], _: object = None) -> Any:
+        places = [i.symbol for i in instruments]
+
+        def read(frame: Frame) -> Iterable[Said]:
+            if frame.kind != "row":
+                return ()
+            values = [float(v) for v in frame.words.split()]
+            if len(values) != len(places):
+                raise CatalogueError(f"{len(values)} values for {len(places)} instruments")
+            return [Update(s, None, v, OI, 10.0) for s, v in zip(places, values, strict=True)]
+
+        return read
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        if peer.place == 0:
+            await peer.send(kind="row", words="1 2")
+            universe[:] = ["A", "NEW", "B"]
+            exchange.listed = [(s, s) for s in universe]
+        while True:
+            await peer.send(kind="row", words="1.1 7 2.1")
+            await anyio.sleep(0.02)
+
+    exchange = Exchange(talk, [(s, s) for s in universe])
+    socket = replace(SOCKET, parse=Remembering(make))
+    async with collecting(exchange, venue(socket), rhythm=replace(QUICK, unknown=0.02)) as records:
+        await records.until(lambda: len(records.readings("B")) > 3 and records.readings("NEW"))
+    assert {r.raw for r in records.readings("A")} == {1.0, 1.1}
+    assert {r.raw for r in records.readings("B")} == {2.0, 2.1}
+    assert {r.raw for r in records.readings("NEW")} == {7.0}
+    assert {q.words for q in records.of(Quarantined)} == {"CatalogueError: 3 values for 2 instruments"}
+
+
+async def test_f28_packed_fragmented_and_large_frames_are_read_and_bombs_are_not() -> None:
+    """gzip with pings inside, fragments, megabytes; past a cap a frame is quarantined; heartbeats do not wait."""
+
+    def packed(**frame: Any) -> bytes:
+        return gzip.compress(json.dumps(frame).encode())
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.ws.send(packed(kind="ping", n=7))
+        await peer.ws.send(packed(kind="snap", symbol="BTC", oi=1.0, mark=10))
+        text = json.dumps({"kind": "snap", "symbol": "BTC", "oi": 1.1, "mark": 10})
+        await peer.ws.send([text[:9], text[9:20], text[20:]])
+        await peer.ws.send(gzip.compress(b" " * (17 * 2**20)))
+        await peer.ws.send(packed(kind="snap", symbol="BTC", oi=1.2, mark=10, words="x" * 5_000_000))
+        await peer.send(kind="snap", symbol="BTC", oi=1.3, mark=10, words="y" * 5_000_000)
+        await peer.listen()
+
+    exchange = Exchange(talk)
+    socket = replace(SOCKET, decode=unpacked(wire(Frame)), cadence=None)
+    async with collecting(exchange, venue(socket)) as records:
+        await records.until(lambda: len(records.readings()) == 4)
+        heard = exchange.peers[0].heard
+        await records.until(lambda: {"pong": 7} in heard and {"op": "ping"} in heard)
+        assert records.gaps() == []
+    assert [r.raw for r in records.readings()] == [1.0, 1.1, 1.2, 1.3]
+    (bomb,) = records.of(Quarantined)
+    assert bomb.words == f"ValueError: a frame unpacks to more than {16 * 2**20} bytes"
+    assert len(bomb.raw) <= 2000
+    assert len(exchange.dials) == 1
+
+
+async def test_f29_numbers_that_are_odd_and_numbers_that_are_none() -> None:
+    """`3E-7` is a number; NaN and less than zero are no open interest; names of digits stay texts."""
+    name = "9007199254740993"  # 2**53 + 1
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for oi in ("3E-7", "-5", "NaN"):
+            await peer.snap(name, oi)
+        await peer.ws.send(f'{{"kind": "snap", "symbol": "{name}", "oi": NaN, "mark": 1}}')
+        await peer.snap(name, 3.1e-7)
+        await peer.listen()
+
+    async with collecting(Exchange(talk, [(name, "BTC")])) as records:
+        await records.until(lambda: len(records.readings(name)) == 2)
+    assert [(r.raw, r.instrument.symbol) for r in records.readings(name)] == [(3e-7, name), (3.1e-7, name)]
+    kept = [(q.check, q.raw) for q in records.of(Quarantined)]
+    assert [check for check, _ in kept] == ["not_positive", "not_finite", "unreadable"]
+    assert kept[0][1] == "-5.0"
+
+
+def contract(size: float) -> Instrument:
+    return Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT", contract_size=size)
+
+
+def counted(frame: Frame) -> list[Said]:
+    return [Update("BTC", frame.ts, float(frame.oi or 0), CONTRACTS, 100.0)] if frame.kind == "snap" else []
+
+
+async def test_f31_a_multiplier_that_changes_is_a_new_version_of_the_instrument_and_no_flow() -> None:
+    """Ten times the contracts of a tenth the size: the step has the catalogue read, then the coins are the same."""
+    size = [1.0]
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        while True:
+            await peer.snap(oi=50.0 / size[0])
+            await anyio.sleep(0.02)
+
+    toy = listing(venue(replace(SOCKET, parse=counted)), lambda sizes: [contract(s) for s in sizes])
+    exchange = Exchange(talk, replies={"/catalogue": lambda: (200, {}, json.dumps(size))})
+    async with collecting(exchange, toy) as records:
+        await records.until(lambda: len(records.readings()) > 3)
+        size[0] = 0.1
+        await records.until(lambda: [r for r in records.readings() if r.raw == 500.0 and r.base == 50.0])
+        place = len(records.readings())
+        await records.until(lambda: len(records.readings()) > place + 3)
+    assert {i.contract_size for i in records.of(Instrument)} == {1.0, 0.1}
+    assert {r.base for r in records.readings()[place:]} == {50.0}
+
+
+async def test_f31_a_step_by_a_power_of_ten_is_held_until_it_is_confirmed_and_then_named() -> None:
+    """One such reading is never used; three are, flagged, with an event that asks for a review."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for oi in (100.0, 1000.0, 101.0, 1010.0, 1011.0, 1012.0, 1013.0):
+            await peer.snap(oi=oi)
+        await peer.listen()
+
+    async with collecting(Exchange(talk)) as records:
+        await records.until(lambda: records.readings() and records.readings()[-1].raw == 1013.0)
+    told = [(r.raw, bool(r.flags & Flag.CONFIRMED_JUMP)) for r in records.readings()]
+    assert told == [(100.0, False), (101.0, False), (1010.0, True), (1011.0, True), (1012.0, True), (1013.0, False)]
+    assert [(q.check, q.raw) for q in records.of(Quarantined)] == [("unit_or_convention_change", "1000.0")]
+    (event,) = records.of(Event)
+    assert event.kind == "unit_or_convention_change"
+    assert json.loads(event.detail)["ratio"] == 10.0
+
+
+async def test_f32_an_impossible_value_is_kept_and_not_used() -> None:
+    """Zero in maintenance and a millionfold value are in quarantine with what was said; no gap, no reading."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for oi in (100.0, 0, 0, 1e9, 102.0):
+            await peer.snap(oi=oi)
+        await peer.listen()
+
+    async with collecting(Exchange(talk)) as records:
+        await records.until(lambda: len(records.readings()) == 2)
+        assert records.gaps() == []
+    assert [r.raw for r in records.readings()] == [100.0, 102.0]
+    assert [(q.check, q.raw) for q in records.of(Quarantined)] == [
+        ("not_positive", "0.0"),
+        ("magnitude", "1000000000.0"),
+    ]
+
+
+async def test_f33_a_rate_is_stored_with_its_interval_which_is_the_venues_and_may_change() -> None:
+    """No interval is assumed: it is unknown until the venue says it."""
+
+    def rates(frame: Frame) -> list[Said]:
+        if frame.kind != "snap":
+            return []
+        return [Update("BTC", frame.ts, float(frame.oi or 0), OI, 10.0, None, 0.0001, frame.n)]
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for oi, hours in ((1.0, None), (1.1, 8), (1.2, None), (1.3, 4)):
+            await peer.send(kind="snap", symbol="BTC", oi=oi, n=hours)
+        await peer.listen()
+
+    async with collecting(Exchange(talk), venue(replace(SOCKET, parse=rates))) as records:
+        await records.until(lambda: len(records.readings()) == 4)
+    assert [(r.funding, r.funding_interval_h) for r in records.readings()] == [
+        (0.0001, None),
+        (0.0001, 8),
+        (0.0001, 8),
+        (0.0001, 4),
+    ]
+
+
+async def test_f34_the_side_is_the_position_that_died_and_a_sample_says_so() -> None:
+    """One convention for all; how much of the truth a feed shows is stored with each row."""
+
+    def deaths(frame: Frame) -> list[Said]:
+        if frame.kind != "sold":  # a forced sale closes a long
+            return []
+        return [Liquidated("BTC", frame.ts, Side.LONG, float(frame.oi or 0), Unit.CONTRACTS, 50.0, FeedClass.THROTTLED)]
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.send(kind="sold", oi=300, ts=exchange.clock.ms())
+        await peer.listen()
+
+    exchange = Exchange(talk, replies={"/catalogue": lambda: (200, {}, "[100.0]")})
+    toy = listing(
+        venue(replace(SOCKET, gives=frozenset({"liquidations"}), parse=deaths, cadence=None)),
+        lambda sizes: [replace(contract(s), payoff=Payoff.INVERSE) for s in sizes],
+    )
+    async with collecting(exchange, toy) as records:
+        (death,) = await records.until(lambda: records.of(Liquidation))
+    assert (death.side, death.feed, death.size, death.usd, death.base) == (
+        Side.LONG,
+        FeedClass.THROTTLED,
+        300.0,
+        30_000.0,
+        600.0,
+    )
+
+
+async def test_f25_f26_health_counts_what_could_not_be_read() -> None:
+    """The count is in every health row, so that it can be seen without looking for the frames."""
+    async with collecting(Exchange(flowing)) as records:
+        await records.until(lambda: [h for h in records.of(Health) if h.symbol == "" and h.state == "live"])
+    assert {h.unreadable for h in records.of(Health)} == {0}

@@ -1,5 +1,6 @@
 """How much of the open interest, and of the new one, sits on few venues (analytics.md, 4)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +89,7 @@ def shape(held: Floats) -> Shape | None:
 
 def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, closes: pd.DataFrame, now: int, window_s: int = 86_400,
            history: pd.DataFrame | None = None, gaps: pd.DataFrame | None = None,
+           plausible: Mapping[str, float] | None = None,
            settings: Settings = DEFAULTS) -> Concentration:  # fmt: skip
     """Concentration as of `now` and of the inflow of the last `window_s` seconds.
 
@@ -95,7 +97,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, closes: pd.DataFrame, 
     the inflow's (without them daily closes serve a window of 24 h). Empty in, `no_data` out.
     """
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
-    heard = coverage.of(seen, settings=settings)
+    heard = coverage.of(seen, settings=settings, plausible=plausible)
     held = seen.by_venue(level(seen, settings).usd[-1]) if seen.contracts else np.empty(0)
     now_shape = shape(held)
     if now_shape is None:

@@ -1,5 +1,6 @@
 """Do venues agree on where open interest is going? One label, and all that it rests on (analytics.md, 3)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,14 +72,15 @@ METHOD = Method("divergence.rotation_conviction")
 
 
 def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame, now: int, window_s: int,
-           gaps: pd.DataFrame | None = None, settings: Settings = DEFAULTS) -> Divergence:  # fmt: skip
+           gaps: pd.DataFrame | None = None, plausible: Mapping[str, float] | None = None,
+           settings: Settings = DEFAULTS) -> Divergence:  # fmt: skip
     """The last `window_s` seconds, labelled against earlier windows of the same length.
 
     `recent`: minute bars of the window (five minutes for a day); `history`: bars of the 30 d (1 h), 90 d (4 h) or 365 d
     (24 h) before. Below the panel guard the label is `insufficient_data` and no flag is raised.
     """
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
-    heard = coverage.of(seen, settings=settings)
+    heard = coverage.of(seen, settings=settings, plausible=plausible)
     if not seen.contracts or len(seen.t) < 2:
         return refused(window_s, heard, (coverage.NOBODY,))
     w = window(seen, 0, len(seen.t) - 1, settings)

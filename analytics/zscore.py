@@ -3,6 +3,7 @@
 Open interest is close to a random walk: a high level z is common. Changes decide, and their percentile, not their z.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp
 
@@ -85,14 +86,15 @@ def smoothed(mean: float, variance: float, x: float, dt_s: float, tau_s: float) 
 
 
 def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame, now: int, window_s: int,
-           gaps: pd.DataFrame | None = None, settings: Settings = DEFAULTS) -> ZScores:  # fmt: skip
+           gaps: pd.DataFrame | None = None, plausible: Mapping[str, float] | None = None,
+           settings: Settings = DEFAULTS) -> ZScores:  # fmt: skip
     """All variants per venue for the last `window_s` seconds.
 
     `recent`: minute bars of the window; `history`: bars of the 30 d (1 h), 90 d (4 h) or 365 d (24 h) before it. Slots
     are `window_s` apart; those in which a venue was not heard are left out, never filled. Empty in, `no_data` out.
     """
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
-    heard = coverage.of(seen, settings=settings)
+    heard = coverage.of(seen, settings=settings, plausible=plausible)
     if not seen.contracts or len(seen.t) < 2:
         return ZScores(window_s, None, None, (), heard, Basis.DERIVED, METHOD, (coverage.NOBODY,))
     w = window(seen, 0, len(seen.t) - 1, settings)

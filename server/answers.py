@@ -24,6 +24,9 @@ class Coverage(BaseModel):
     venues_missing: list[str] = Field(default_factory=list[str], description="excluded or never heard")
     grade: str | None = Field(default=None, description="A, B, C or D by coverage; D raises no alert")
     confidence: float | None = Field(default=None, description="0..1: coverage, weighed by plausibility where measured")
+    plausibility: str | None = Field(
+        default=None, description="measured or not_measured: changes held against traded volume, for the confidence"
+    )
     age_s: dict[str, float] = Field(default_factory=dict[str, float], description="by venue, since it was last heard")
     cadence_s: dict[str, float] = Field(default_factory=dict[str, float], description="by venue, usual gap of its data")
 

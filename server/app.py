@@ -28,6 +28,7 @@ from server.rest import SECURITY, add_routes
 from server.settings import ASSETS as MAPPED
 from server.settings import Settings
 from server.tools import TOOLS, House
+from server.trust import Trust
 from store.engine import REFUSALS, Store, open_store
 from store.migrations import VERSION as SCHEMA
 from store.reader import Reader
@@ -84,13 +85,17 @@ async def serve(settings: Settings, say: Say, world: World | None = None) -> Non
             chosen = [v for v in world.venues if settings.venues is None or v.id in settings.venues]
             store.writer.register(chosen)
             maps = Maps(store.reader, settings.home / "maps", settings.assets or MAPPED)
+            trust = Trust(
+                store.reader, store.writer.put, settings.assets or MAPPED, settings.thresholds,
+                every=settings.assets is None, now=utc_ms,
+            )  # fmt: skip
             current = anyio.Event()
-            tasks.start_soon(tend, store, maps, settings.raw_days, current)
+            tasks.start_soon(tend, store, maps, trust, settings.raw_days, current)
             collecting = what(settings, world.simulated)
             days = 0.0 if world.simulated else settings.backfill_days  # a made-up market writes its own past
             backfill = Backfill(store.store, store.writer.put, chosen, collecting, days)
             tasks.start_soon(collect, chosen, store, world, collecting, backfill)
-            async with answering(face(settings, store, maps, world.simulated, backfill), line):
+            async with answering(face(settings, store, maps, trust, world.simulated, backfill), line):
                 me = Daemon(pid=os.getpid(), version=daemon.VERSION, url=url, mode=settings.mode)
                 daemon.describe(settings.home, me)
                 say(f"MCP   {url}/mcp\npage  {url}/\nstore {store.store.path}")
@@ -160,15 +165,15 @@ async def held(reader: Reader) -> list[Hold]:
     return [Hold(str(row["venue"]), int(row["until"]), str(row["reason"])) for row in rows.to_dict("records")]
 
 
-async def tend(store: Kept, maps: Maps, raw_days: float, current: anyio.Event) -> None:
+async def tend(store: Kept, maps: Maps, trust: Trust, raw_days: float, current: anyio.Event) -> None:
     """Make up for the time we did not run, tell so, and then do what the clock asks."""
     await catch_up(store.store, maps, utc_ms())
     current.set()
-    await keep(jobs(store.store, maps, raw_days))
+    await keep(jobs(store.store, maps, trust, raw_days))
     await to_thread.run_sync(maps.save)
 
 
-def face(settings: Settings, store: Kept, maps: Maps, simulated: bool, backfill: Backfill) -> ASGIApp:
+def face(settings: Settings, store: Kept, maps: Maps, trust: Trust, simulated: bool, backfill: Backfill) -> ASGIApp:
     """MCP, REST and the page as one application."""
     house = House(
         reader=store.reader,
@@ -178,6 +183,7 @@ def face(settings: Settings, store: Kept, maps: Maps, simulated: bool, backfill:
         now=utc_ms,
         thresholds=settings.thresholds,
         map_state=maps.state,
+        plausible=trust.plausible,
     )
     server = protocol.build(TOOLS, house, daemon.VERSION)
     health = {

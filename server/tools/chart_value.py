@@ -70,6 +70,7 @@ def get_chart_value(
         closes=house.reader.closes(named, min(start, now - 366 * DAY_MS) - DAY_MS, now),
         gaps=house.reader.gaps(start - DAY_MS, now, asset=named),
         venue=found.venue,
+        plausible=house.plausible(named),
         settings=house.thresholds,
     )
     if not shown.points:

@@ -32,6 +32,7 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
         now=now,
         window_s=window_s,
         gaps=house.reader.gaps(now - HISTORY[window][0], now, asset=named),
+        plausible=house.plausible(named),
         settings=house.thresholds,
     )
     if found.shape is None:

@@ -51,6 +51,7 @@ def get_oi_divergence(house: House, asset: Asset = "BTC", window: Window = "1h",
         now=now,
         window_s=window_s,
         gaps=house.reader.gaps(now - HISTORY[window][0], now, asset=named),
+        plausible=house.plausible(named),
         settings=house.thresholds,
     )
     if not found.venues and found.level_usd is None and not found.coverage.universe:

@@ -1,6 +1,6 @@
 """What a tool is handed: the store's reader and the few facts of this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from analytics.liquidation import MapState
@@ -11,6 +11,11 @@ from store.reader import Reader
 
 def no_map(_: str) -> None:
     """A house without maps."""
+
+
+def unmeasured(_: str) -> Mapping[str, float]:
+    """A house that holds nothing against traded volume."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,7 @@ class House:
     now: Callable[[], int]  # ms UTC
     thresholds: Thresholds = field(default_factory=Thresholds)
     map_state: Callable[[str], MapState | None] = no_map  # by asset; None where no map has been built (yet)
+    plausible: Callable[[str], Mapping[str, float]] = unmeasured  # by asset: venues' share of feasible changes
 
 
 ToolFunction = Callable[..., Answer]

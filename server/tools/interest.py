@@ -39,6 +39,7 @@ def get_open_interest(
         now,
         bars=recent(house, named, now, WINDOW_S["24h"]),
         gaps=house.reader.gaps(now - 2 * DAY_MS, now, asset=named),
+        plausible=house.plausible(named),
         settings=house.thresholds,
     )
     if held.total_usd is None:

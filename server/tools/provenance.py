@@ -14,6 +14,7 @@ def coverage(heard: Heard) -> answers.Coverage:
         share=rounded(heard.coverage),
         confidence=rounded(heard.confidence),
         grade=heard.grade,
+        plausibility=heard.plausibility,
         venues_ok=[v.venue for v in heard.fresh],
         venues_stale=[v.venue for v in heard.stale],
         venues_carried=[v.venue for v in heard.carried],

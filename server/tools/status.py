@@ -9,6 +9,7 @@ from pydantic import Field
 
 from server.answers import Answer, Coverage, Table, age_s, rounded, utc
 from server.tools.house import House
+from server.tools.trusted import trusted
 
 DAY_MS = 86_400_000
 FINE = frozenset({"live", "connecting", "waiting", "closed"})  # states that need no warning
@@ -30,8 +31,9 @@ def get_status(
     Rows, one a venue and segment: state (live, connecting, mute, stale, waiting, limited, refused, blocked, down or
     closed), state_age_s, last_seen_age_s, cadence_s (seconds between data), symbols, symbols_live, unreadable_frames,
     gaps_24h (interruptions begun or open in the last day), detail (the reason, in the venue's words). Table quarantine:
-    what was not taken as true in the last day, by check. With venue also tables gaps (the newest interruptions) and
-    fields (what it publishes: unit, sides counted, how we know).
+    what was not taken as true in the last day, by check. Table plausibility: by venue and asset, the share of changes
+    that traded volume can explain. With venue also tables gaps (the newest interruptions), fields (what it publishes:
+    unit, sides counted, how we know), sides_measured (what trades say of the sides) and positions (public ones seen).
     """
     now = house.now()
     said = [row for row in records(house.reader.health()) if row["ts"] >= house.started]
@@ -52,6 +54,7 @@ def get_status(
     ]
     ok = sorted({str(row["venue"]) for row in segments if row["state"] == "live"})
     missing = sorted({str(row["venue"]) for row in segments} - set(ok))
+    measured, doubts = trusted(house, now, venue)
     return Answer(
         summary=f"{len(ok)} of {len(ok) + len(missing)} venues are live"
         + (f"; not: {', '.join(missing)}" if missing else "" if ok else "; none has spoken yet"),
@@ -64,13 +67,14 @@ def get_status(
         },
         columns=COLUMNS,
         rows=rows,
-        tables=tables(house, now, venue, gaps),
+        tables={**tables(house, now, venue, gaps), **measured},
         coverage=Coverage(venues_ok=ok, venues_missing=missing),
         warnings=[
             f"{row['venue']} {row['segment']} is {row['state']}: {row['detail'] or 'no reason given'}"
             for row in segments
             if row["state"] not in FINE
-        ],
+        ]
+        + doubts,
         next="get_open_interest for the numbers" if ok else "ask again in some seconds",
     )
 

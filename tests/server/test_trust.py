@@ -1,0 +1,102 @@
+"""What the clock measures of the venues' truth, and what becomes of it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from server.tools.interest import get_open_interest
+from server.tools.status import get_status
+from server.trust import Trust
+from store.records import Event, Health, Quarantined, Record, Source, Volume
+from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, by_name, linear, market
+
+TRADED = NOW - 26 * HOUR
+RISING = Held(linear("northern"), lambda t: 100_000 + np.arange(len(t)) * 8.0)
+DOUBTED = Held(linear("southern"), lambda t: 50_000 + np.arange(len(t)) * 8.0)
+UNTRADED = Held(linear("western"), lambda t: 1000 + (t % 7))
+
+
+def volumes(held: Held, coins: float) -> list[Record]:
+    return [
+        Volume(held.of, t, t + MINUTE, coins, None, Source.STREAM, False) for t in range(TRADED, NOW - MINUTE, MINUTE)
+    ]
+
+
+def live(held: Held) -> Health:
+    return Health(held.of.venue, "linear", "", NOW - 1000, "live", NOW - HOUR, NOW - 1000, 60.0, 9, 0)
+
+
+def test_what_trading_cannot_explain_lowers_the_confidence(tmp_path: Path) -> None:
+    said: list[Record] = []
+    given = [*volumes(RISING, 10.0), *volumes(DOUBTED, 5.0), live(RISING), live(DOUBTED)]
+    with market(tmp_path, RISING, DOUBTED, UNTRADED, said=given) as house:
+        trust = Trust(house.reader, said.append, ["BTC"], now=house.now)
+        before = get_open_interest(house)
+        assert before.coverage.plausibility == "not_measured"
+        trust.measure(NOW)
+        assert trust.plausible("BTC") == {"northern": 1.0, "southern": 0.0}
+        after = get_open_interest(replace(house, plausible=trust.plausible))
+        assert (after.coverage.plausibility, after.coverage.share) == ("measured", before.coverage.share)
+        north, south = 100_000 + 27 * 60 * 8, 50_000 + 27 * 60 * 8
+        assert after.coverage.confidence == pytest.approx(north / (north + south), rel=0.05)
+        assert after.coverage.grade == "D"
+        for event in said:
+            assert isinstance(event, Event)
+        told = {(e.kind, e.venue): json.loads(e.detail) for e in said if isinstance(e, Event)}
+    assert told["plausibility", "southern"]["worst"] == pytest.approx(5 / 40)
+    assert told["side_evidence", "northern"]["answer"] == "consistent_with_one"
+    doubt = told["side_evidence", "southern"]
+    assert (doubt["answer"], doubt["sides"], doubt["contradicts"]) == ("two_sided", 1, True)
+    assert doubt["largest"] == pytest.approx(1.6)
+    assert ("side_evidence", "western") not in told
+
+
+def test_what_was_measured_is_kept_told_and_forgotten_in_time(tmp_path: Path) -> None:
+    measured: list[Record] = [
+        Event(NOW - HOUR, "plausibility", "BTC", "northern", '{"windows": 280, "share": 0.5, "worst": 0.3}'),
+        Event(NOW - 2 * HOUR, "plausibility", "BTC", "northern", '{"windows": 9, "share": null, "worst": 0}'),
+        Event(
+            NOW - HOUR, "side_evidence", "BTC", "northern",
+            json.dumps(
+                {"segment": "linear", "symbol": "BTCUSDT", "field": "oi", "unit": "base", "sides": 1, "minutes": 1,
+                 "status": "disputed", "answer": "two_sided", "windows": 1400, "above_one": 9, "above_two": 0,
+                 "largest": 1.97, "contradicts": True}
+            ),
+        ),
+    ]  # fmt: skip
+    with market(tmp_path, RISING, said=[*measured, live(RISING)]) as house:
+        assert Trust(house.reader, lambda _: None, ["BTC"], now=house.now).plausible("BTC") == {"northern": 0.5}
+        late = Trust(house.reader, lambda _: None, ["BTC"], now=lambda: NOW + 3 * HOUR)
+        assert late.plausible("BTC") == {}
+        every, one = get_status(house), get_status(house, venue="northern")
+    assert every.tables["plausibility"].rows == [["northern", "BTC", 0.5, 280, 0.3, 3600]]
+    assert "sides_measured" not in every.tables
+    row = by_name(one.tables["sides_measured"], "symbol")["BTCUSDT"]
+    assert (row["measured"], row["sides"], row["largest"], row["above_1.05"]) == ("two_sided", 1, 1.97, 9)
+    assert [w for w in every.warnings if "both sides" in w] == [
+        "northern: BTCUSDT may count both sides, where the registry has one: see sides_measured."
+    ]
+
+
+def test_one_source_under_two_names_and_a_price_off_the_others_are_noted_once(tmp_path: Path) -> None:
+    said: list[Record] = []
+    copied = Held(linear("copy"), RISING.coins)
+    off = Held(linear("off"), lambda t: 7.0 + t % 11, lambda t: np.full(len(t), 88_000.0))
+    with market(tmp_path, RISING, DOUBTED, UNTRADED, copied, off, said=[live(RISING)]) as house:
+        trust = Trust(house.reader, said.append, ["BTC"], now=house.now)
+        trust.look(NOW)
+        trust.look(NOW + 5 * MINUTE)
+        with house.reader.store.cursor() as con:
+            con.execute("INSERT INTO events SELECT make_timestamp_ms(?), 'same_source', 'BTC', 'copy', ?, false, "
+                        "make_timestamp_ms(?)", [NOW - DAY // 2, said[-1].detail, NOW])  # type: ignore[union-attr]  # fmt: skip
+        warned = [w for w in get_status(house).warnings if "one source" in w]
+    [price, same] = said
+    assert isinstance(price, Quarantined)
+    assert (price.venue, price.check, price.segment) == ("off", "implied_price", "linear")
+    assert price.words == "implies 88000 USD a coin, the others' median is 100000"
+    assert isinstance(same, Event)
+    assert (same.kind, sorted(json.loads(same.detail)["venues"])) == ("same_source", ["copy", "northern"])
+    assert len(warned) == 1

@@ -211,8 +211,12 @@ class Board:
         return verdict.passed[-1] if verdict.passed else None
 
     def sample(self, seen: int) -> None:
-        """Remember where every level is, for the trailing median. To be called now and then."""
+        """Remember where levels are, for the trailing median; value what had no price. To be called now and then."""
         for known in self.known.values():
+            if self.unpriced and self.sink is not None and known.oi is not None and known.kept_seen == 0:
+                said = Update(known.instrument.symbol, known.ts, known.oi, known.field)
+                if (record := self.apply(said, seen, Source.POLL)) is not None:
+                    self.sink(record)
             if not math.isnan(known.last):
                 known.level.last = known.last
             known.level.sample(seen)

@@ -123,6 +123,19 @@ async def test_a_report_is_one_record_however_often_it_is_read_and_is_valued_by_
     ]
 
 
+async def test_a_report_is_valued_as_soon_as_a_price_is_known_and_not_asked_for_again() -> None:
+    exchange, prices = Exchange(idle), dict[str, float]()
+    report = json.dumps([{"kind": "snap", "symbol": "BTC", "ts": exchange.clock.ms() - 86_400_000, "oi": 5}])
+    exchange.replies["/oi"] = lambda: (200, {}, report)
+    poll = replace(POLL, gives=frozenset({"oi"}), every=900, cadence=604_800)
+    async with collecting(exchange, venue(poll), worth=prices.get) as records:
+        await records.until(lambda: any(path.startswith("/oi") for _, path in exchange.called))
+        prices["BTC"] = 60_000.0
+        await records.until(records.readings)
+    assert [(r.raw, r.usd) for r in records.readings()] == [(5.0, 300_000.0)]
+    assert sum(path.startswith("/oi") for _, path in exchange.called) == 1
+
+
 async def test_a_report_makes_no_record_while_nobody_tells_a_price() -> None:
     exchange = Exchange(idle)
     exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "symbol": "BTC", "oi": 5}]')

@@ -8,14 +8,15 @@ import pandas as pd
 
 from analytics import closes as days
 from analytics import coverage, windows
-from analytics.alignment import Floats, Panel
+from analytics import usual as usuals
+from analytics.alignment import Floats
 from analytics.carry import level
 from analytics.coverage import Coverage
-from analytics.inflow import Inflow, inflow, new_hhi
+from analytics.inflow import Inflow, inflow
 from analytics.matched import window
 from analytics.provenance import Basis, Code, Method, Reason
-from analytics.settings import DEFAULTS, Settings
-from analytics.thresholds import rank
+from analytics.settings import DAY_S, DEFAULTS, Settings
+from analytics.usual import Usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,13 @@ def shape(held: Floats) -> Shape | None:
 
 def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, closes: pd.DataFrame, now: int, window_s: int = 86_400,
            history: pd.DataFrame | None = None, gaps: pd.DataFrame | None = None,
-           plausible: Mapping[str, float] | None = None,
+           plausible: Mapping[str, float] | None = None, usual: Usual | None = None,
            settings: Settings = DEFAULTS) -> Concentration:  # fmt: skip
     """Concentration as of `now` and of the inflow of the last `window_s` seconds.
 
     `recent`: minute bars of the window; `closes`: the last year, for the HHI's percentile; `history`: coarser bars for
-    the inflow's (without them daily closes serve a window of 24 h). Empty in, `no_data` out.
+    the inflow's (without them daily closes serve a window of 24 h). With `usual` the last three windows are history
+    enough and closes are needless. Empty in, `no_data` out.
     """
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
     heard = coverage.of(seen, settings=settings, plausible=plausible)
@@ -103,30 +105,35 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, closes: pd.DataFrame, 
     if now_shape is None:
         return Concentration(None, None, None, (), window_s, None, None, None, 0, 0, (), heard, Basis.DERIVED, METHOD,
                              heard.reasons or (coverage.NOBODY,))  # fmt: skip
-    daily = days.panel(closes, end=now - 1, settings=settings)
-    hhis = daily_hhi(daily, settings)[-365:]
-    before = daily if history is None and window_s >= 86_400 else None
-    earlier = windows.past(history, int(seen.t[0]), window_s, settings=settings) if history is not None else before
+    before = int(seen.t[0])
+    if history is None:
+        earlier = days.panel(closes if window_s >= DAY_S else closes.iloc[:0], end=now - 1, settings=settings)
+    else:
+        earlier = windows.past(history, before, window_s, settings=settings)
+    own = usuals.measured(earlier, closes, now - 1, settings) if usual is None else usual
     flows = windows.flows(earlier, seen.venues, settings)
     total = float(held.sum())
     w = window(seen, 0, len(seen.t) - 1, settings) if len(seen.t) > 1 else None
     refused = w.refusal(settings) if w else coverage.NOBODY
     both = {c.venue for c, m in zip(seen.contracts, w.matched, strict=True) if m} if w else set[str]()
     flow = seen.by_venue(w.flow) if w else np.zeros_like(held)
-    came = None if refused or w is None else inflow(seen.venues, flow, held, flows, window_s, settings)
+    came = None if refused or w is None else inflow(
+        seen.venues, flow, held, flows, window_s, settings,
+        own.material("inflow", settings.inflow_material_share * total, unit="USD", need=settings.min_history(window_s)),
+    )  # fmt: skip
     reasons = [*heard.reasons, *((refused,) if refused else ())]
     flags = [came.flag] if came and came.flag else []
     if heard.coverage is not None and heard.coverage < settings.partial_universe:
         flags.append("partial_universe")
-    enough = len(hhis) >= settings.fragility_min_days
+    closed, news = own.count("hhi q50"), own.count("hhi_new q50")
+    enough = closed >= settings.fragility_min_days
     if not enough:
-        reasons.append(Reason(Code.INSUFFICIENT_HISTORY, f"{len(hhis)} daily closes; a percentile of the HHI needs "
+        reasons.append(Reason(Code.INSUFFICIENT_HISTORY, f"{closed} daily closes; a percentile of the HHI needs "
                               f"{settings.fragility_min_days}."))  # fmt: skip
-    top = rank(hhis, now_shape.hhi) if enough else None
-    news = new_hhi(flows)
+    top = own.rank("hhi", now_shape.hhi) if enough else None
     fresh = None
-    if came is not None and len(news) >= settings.fragility_min_days:
-        fresh = rank(news, came.hhi_new) if came.hhi_new is not None and came.is_material else 0.0
+    if came is not None and news >= settings.fragility_min_days:
+        fresh = own.rank("hhi_new", came.hhi_new) if came.hhi_new is not None and came.is_material else 0.0
     if any(x is not None and x >= settings.fragility_percentile for x in (top, fresh)):
         flags.append("fragility")
     index = 0.5 * top + 0.5 * fresh if top is not None and fresh is not None else None
@@ -136,16 +143,6 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, closes: pd.DataFrame, 
         for k, (v, h) in enumerate(zip(seen.venues, held, strict=True))
     ]  # fmt: skip
     return Concentration(
-        total, now_shape, came, tuple(sorted(rows, key=lambda r: -r.usd)), window_s, top, fresh, index, len(hhis),
-        len(news), tuple(flags), heard, Basis.CARRIED if heard.carried else Basis.DERIVED, METHOD, tuple(reasons),
+        total, now_shape, came, tuple(sorted(rows, key=lambda r: -r.usd)), window_s, top, fresh, index, closed,
+        news, tuple(flags), heard, Basis.CARRIED if heard.carried else Basis.DERIVED, METHOD, tuple(reasons),
     )  # fmt: skip
-
-
-def daily_hhi(daily: Panel, settings: Settings) -> Floats:
-    """HHI of each close that was heard well enough."""
-    if not daily.contracts:
-        return np.empty(0)
-    held = daily.by_venue(level(daily, settings).usd)
-    ok = (np.nan_to_num(coverage.shares(daily)) >= settings.panel_guard) & (held.sum(axis=1) > 0)
-    p = held[ok] / held[ok].sum(axis=1, keepdims=True)
-    return np.square(p).sum(axis=1)

@@ -11,7 +11,7 @@ import pandas as pd
 from analytics.flips import SEED
 from analytics.provenance import Code, Reason, Threshold
 from analytics.settings import DEFAULTS, Settings
-from analytics.thresholds import centre_and_scale, own_percentile
+from analytics.thresholds import centre_and_scale
 from analytics.units import Floats
 
 MAX_EXACT = 20_000
@@ -34,12 +34,36 @@ class Conviction:
     reasons: tuple[Reason, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """What is usual for the two classes over `n` earlier windows of one length, fractions; None: nothing varied."""
+
+    n: int
+    limit: float | None  # percentile of |g_S - g_I|
+    centre: float | None  # of g_S - g_I
+    scale: float | None
+    speculative: float | None  # robust sd of g_S
+    institutional: float | None
+
+
+def scales(past_s: Floats, past_i: Floats, settings: Settings = DEFAULTS) -> Scales:
+    """From the classes' growths of earlier windows (aligned, NaN = unknown)."""
+    both = np.isfinite(past_s) & np.isfinite(past_i)
+    gap, n = past_s[both] - past_i[both], int(both.sum())
+    if not n:
+        return Scales(0, None, None, None, None, None)
+    middle, spread = centre_and_scale(gap)
+    limit = float(np.percentile(np.abs(gap), settings.conviction_percentile))
+    return Scales(n, limit, middle, spread, *(centre_and_scale(x[both])[1] for x in (past_s, past_i)))
+
+
 def of(g_s: float | None, g_i: float | None, past_s: Floats, past_i: Floats, *, speculative: tuple[str, ...] = (),
        institutional: tuple[str, ...] = (), x_s: Floats | None = None, x_i: Floats | None = None,
-       settings: Settings = DEFAULTS) -> Conviction:  # fmt: skip
+       own: Scales | None = None, settings: Settings = DEFAULTS) -> Conviction:  # fmt: skip
     """Class growths of this window against those of earlier, equally long windows (`past_*`, aligned, NaN = unknown).
 
-    `x_s`, `x_i`: each venue's growth in own scales, for the permutation check.
+    `own` stands in for the earlier windows where their scales are known already. `x_s`, `x_i`: each venue's growth in
+    own scales, for the permutation check.
     """
     reasons: list[Reason] = []
     for name, g in ((SPECULATIVE, g_s), (INSTITUTIONAL, g_i)):
@@ -50,28 +74,21 @@ def of(g_s: float | None, g_i: float | None, past_s: Floats, past_i: Floats, *, 
             reasons.append(
                 Reason(Code.TOO_FEW_VENUES, f"The {name} class is {live[0]} alone: its move is not a class's.")
             )
-    both = np.isfinite(past_s) & np.isfinite(past_i)
-    past = past_s[both] - past_i[both]
-    n = len(past)
+    known = scales(past_s, past_i, settings) if own is None else own
+    n = known.n
     p = permuted(x_s, x_i) if x_s is not None and x_i is not None else None
     if g_s is None or g_i is None:
         return Conviction(g_s, g_i, None, None, p, speculative, institutional, None, None, tuple(reasons))
     diff = g_s - g_i
-    if n < settings.conviction_min_history:
+    if n < settings.conviction_min_history or known.limit is None or known.centre is None:
         words = (
             f"{n} earlier windows of this length; {settings.conviction_min_history} are needed to call a gap unusual."
         )
         reasons.append(Reason(Code.INSUFFICIENT_HISTORY, words))
         return Conviction(g_s, g_i, diff, None, p, speculative, institutional, None, None, tuple(reasons))
-    middle, scale = centre_and_scale(past)
-    limit = own_percentile(
-        "conviction_gap", np.abs(past), settings.conviction_percentile, unit="fraction",
-        need=settings.conviction_min_history, default=float("inf"),
-    )  # fmt: skip
-    cd = None if scale is None else (diff - middle) / scale
-    extreme = abs(diff) > limit.value
-    s, i = (centre_and_scale(x[both])[1] for x in (past_s, past_i))
-    name = labelled(g_s, g_i, s, i, extreme, settings)
+    limit = Threshold("conviction_gap", known.limit, "fraction", "own_history", n)
+    cd = None if known.scale is None else (diff - known.centre) / known.scale
+    name = labelled(g_s, g_i, known.speculative, known.institutional, abs(diff) > limit.value, settings)
     return Conviction(g_s, g_i, diff, cd, p, speculative, institutional, limit, name, tuple(reasons))
 
 

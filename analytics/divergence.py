@@ -8,18 +8,18 @@ import pandas as pd
 
 from analytics import conviction, coverage, rotation, windows
 from analytics import quadrant as quadrants
+from analytics import usual as usuals
 from analytics.alignment import Floats, Panel
 from analytics.carry import level
 from analytics.conviction import ClassEvidence, Conviction
 from analytics.coverage import Coverage
 from analytics.inflow import Inflow, inflow
-from analytics.matched import Steps, Window, steps, window
+from analytics.matched import Window, window
 from analytics.multiplicity import Adjusted, benjamini_hochberg
 from analytics.provenance import Basis, Code, Method, Reason, Threshold, finite
 from analytics.rotation import Rotation
 from analytics.settings import DEFAULTS, Settings
-from analytics.thresholds import material
-from analytics.zscore import known, robust, venue_growth
+from analytics.usual import Usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,13 @@ METHOD = Method("divergence.rotation_conviction")
 
 
 def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame, now: int, window_s: int,
-           gaps: pd.DataFrame | None = None, plausible: Mapping[str, float] | None = None,
+           gaps: pd.DataFrame | None = None, plausible: Mapping[str, float] | None = None, usual: Usual | None = None,
            settings: Settings = DEFAULTS) -> Divergence:  # fmt: skip
     """The last `window_s` seconds, labelled against earlier windows of the same length.
 
     `recent`: minute bars of the window (five minutes for a day); `history`: bars of the 30 d (1 h), 90 d (4 h) or 365 d
-    (24 h) before. Below the panel guard the label is `insufficient_data` and no flag is raised.
+    (24 h) before, of which `usual` makes all but the last six windows needless. Below the panel guard the label is
+    `insufficient_data` and no flag is raised.
     """
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
     heard = coverage.of(seen, settings=settings, plausible=plausible)
@@ -90,32 +91,28 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     held = np.nan_to_num(seen.by_venue(level(seen, settings).usd[-1]))
     total = float(held.sum())
     earlier = windows.past(history, w.t0, window_s, settings=settings)
-    stride = steps(earlier, settings) if len(earlier.t) > 1 and earlier.contracts else None
     past = windows.flows(earlier, seen.venues, settings)
     need = settings.min_history(window_s)
-    moves = by_venue(seen, w, held, earlier, stride)
+    own = usuals.measured(earlier, None, w.t0, settings) if usual is None else usual
+    moves = by_venue(seen, w, held, own)
     flow = seen.by_venue(w.flow)
     net = float(flow.sum())
 
-    turned = rotated(flow, past, total, need, settings)
-    parted = parting(seen, w, moves, earlier, stride, settings)
-    came = inflow(seen.venues, flow, held, past, window_s, settings)
-    growths = stride.total_growth() if stride else np.empty(0)
-    growths = np.where(stride.guarded(settings), growths, np.nan) if stride else growths
-    prices = np.diff(np.log(earlier.price)) if len(earlier.t) > 1 else np.empty(0)
+    turned = rotated(flow, past, total, need, own, settings)
+    parted = parting(seen, w, moves, own, settings)
+    limit = own.material("inflow", settings.inflow_material_share * total, unit="USD", need=need)
+    came = inflow(seen.venues, flow, held, past, window_s, settings, limit)
     against = quadrants.of(
         w.total_growth,
         float(seen.price[0]),
         float(seen.price[-1]),
-        growths,
-        prices,
+        own.number("contracts_scale"),
+        own.number("price_scale"),
+        own.count("contracts_scale"),
         settings.conviction_min_history,
         settings,
     )
-    broad = material(
-        "net_flow", np.abs(past.sum(axis=1)), settings.rotation_percentile, settings.rotation_material_share * total,
-        unit="USD", need=need,
-    )  # fmt: skip
+    broad = own.material("net_flow", settings.rotation_material_share * total, unit="USD", need=need)
 
     # a tilt of two classes that move the same way is no conviction: it comes after what they have in common
     strict, tilt = (None, parted.label) if parted.label == "relative_tilt" else (parted.label, None)
@@ -135,7 +132,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
         turned, parted, came, against, moves, tuple(m.venue for m in reversed(moves) if m.flow_usd < 0),
         tuple(m.venue for m in moves if m.flow_usd > 0), conviction.evidence(latest),
         tuple(t for t in (turned.material, parted.threshold, came.material, broad) if t is not None),
-        family(turned, parted, came, settings), len(past), w.panel_share, heard,
+        family(turned, parted, came, settings), own.count("windows"), w.panel_share, heard,
         Basis.CARRIED if heard.carried else Basis.DERIVED, METHOD, tuple(dict.fromkeys(reasons)),
     )  # fmt: skip
 
@@ -148,31 +145,27 @@ def refused(window_s: int, heard: coverage.Coverage, why: tuple[Reason, ...], w:
     )  # fmt: skip
 
 
-def by_venue(seen: Panel, w: Window, held: Floats, earlier: Panel, stride: Steps | None) -> tuple[VenueMove, ...]:
+def by_venue(seen: Panel, w: Window, held: Floats, own: Usual) -> tuple[VenueMove, ...]:
     """Venues of the matched panel, largest inflow first."""
     weight, moved, flow = seen.by_venue(w.usd0), seen.by_venue(w.usd0 * w.growth), seen.by_venue(w.flow)
-    past = windows.in_order(earlier, venue_growth(earlier, stride), seen.venues, np.nan)
     klass = {c.venue: c.klass for c in seen.contracts}
     total = float(held.sum())
     rows: list[VenueMove] = []
     for k, venue in enumerate(seen.venues):
         if weight[k] > 0:
             g = float(moved[k] / weight[k])
-            own = known(np.log1p(past[:, k]))
-            x = robust(own, float(np.log1p(g))) if len(own) and g > -1 else None
+            middle, scale = own.number(f"growth_centre {venue}"), own.number(f"growth_scale {venue}")
+            x = None if middle is None or scale is None or g <= -1 else (float(np.log1p(g)) - middle) / scale
             rows.append(
                 VenueMove(venue, klass[venue], float(flow[k]), g, x, float(held[k]) / total if total > 0 else 0.0)
             )
     return tuple(sorted(rows, key=lambda m: -m.flow_usd))
 
 
-def rotated(flow: Floats, past: Floats, total: float, need: int, settings: Settings) -> rotation.Rotation:
+def rotated(flow: Floats, past: Floats, total: float, need: int, own: Usual, settings: Settings) -> rotation.Rotation:
     """Rotation of this window, its persistence over the last six, and its label."""
     found = rotation.measured(flow, settings)
-    limit = material(
-        "rotated", rotation.rotated(past), settings.rotation_percentile, settings.rotation_material_share * total,
-        unit="USD", need=need,
-    )  # fmt: skip
+    limit = own.material("rotated", settings.rotation_material_share * total, unit="USD", need=need)
     run = np.vstack([past[-(settings.rotation_windows - 1) :], flow[None, :]])
     lasting = rotation.persistence(run, settings) if len(run) == settings.rotation_windows else None
     vr, vr_p = lasting or (None, None)
@@ -180,28 +173,23 @@ def rotated(flow: Floats, past: Floats, total: float, need: int, settings: Setti
     return replace(full, label=rotation.label(full, total, limit, settings))
 
 
-def parting(seen: Panel, w: Window, moves: tuple[VenueMove, ...], earlier: Panel, stride: Steps | None,
-            settings: Settings) -> conviction.Conviction:  # fmt: skip
-    """Class growths now and in the past windows whose panel held."""
+def parting(
+    seen: Panel, w: Window, moves: tuple[VenueMove, ...], own: Usual, settings: Settings
+) -> conviction.Conviction:
+    """Class growths now, against what is usual for them."""
     now: list[float | None] = []
-    before: list[Floats] = []
     for klass in (conviction.SPECULATIVE, conviction.INSTITUTIONAL):
         mine = np.array([c.klass == klass for c in seen.contracts], bool)
         weight = float(w.usd0[mine].sum())
         now.append(finite((w.usd0 * w.growth)[mine].sum() / weight) if weight > 0 else None)
-        if stride is None:
-            before.append(np.empty(0))
-        else:
-            g = stride.total_growth(np.array([c.klass == klass for c in earlier.contracts], bool))
-            before.append(np.where(stride.guarded(settings), g, np.nan))
     live = [tuple(m.venue for m in moves if m.klass == k) for k in (conviction.SPECULATIVE, conviction.INSTITUTIONAL)]
     x = [
         np.array([m.x for m in moves if m.klass == k and m.x is not None], float)
         for k in (conviction.SPECULATIVE, conviction.INSTITUTIONAL)
     ]
     return conviction.of(
-        now[0], now[1], before[0], before[1], speculative=live[0], institutional=live[1], x_s=x[0], x_i=x[1],
-        settings=settings,
+        now[0], now[1], np.empty(0), np.empty(0), speculative=live[0], institutional=live[1], x_s=x[0], x_i=x[1],
+        own=own.classes(), settings=settings,
     )  # fmt: skip
 
 

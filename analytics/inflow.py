@@ -29,19 +29,27 @@ class Inflow:
     flag: str | None  # concentrated_inflow
 
 
+def limit_of(total: float, past: Floats, window_s: int, settings: Settings = DEFAULTS) -> Threshold:
+    """What an inflow onto `total` [USD] must reach to matter, by the flows of earlier windows [K, V]."""
+    came = np.maximum(past, 0.0).sum(axis=1) if past.size else np.empty(0)
+    fixed = settings.inflow_material_share * total
+    return material(
+        "inflow", came, settings.inflow_percentile, fixed, unit="USD", need=settings.min_history(window_s)
+    )  # fmt: skip
+
+
 def inflow(venues: tuple[str, ...], flow: Floats, held: Floats, past: Floats, window_s: int,
-           settings: Settings = DEFAULTS) -> Inflow:  # fmt: skip
+           settings: Settings = DEFAULTS, limit: Threshold | None = None) -> Inflow:  # fmt: skip
     """Of one window's flows [USD per venue] onto what is `held` [USD]; `past` [K, V]: flows of earlier windows.
+
+    `limit`: what is material, where it is known already; else by `past`.
 
     Flag: max phi >= 0.60, gross inflow material, LQ >= 1.5, and p <= 0.05 or the same over 3 windows.
     """
     total = float(held.sum())
     came = np.maximum(flow, 0.0)
     gross = float(came.sum())
-    limit = material(
-        "inflow", np.maximum(past, 0.0).sum(axis=1) if past.size else np.empty(0), settings.inflow_percentile,
-        settings.inflow_material_share * total, unit="USD", need=settings.min_history(window_s),
-    )  # fmt: skip
+    limit = limit_of(total, past, window_s, settings) if limit is None else limit
     if gross <= 0 or total <= 0:
         nothing: tuple[float | None, ...] = (None,) * len(venues)
         return Inflow(gross, nothing, nothing, None, None, None, None, None, False, False, limit, None)

@@ -3,12 +3,8 @@
 from dataclasses import dataclass
 from math import log, log1p
 
-import numpy as np
-
 from analytics.provenance import Code, Reason
 from analytics.settings import DEFAULTS, Settings
-from analytics.thresholds import centre_and_scale
-from analytics.units import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +21,16 @@ class Quadrant:
     reasons: tuple[Reason, ...]
 
 
-def of(growth: float | None, price0: float, price1: float, past_growth: Floats, past_price: Floats, need: int,
+def of(growth: float | None, price0: float, price1: float, sq: float | None, sp: float | None, n: int, need: int,
        settings: Settings = DEFAULTS) -> Quadrant:  # fmt: skip
-    """`past_growth`: native growth of earlier windows of the same length; `past_price`: d ln P of the same."""
+    """`sq`, `sp`: robust sd of d ln Q (native) and of d ln P over `n` earlier windows of the same length."""
     moved = price1 / price0 - 1.0 if price0 > 0 and price1 > 0 else None
-    known = np.isfinite(past_growth) & (past_growth > -1.0)
-    n = int(known.sum())
     if growth is None or moved is None or growth <= -1.0:
         why = Reason(Code.NO_DATA, "Growth or price is not known over this window.")
         return Quadrant(growth, moved, None, None, None, False, n, (why,))
     if n < need:
         why = Reason(Code.INSUFFICIENT_HISTORY, f"{n} earlier windows of this length; own scales need {need}.")
         return Quadrant(growth, moved, None, None, None, False, n, (why,))
-    sq, sp = centre_and_scale(np.log1p(past_growth[known]))[1], centre_and_scale(past_price)[1]
     if sq is None or sp is None:
         why = Reason(Code.INSUFFICIENT_HISTORY, "The past windows hold no movement to scale by.")
         return Quadrant(growth, moved, None, None, None, False, n, (why,))

@@ -102,6 +102,7 @@ def test_a_trade_date_is_the_total_of_its_expiries_at_their_settlements() -> Non
 def test_a_final_line_replaces_a_preliminary_one_and_not_the_other_way_round() -> None:
     first, final = "2026-09-11,MBT,2026-09,P,80000,1,100,file", "2026-09-11,MBT,2026-09,F,80000,1,120,file"
     assert [u.oi for u in filed(first, final)] == [u.oi for u in filed(final, first)] == [120.0]
+    assert [u.oi for u in filed(final, final.replace(",120,", ",121,"))] == [121.0]  # the later of two final ones
 
 
 def test_a_total_without_one_settlement_has_no_price() -> None:

@@ -41,8 +41,13 @@ from store.records import Instrument, Quarantined, Source
 log = logging.getLogger(__name__)
 
 KEPT = 2000  # characters of an unreadable frame
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, EOFError, OSError, zlib.error)
-"""What a venue's decode and parse may raise on a frame they cannot read, infinities too; OSError and below: gzip."""
+UNREADABLE = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, EOFError, OSError, zlib.error,
+)  # fmt: skip
+"""What a venue's decode and parse may raise on a frame they cannot read, infinities and nested bombs too.
+
+EOFError and what follows are gzip's.
+"""
 
 
 class Line:

@@ -10,6 +10,10 @@ FAR = 253_402_300_799_000  # ms UTC, the end of 9999: "as of now"
 HOUR_MS = 3_600_000
 BREAK_MS = 300_000  # a change over a gap longer than this is neither opened nor closed; it is booked as a gap's
 
+# How long after its time a row was seen, as a number below 2^20 that orders: to the ms up to 400 s, else to the minute.
+LATER = """CASE WHEN seen - said < 400000 THEN greatest(seen - said + 400000, 0)
+    ELSE 800000 + least((seen - said - 400000) // 60000, 248575) END"""
+
 COLUMNS = (
     "bucket", "instrument_id", "raw_open", "raw_high", "raw_low", "raw_close", "base_open", "base_high", "base_low",
     "base_close", "usd_open", "usd_high", "usd_low", "usd_close", "opened", "closed", "readings", "volume", "taker_buy",
@@ -67,7 +71,7 @@ WITH picked AS {"NOT " if among == "TRUE" else ""}MATERIALIZED (
             AND source IN ('stream', 'poll') AND ({among}) AND seen <= make_timestamp_ms($as_of)
     )
 ), numbered AS NOT MATERIALIZED (
-    SELECT *, said * 1048576 + least(greatest(seen - said + 524288, 0), 1048575) AS ord FROM picked
+    SELECT *, said * 1048576 + {LATER} AS ord FROM picked
 ), before AS (
     SELECT instrument_id, max(said) AS said, max(ord) AS ord, arg_max(native, ord) AS native, arg_max(kind, ord) AS kind
     FROM numbered WHERE said < $start GROUP BY ALL

@@ -1,0 +1,112 @@
+"""Whose rows they are: an archive's name and symbol to an instrument, and to what the number counts. Never a guess."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from collectors.board import DOLLARS, factor
+from collectors.venue import Archive, Liquidated, Ratio, Segment, Update, Venue
+from store.records import Field, Instrument, Payoff
+
+Format = Literal["metrics", "ticks", "cot", "daily"]
+
+
+class Refused(ValueError):  # noqa: N818 -- named as the sentence it says
+    """Why a row cannot be taken."""
+
+
+class Unneeded(ValueError):  # noqa: N818 -- likewise
+    """Why a row is left out although nothing is wrong with it."""
+
+
+class Target:
+    """One instrument's open interest as one archive states it, and what its rows have said so far."""
+
+    __slots__ = (
+        "archive", "dollar", "factor", "field", "funding", "funding_interval_h", "index", "instrument", "kept_funding",
+        "kept_price", "kept_raw", "kept_ts", "marked", "native_usd", "price", "resolution_s", "started",
+    )  # fmt: skip
+
+    def __init__(
+        self, instrument: Instrument, field: Field | None, archive: Archive | None, resolution_s: float
+    ) -> None:
+        self.instrument = instrument
+        self.field = field
+        self.archive = archive
+        self.native_usd, self.factor = (False, 0.0) if field is None else factor(instrument, field.unit, field.sides)
+        self.dollar = DOLLARS.get(instrument.quote)  # None: nobody said what the quote currency is worth
+        self.resolution_s = resolution_s  # between rows; 0 where a row is written whenever something changes
+        self.price: float | None = None  # the mark, quote units a coin ...
+        self.marked = 0  # ... of this moment, ms UTC
+        self.index: float | None = None
+        self.funding: float | None = None
+        self.funding_interval_h = instrument.funding_interval_h
+        self.kept_raw = self.kept_price = 0.0
+        self.kept_ts = 0
+        self.kept_funding: float | None = None
+        self.started = False
+
+
+Stated = tuple[Target, Update | Liquidated | Ratio, int]
+"""Of whom, what, and when it could be known, ms UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What can be named: the venues' own files, the instruments of the store, those of the mapping."""
+
+    venues: Mapping[str, Venue]
+    instruments: Mapping[tuple[str, str, str], Instrument]  # by venue, segment and symbol in upper case
+
+    def find(self, venue: str, segment: str, symbol: str) -> Instrument:
+        """An instrument by its symbol; archives write some in upper case. Raises Refused."""
+        found = self.instruments.get((venue, segment, symbol.upper()))
+        if found is None:
+            raise Refused(
+                f"nothing is known of {symbol} at {venue} {segment}: let `crossoi serve` list it once, "
+                "or state it under [[instruments]] of a mapping"
+            )
+        return found
+
+    def archived(self, format: Format, name: str, symbol: str) -> tuple[Venue, Segment, Archive]:
+        """The one segment whose file says that this archive's symbol is its own. Raises Refused."""
+        named = [
+            (venue, segment, archive)
+            for venue in self.venues.values()
+            for segment in venue.segments
+            for archive in segment.archives
+            if archive.format == format and archive.name == name
+        ]
+        if not named:
+            raise Refused(f"no venue's file says what {name or 'this archive'!r} is")
+        known = [n for n in named if (n[0].id, n[1].id, symbol.upper()) in self.instruments]
+        found = known or [n for n in named if n[1].owns(symbol)]
+        if len(found) != 1:
+            listed = ", ".join(f"{venue.id} {segment.id}" for venue, segment, _ in found) or "none"
+            raise Refused(f"{symbol} is of {listed} of the segments that {name or 'this archive'!r} holds")
+        return found[0]
+
+    def target(self, format: Format, name: str, symbol: str, resolution_s: float) -> Target:
+        venue, segment, archive = self.archived(format, name, symbol)
+        return Target(self.find(venue.id, segment.id, symbol), archive.field, archive, resolution_s)
+
+
+def book(venues: Mapping[str, Venue], stored: Iterable[Instrument], stated: Iterable[Instrument] = ()) -> Book:
+    """The store's word goes first. Raises ValueError where a mapping contradicts it."""
+    found = {(i.venue, i.segment, i.symbol.upper()): i for i in stored}
+    for i in stated:
+        known = found.setdefault((i.venue, i.segment, i.symbol.upper()), i)
+        if shape(known) != shape(i):
+            raise ValueError(
+                f"The mapping says of {i.venue} {i.symbol}: {words(i)}; the store knows it as {words(known)}. "
+                "Correct the mapping, or leave the instrument out of it."
+            )
+    return Book(venues, found)
+
+
+def shape(i: Instrument) -> tuple[str, str, Payoff, float, float]:
+    return i.asset, i.quote, i.payoff, i.contract_size, i.base_factor
+
+
+def words(i: Instrument) -> str:
+    return f"{i.asset}/{i.quote}, {i.payoff.value}, contract size {i.contract_size:g}, base factor {i.base_factor:g}"

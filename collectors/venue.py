@@ -6,11 +6,14 @@ add one. None means "does not say", never zero.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from store.records import FeedClass, Field, Instrument, Kind, Side, Unit
+
+if TYPE_CHECKING:
+    from collectors.public import Positions
 
 Message = Any  # one decoded frame; only the venue's own file knows its shape
 Gives = Literal["oi", "mark", "index", "funding", "liquidations", "volume", "ratios", "tiers"]
@@ -276,6 +279,7 @@ class Segment:
     answers: tuple[Answer, ...] = ()
     decode: Callable[[str | bytes], Message] = plain  # the catalogue
     more: Callable[[Message], Ask | None] | None = None  # the catalogue's next page
+    positions: "Positions | None" = None  # where the venue shows everyone's
     archives: tuple[Archive, ...] = ()
 
 

@@ -6,14 +6,17 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
 
+from collectors.public import Dealt, Held, Positions
 from collectors.venue import (
     Acked, Answer, Ask, CatalogueError, Heartbeat, Limits, Message, Parse, Refused, Remembering, Said, Segment,
     Socket, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, wire
-from store.records import Field, Instrument, Unit
+from store.records import Field, Instrument, Side, Unit
 
 INFO = "https://api.hyperliquid.xyz/info"
+SOCKET = "wss://api.hyperliquid.xyz/ws"
+PING = Heartbeat({"method": "ping"}, every=30)
 MAIN = ""  # the name of the main dex
 TOP = 10  # coins of a subscription that get a context of their own beside the frames of all
 OI = Field("openInterest", Unit.BASE, 2, evidence="press and the caps' definition count both sides, a rival counts one")
@@ -77,8 +80,39 @@ class Paid(Struct, rename="camel"):
     time: int
 
 
-Frame = One | Every | Response | Trouble
-CHANNELS = {"activeAssetCtx", "allDexsAssetCtxs", "subscriptionResponse", "error"}
+class Trade(Struct):
+    coin: str
+    px: float
+    sz: float
+    users: tuple[str, str]  # buyer and seller
+
+
+class Trades(Struct, tag_field="channel", tag="trades"):
+    data: list[Trade]
+
+
+class Leverage(Struct):
+    value: float
+
+
+class Open(Struct, rename="camel"):
+    coin: str
+    szi: float  # below zero: short
+    entry_px: Number
+    liquidation_px: Number
+    leverage: Leverage
+
+
+class Row(Struct):
+    position: Open
+
+
+class Account(Struct, rename="camel"):
+    asset_positions: list[Row]
+
+
+Frame = One | Every | Response | Trouble | Trades
+CHANNELS = {"activeAssetCtx", "allDexsAssetCtxs", "subscriptionResponse", "error", "trades"}
 decode = among(wire(Frame), CHANNELS.__contains__, "channel", greeting="Websocket connection established.")
 
 
@@ -108,8 +142,7 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
 
     def parse(frame: Frame | None) -> Sequence[Said]:
         if isinstance(frame, One):
-            data = frame.data
-            return (update(data.coin, data.ctx),)
+            return (update(frame.data.coin, frame.data.ctx),)
         if isinstance(frame, Every):
             rows = next((contexts for dex, contexts in frame.data.ctxs if dex == MAIN), ())
             if len(rows) != len(instruments):
@@ -126,12 +159,30 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
 
 
 def snapshot(reply: tuple[Meta, list[Context]]) -> Sequence[Said]:
-    meta, contexts = reply
-    return [update(listed.name, ctx) for listed, ctx in zip(meta.universe, contexts, strict=True)]
+    return [update(listed.name, ctx) for listed, ctx in zip(reply[0].universe, reply[1], strict=True)]
 
 
 def paid(rows: list[Paid]) -> Sequence[Said]:
     return [Update(p.coin, p.time, funding=p.funding_rate, funding_interval_h=1.0) for p in rows]
+
+
+def trades(instruments: Sequence[Instrument]) -> Iterable[Message]:
+    return [{"method": "subscribe", "subscription": {"type": "trades", "coin": i.symbol}} for i in instruments]
+
+
+def learn(frame: Frame | None) -> Sequence[Dealt]:
+    rows = frame.data if isinstance(frame, Trades) else ()
+    return [Dealt(user, t.coin, t.sz, t.px) for t in rows for user in t.users]
+
+
+def account(holder: str) -> Ask:
+    return Ask(INFO, "POST", {"type": "clearinghouseState", "user": holder, "dex": MAIN}, weight=2)
+
+
+def held(reply: Account) -> Iterable[Held]:
+    for p in (row.position for row in reply.asset_positions if row.position.szi):
+        side, price = Side.LONG if p.szi > 0 else Side.SHORT, number(p.liquidation_px)
+        yield Held(p.coin, side, abs(p.szi), Unit.BASE, number(p.entry_px), price, p.leverage.value)
 
 
 VENUE = Venue(
@@ -148,9 +199,8 @@ VENUE = Venue(
             owns=str.isalnum,  # neither `dex:COIN`, `@107`, `#250` nor `PURR/USDC`
             feeds=(
                 Socket(
-                    "wss://api.hyperliquid.xyz/ws", frozenset({"oi", "mark", "index", "funding"}),
-                    subscribe, Remembering(make), decode, heartbeat=Heartbeat({"method": "ping"}, every=30),
-                    per_socket=900, batch=900,
+                    SOCKET, frozenset({"oi", "mark", "index", "funding"}), subscribe, Remembering(make), decode,
+                    heartbeat=PING, per_socket=900, batch=900,
                 ),
             ),
             answers=(
@@ -158,6 +208,7 @@ VENUE = Venue(
                 Answer(paid, wire(list[Paid]), "/info"),
             ),
             decode=wire(Meta),
+            positions=Positions(SOCKET, trades, learn, account, held, decode, wire(Account), PING),
         ),
     ),
     limits=Limits(weight=1200, per=60, dials=30, dials_per=60),

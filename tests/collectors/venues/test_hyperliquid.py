@@ -3,9 +3,10 @@ import json
 import pytest
 
 from collectors.board import Board
+from collectors.public import Dealt, Held
 from collectors.venue import Acked, CatalogueError, Refused, Update
 from collectors.venues.hyperliquid import OI, VENUE
-from store.records import Flag, Status
+from store.records import Flag, Side, Status, Unit
 
 [SEGMENT] = VENUE.segments
 [FEED] = SEGMENT.feeds
@@ -146,3 +147,34 @@ def test_only_coins_of_the_main_dex_are_ours() -> None:
         False,
         False,
     ]
+
+
+def test_traders_are_met_in_the_trades_and_their_positions_are_public() -> None:
+    public = SEGMENT.positions
+    assert list(public.subscribe(INSTRUMENTS[:1])) == [
+        {"method": "subscribe", "subscription": {"type": "trades", "coin": "BTC"}}
+    ]
+    trade = {"coin": "BTC", "side": "A", "px": "77550.0", "sz": "0.01", "time": 1, "tid": 2, "users": ["0xb", "0xs"]}
+    frame = public.decode(json.dumps({"channel": "trades", "data": [trade]}))
+    assert list(public.learn(frame)) == [Dealt("0xb", "BTC", 0.01, 77_550.0), Dealt("0xs", "BTC", 0.01, 77_550.0)]
+    for other in ('{"channel":"pong"}', "Websocket connection established.", '{"channel":"error","data":"no"}'):
+        assert list(public.learn(public.decode(other))) == []
+    ask = public.ask("0xb")
+    assert (ask.method, ask.weight) == ("POST", 2)
+    assert ask.body == {"type": "clearinghouseState", "user": "0xb", "dex": ""}
+
+
+def test_a_position_has_its_side_in_its_sign_and_may_have_no_liquidation_price() -> None:
+    def row(coin: str, size: str, price: str | None) -> dict[str, object]:
+        position = {"coin": coin, "szi": size, "entryPx": "70000.5", "leverage": {"type": "cross", "value": 20}}
+        return {"type": "oneWay", "position": position | {"liquidationPx": price, "positionValue": "1"}}
+
+    rows = [row("BTC", "-1.5", None), row("kPEPE", "8.0", "60000.0"), row("ETH", "0.0", None)]
+    public = SEGMENT.positions
+    got = list(public.held(public.read(json.dumps({"assetPositions": rows, "withdrawable": "1.0", "time": 3}))))
+    assert got == [
+        Held("BTC", Side.SHORT, 1.5, Unit.BASE, 70_000.5, None, 20.0),
+        Held("kPEPE", Side.LONG, 8.0, Unit.BASE, 70_000.5, 60_000.0, 20.0),
+    ]
+    with pytest.raises(ValueError, match="assetPositions"):
+        public.read('{"time":3}')

@@ -1,5 +1,6 @@
 """Rewrites the generated parts of the documents from the code: `python docs/generate.py [--check]`."""
 
+import ast
 import json
 import re
 import sys
@@ -13,6 +14,7 @@ from server import protocol
 from server.tools import TOOLS, House
 
 DOCS = Path(__file__).parent
+FAULT = re.compile(r"test_((?:f\d\d_)*f\d\d)_(\w+)")
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -82,7 +84,26 @@ def argument(name: str, schema: dict[str, Any]) -> str:
     )
 
 
-PARTS: dict[str, Callable[[], str]] = {"venues": venues, "fields": fields, "bench": bench, "tools": tools}
+def faults() -> str:
+    """A row a test: which faults it plays (its name begins with them), and what its name and its docstring say."""
+    rows: list[tuple[str, ...]] = []
+    for path in sorted((DOCS.parent / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (told := FAULT.match(node.name)):
+                numbers = ", ".join(part.upper() for part in told[1].split("_"))
+                words = (ast.get_docstring(node) or "").partition("\n")[0]
+                where = path.relative_to(DOCS.parent).as_posix()
+                rows.append((numbers, told[2].replace("_", " "), words, f"`{where}`"))
+    return table(("fault", "what holds", "", "played in"), sorted(rows))
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "venues": venues,
+    "fields": fields,
+    "bench": bench,
+    "tools": tools,
+    "faults": faults,
+}
 
 
 def renewed(text: str) -> str:

@@ -141,7 +141,7 @@ class Backfill:
     def lacking(self, venue: Venue, segment: Segment, wish: Wish) -> list[Missing]:
         listed = {
             i.id: i for i in list(self.instruments.values())
-            if (i.venue, i.segment) == (venue.id, segment.id) and self.collecting.wants(i)
+            if (i.venue, i.segment) == (venue.id, segment.id) and self.collecting.wants(i, venue.only)
         }  # fmt: skip
         found: list[Missing] = []
         for subject in SUBJECTS:

@@ -91,7 +91,7 @@ async def list_segment(http: Http, venue: Venue, segment: Segment, backfill: Bac
     """What a segment lists, handed to the backfill; a venue that does not answer is said to be left out."""
     try:
         for instrument in await catalogue(http, venue, segment):
-            if backfill.collecting.wants(instrument):
+            if backfill.collecting.wants(instrument, venue.only):
                 backfill.sink(instrument)
     except (FailedError, LimitedError, BlockedError, *UNREADABLE) as fault:
         told({

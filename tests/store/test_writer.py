@@ -288,7 +288,7 @@ while True:
 """
 
 
-def test_after_kill_nine_at_any_moment_the_file_opens_and_no_flushed_batch_is_missing(tmp_path: Path) -> None:
+def test_f40_after_kill_nine_at_any_moment_the_file_opens_and_no_flushed_batch_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "oi.duckdb"
     dice = random.Random(40)
     told = 0
@@ -329,7 +329,7 @@ store.close()
 """
 
 
-def test_a_full_disk_is_survived_in_memory_and_said(tmp_path: Path) -> None:
+def test_f40_a_full_disk_is_survived_in_memory_and_said(tmp_path: Path) -> None:
     path = tmp_path / "oi.duckdb"
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, timeout=60, check=False

@@ -201,3 +201,19 @@ SELECT min(first) AS first, max(last) AS last FROM (
     WHERE seen <= make_timestamp_ms($as_of) AND ts <= make_timestamp_ms($as_of)
 )
 """
+
+THRESHOLDS = """
+SELECT metric, value, n, version, epoch_ms(known_at) AS known_at
+FROM thresholds WHERE asset = $asset AND window_s = $window_s AND known_at <= make_timestamp_ms($as_of)
+QUALIFY row_number() OVER (PARTITION BY metric ORDER BY known_at DESC) = 1
+ORDER BY metric
+"""
+
+EPISODES = """
+SELECT id, asset, kind, leader, epoch_ms(opened) AS opened, epoch_ms(resolved) AS resolved, label, rules, detail,
+    simulated, epoch_ms(known_at) AS known_at
+FROM episodes WHERE ($asset IS NULL OR asset = $asset) AND known_at <= make_timestamp_ms($as_of)
+    AND opened >= make_timestamp_ms($start) AND opened < make_timestamp_ms($end)
+QUALIFY row_number() OVER (PARTITION BY id, rules ORDER BY known_at DESC) = 1
+ORDER BY opened, id
+"""

@@ -36,18 +36,25 @@ class Cursors(Protocol):
 class Reader:
     """Asks; never writes. Safe to call from many threads: every call has a cursor of its own."""
 
-    def __init__(self, store: Cursors, live: Latest | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, store: Cursors, live: Latest | None = None, *, timeout_s: float = TIMEOUT_S, moment: int | None = None
+    ) -> None:
         self.store = store
-        self.live = live
+        self.live = live if moment is None else None
         self.timeout_s = timeout_s
+        self.moment = moment  # ms UTC: no question to this reader sees what came later; None for now
+
+    def at(self, moment: int) -> "Reader":
+        """A reader to whom it is `moment`, ms UTC, whatever it is asked."""
+        return Reader(self.store, timeout_s=self.timeout_s, moment=moment)
 
     def assets(self, as_of: int | None = None) -> Frame:
         """asset, instruments, venues (counts), in alphabetical order."""
-        return self.ask(q.ASSETS, as_of=until(as_of))
+        return self.ask(q.ASSETS, as_of=self._until(as_of))
 
     def venues(self, as_of: int | None = None) -> Frame:
         """venue, name, class, docs, note, closed_on (YYYY-MM-DD or None)."""
-        return self.ask(q.VENUES, as_of=until(as_of))
+        return self.ask(q.VENUES, as_of=self._until(as_of))
 
     def instruments(self, asset: str | None = None, as_of: int | None = None) -> Frame:
         """instrument_id, venue, class, segment, symbol, asset, quote, settle, kind, payoff, contract_size, base_factor,
@@ -56,7 +63,7 @@ class Reader:
         The last four are those of the field heard last in the segment; before the first live reading, what all fields
         in the venue's file agree on, else None.
         """
-        return self.ask(q.INSTRUMENTS, asset=asset, as_of=until(as_of))
+        return self.ask(q.INSTRUMENTS, asset=asset, as_of=self._until(as_of))
 
     def latest(self, asset: str, as_of: int | None = None) -> Frame:
         """One row an instrument that was heard within two days: the columns of `instruments`, and
@@ -66,6 +73,7 @@ class Reader:
         cadence_s (median gap of seen events, NaN while unknown), source, simulated, flags, state (of its
         connection, or None).
         """
+        as_of = self.moment if as_of is None else as_of
         known = self.instruments(asset, as_of)
         said = ["field", "unit", "sides", "funding_interval_h"]
         memory = [] if self.live is None or as_of is not None else [in_memory(s) for s in self.live.snapshot(asset)]
@@ -74,7 +82,7 @@ class Reader:
         stored: list[dict[str, Any]] = []
         for back in LOOK_BACK_MS:
             if missing:
-                rows = self.ask(q.LATEST, ids=missing, as_of=until(as_of), since=now - back)
+                rows = self.ask(q.LATEST, ids=missing, as_of=self._until(as_of), since=now - back)
                 stored += [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
                 missing = sorted(set(missing) - {int(i) for i in rows["instrument_id"]})
         columns = ["instrument_id", *q.READING_COLUMNS]
@@ -100,39 +108,39 @@ class Reader:
         `step_ms` is whole minutes. A bucket in which nothing was heard has no row; the running one is complete up to
         now, its `t` lies in the future. `columns` picks some of the columns: each costs its share of the time.
         """
-        return self.ask_with(lambda con: barred.bars(con, asset, start, end, step_ms, until(as_of), columns))
+        return self.ask_with(lambda con: barred.bars(con, asset, start, end, step_ms, self._until(as_of), columns))
 
     def closes(self, asset: str, start_day: int, end_day: int, as_of: int | None = None) -> Frame:
         """Daily UTC closes of days in [start_day, end_day), newest revision: instrument_id, venue, class, payoff,
         symbol, day (its first ms), t (its last ms + 1), revision, native, raw, sides, contract_size, mark, base, usd,
         age_s, basis (measured | carried), source, simulated, known_at.
         """
-        return self.ask(q.CLOSES, asset=asset, start=start_day, end=end_day, as_of=until(as_of))
+        return self.ask(q.CLOSES, asset=asset, start=start_day, end=end_day, as_of=self._until(as_of))
 
     def liquidations(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
         """instrument_id, venue, class, symbol, ts, seen, side (of the position that died), size, unit, base, usd,
         price, feed (full | throttled | inferred).
         """
-        return self.ask(q.LIQUIDATIONS, asset=asset, start=start, end=end, as_of=until(as_of))
+        return self.ask(q.LIQUIDATIONS, asset=asset, start=start, end=end, as_of=self._until(as_of))
 
     def volumes(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
         """Traded volume of minutes that begin in [start, end), as said last: instrument_id, venue, class, symbol, ts
         (of the minute), seen, base [coins], taker_buy (NaN where the venue does not split), source, simulated.
         """
-        return self.ask(q.VOLUMES, asset=asset, start=start, end=end, as_of=until(as_of))
+        return self.ask(q.VOLUMES, asset=asset, start=start, end=end, as_of=self._until(as_of))
 
     def ratios(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
         """Longs to shorts stated in [start, end): instrument_id, venue, class, symbol, kind (account | top_account |
         top_position | taker; never to be mixed), ts, seen, ratio (long / short), source, simulated.
         """
-        return self.ask(q.RATIOS, asset=asset, start=start, end=end, as_of=until(as_of))
+        return self.ask(q.RATIOS, asset=asset, start=start, end=end, as_of=self._until(as_of))
 
     def tiers(self, asset: str, as_of: int | None = None) -> Frame:
         """The leverage ladder of each instrument that has told one: instrument_id, venue, class, symbol, tier, lower,
         upper [USD; NaN: no bound], maintenance (fraction of notional), max_leverage, deduction [USD; NaN where the
         venue does not say], known_at, simulated.
         """
-        return self.ask(q.TIERS, asset=asset, as_of=until(as_of))
+        return self.ask(q.TIERS, asset=asset, as_of=self._until(as_of))
 
     def gaps(
         self, start: int, end: int, venue: str | None = None, asset: str | None = None, as_of: int | None = None
@@ -140,19 +148,20 @@ class Reader:
         """Gaps that touch [start, end): venue, segment, symbol ('' for the whole segment), start, end (NaN while open),
         reason.
         """
-        return self.ask(q.GAPS, start=start, end=end, venue=venue, asset=asset, as_of=until(as_of))
+        return self.ask(q.GAPS, start=start, end=end, venue=venue, asset=asset, as_of=self._until(as_of))
 
     def health(self, as_of: int | None = None) -> Frame:
         """The newest word on every venue, segment and symbol ('' for the whole segment): venue, segment, symbol, ts,
         state, since, last_seen, cadence_s, frames, unreadable, detail.
         """
+        as_of = self.moment if as_of is None else as_of
         return self.ask(q.HEALTH, as_of=time_ms() + 60_000 if as_of is None else as_of)
 
     def side_registry(self, as_of: int | None = None) -> Frame:
         """venue, segment ('' where the venue's file does not tie the field to one), field, unit, sides, status,
         valid_from, evidence, known_at.
         """
-        return self.ask(q.SIDES, as_of=until(as_of))
+        return self.ask(q.SIDES, as_of=self._until(as_of))
 
     def quarantine_counts(self, start: int, end: int) -> Frame:
         """venue, segment, symbol, check, count, last (ms), words (the newest)."""
@@ -170,13 +179,13 @@ class Reader:
         """What was noted in [start, end), oldest first: ts, kind, asset, venue ("" where it is of none), detail (JSON),
         known_at.
         """
-        return self.ask(q.EVENTS, kind=kind, start=start, end=end, venue=venue, asset=asset, as_of=until(as_of))
+        return self.ask(q.EVENTS, kind=kind, start=start, end=end, venue=venue, asset=asset, as_of=self._until(as_of))
 
     def positions(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
         """Public positions as last seen in [start, end), without the closed: instrument_id, venue, symbol, holder,
         seen, side, base [coins], entry, liquidation_price [USD a coin; NaN where unsaid], leverage, simulated.
         """
-        return self.ask(q.POSITIONS, asset=asset, start=start, end=end, as_of=until(as_of))
+        return self.ask(q.POSITIONS, asset=asset, start=start, end=end, as_of=self._until(as_of))
 
     def holds(self) -> Frame:
         """venue, until (ms), reason: the longest wait each venue has asked for."""
@@ -186,6 +195,22 @@ class Reader:
         """schema_version, mode, created, engine."""
         frame = self.ask("SELECT key, value FROM meta")
         return {str(k): str(v) for k, v in zip(frame["key"], frame["value"], strict=True)}
+
+    def thresholds(self, asset: str, window_s: int, as_of: int | None = None) -> Frame:
+        """What the clock last found usual for windows of this length: metric, value, n (points of history), version,
+        known_at [ms]. One row a metric.
+        """
+        return self.ask(q.THRESHOLDS, asset=asset, window_s=window_s, as_of=self._until(as_of))
+
+    def episodes(self, asset: str | None, start: int, end: int, as_of: int | None = None) -> Frame:
+        """The newest word on each episode opened in [start, end): id, asset, kind, leader, opened [ms], resolved [ms;
+        NaN while open], label ('open' while it is), rules (their version), detail (JSON), simulated, known_at.
+        """
+        return self.ask(q.EPISODES, asset=asset, start=start, end=end, as_of=self._until(as_of))
+
+    def lists(self, asset: str) -> bool:
+        """Whether any venue has ever listed it."""
+        return len(self.ask("SELECT 1 AS one FROM instruments WHERE asset = $asset LIMIT 1", asset=asset)) > 0
 
     def counts(self) -> dict[str, int]:
         """Rows in each table, as the engine estimates them."""
@@ -199,7 +224,7 @@ class Reader:
 
     def span(self, asset: str, as_of: int | None = None) -> tuple[int, int] | None:
         """First and last ms for which anything is known of an asset."""
-        frame = self.ask(q.SPAN, asset=asset, as_of=until(as_of))
+        frame = self.ask(q.SPAN, asset=asset, as_of=self._until(as_of))
         first, last = frame["first"].iloc[0], frame["last"].iloc[0]
         return None if pd.isna(first) or pd.isna(last) else (int(first), int(last))
 
@@ -219,6 +244,10 @@ class Reader:
         finally:
             timer.cancel()
             con.close()
+
+    def _until(self, as_of: int | None) -> int:
+        asked = [t for t in (as_of, self.moment) if t is not None]
+        return min(asked) if asked else FAR
 
     def _with_status(self, frame: Frame, as_of: int | None) -> Frame:
         """Fill in how the sides of an imported reading's field are known: the venue's file says it of all segments."""
@@ -272,10 +301,6 @@ def in_memory(state: State) -> dict[str, Any]:
         "simulated": r.simulated,
         "flags": r.flags,
     }
-
-
-def until(as_of: int | None) -> int:
-    return FAR if as_of is None else as_of
 
 
 def time_ms() -> int:

@@ -18,15 +18,15 @@ CONTRACT = re.compile(r"[-_/:]?(PERP(ETUAL)?|SWAP|USDT|USDC|USD)+M?$")
 
 def asset_of(house: House, asked: str) -> str:
     """The asset that is meant. ToolError names the near ones and what there is."""
-    known = [str(a) for a in house.reader.assets()["asset"]]
     word = asked.strip().upper()
     for _ in range(3):
-        if word in known:
+        if house.reader.lists(word):
             return word
         shorter = CONTRACT.sub("", word)
         if shorter in ("", word):
             break
         word = shorter
+    known = [str(a) for a in house.reader.assets()["asset"]]
     if not known:
         raise ToolError("No asset is known yet: the collectors have just started. Ask get_status, then ask again.")
     raise ToolError(f"No venue lists {asked!r}. {suggestion(word, known)}")

@@ -12,6 +12,7 @@ from server.tools import series as told
 from server.tools.arguments import Asset, Detail, asset_of
 from server.tools.charts import known, venues
 from server.tools.house import House
+from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, warnings
 from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, WINDOW_S, carried_ms, floor, recent
 
@@ -41,6 +42,7 @@ def get_chart_value(
     timeframe: Annotated[Timeframe, Field(description="Steps: 24h 5 min, 7d 1 h, 30d 4 h, others a day")] = "30d",
     asset: Asset = "BTC",
     detail: Annotated[Detail, Field(description="detailed: every point; concise: at most 200")] = "concise",
+    as_of: AsOf = None,
 ) -> Answer:
     """One chart as a series with its newest value: open interest over all exchanges or of one, and what follows
     from it (coins, contracts-only index, share of the year's high, funding, concentration, coverage).
@@ -53,6 +55,7 @@ def get_chart_value(
     is the part of the year's highest close, with zone and plateau_days. The last row is provisional: it is now, no
     close. An outage is never a fall: see coverage.
     """
+    house = at(house, as_of)
     named = asset_of(house, asset)
     found = known(metric_id, venues(house))
     if "{venue}" in found.chart.id and found.venue is None:

@@ -9,6 +9,7 @@ from analytics import catalogue
 from server.answers import Answer, Cell, utc
 from server.tools.arguments import Detail, suggestion
 from server.tools.house import House
+from server.tools.moment import AsOf, at
 
 GUIDE = ("how_to_read", "zones", "watch", "mistakes", "formula", "related")
 
@@ -18,13 +19,15 @@ def list_charts(
     search: Annotated[str, Field(description="Words that name, id or guide must contain; all charts if empty")] = "",
     metric_id: Annotated[str | None, Field(description="One chart, with its guide")] = None,
     detail: Annotated[Detail, Field(description="detailed: with every chart's guide")] = "concise",
+    as_of: AsOf = None,
 ) -> Answer:
     """Which charts get_chart_value can show; with metric_id or detail="detailed" also how to read each.
 
     Use it to find a metric_id. Rows: metric_id, name, unit, what; the guide adds how_to_read, zones, watch (what to
     look for), mistakes (how it is misread), formula, related. Charts of one exchange are listed once, with {venue} in
-    the id; the figure `venues` names what fits there. It never changes while the server runs.
+    the id; the figure `venues` names what fits there. The charts never change while the server runs.
     """
+    house = at(house, as_of)
     heard = venues(house)
     chosen = [c for c in catalogue.CHARTS if all(word in text_of(c) for word in search.lower().split())]
     if metric_id is not None:

@@ -7,11 +7,12 @@ from analytics.inflow import Inflow
 from server.answers import Answer, Cell, rounded, usd, utc
 from server.tools.arguments import Asset, asset_of
 from server.tools.house import House
+from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, thresholds, warnings
-from server.tools.spans import DAY_MS, HISTORY, PAST, WINDOW_S, Window, history, recent
+from server.tools.spans import DAY_MS, PAST, WINDOW_S, Window, history, recent, usual
 
 
-def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h") -> Answer:
+def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h", as_of: AsOf = None) -> Answer:
     """How concentrated open interest is over venues, and whether new positions pile up on one of them.
 
     Use it for fragility: much on few venues, or most of what is new on one; use get_oi_divergence for who moved which
@@ -20,18 +21,22 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
     the window, its largest share and its sign-flip p, index_0_to_100 (mean of both percentiles), flags
     (concentrated_inflow, fragility, partial_universe). Rows, a venue each: oi_usd, share, share_of_new,
     location_quotient (share_of_new / share), flow_usd (positions opened minus closed; price and outages taken out).
-    Table thresholds: what the inflow was held against, and where that comes from. As of now.
+    Table thresholds: what the inflow was held against, and where that comes from.
     """
+    house = at(house, as_of)
     named = asset_of(house, asset)
     now, window_s = house.now(), WINDOW_S[window]
+    known = usual(house, named, now, window)
+    year = now - (2 if known else 367) * DAY_MS
     found = concentration.assess(
         latest=house.reader.latest(named),
         recent=recent(house, named, now, window_s),
-        closes=house.reader.closes(named, now - 367 * DAY_MS, now),
-        history=history(house, named, now, window),
+        closes=house.reader.closes(named, year, now),
+        history=history(house, named, now, window, known),
+        usual=known,
         now=now,
         window_s=window_s,
-        gaps=house.reader.gaps(now - HISTORY[window][0], now, asset=named),
+        gaps=house.reader.gaps(now - 2 * DAY_MS, now, asset=named),
         plausible=house.plausible(named),
         settings=house.thresholds,
     )

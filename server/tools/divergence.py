@@ -10,8 +10,9 @@ from analytics.rotation import Rotation
 from server.answers import Answer, Cell, Table, rounded, usd, utc
 from server.tools.arguments import Asset, Detail, asset_of
 from server.tools.house import House
+from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, thresholds, warnings
-from server.tools.spans import HISTORY, PAST, WINDOW_S, Window, history, recent
+from server.tools.spans import DAY_MS, PAST, WINDOW_S, Window, history, recent, usual
 
 WORDS = {
     "insufficient_data": "cannot be judged",
@@ -30,7 +31,9 @@ WORDS = {
 LEADERLESS = "unresolved_by_sampling: no venue is named as the leader; who moves first is not measured yet."
 
 
-def get_oi_divergence(house: House, asset: Asset = "BTC", window: Window = "1h", detail: Detail = "concise") -> Answer:
+def get_oi_divergence(
+    house: House, asset: Asset = "BTC", window: Window = "1h", detail: Detail = "concise", as_of: AsOf = None
+) -> Answer:
     """Is open interest new, leaving, or only moving between venues; and do speculative and institutional venues
     agree?
 
@@ -40,17 +43,20 @@ def get_oi_divergence(house: House, asset: Asset = "BTC", window: Window = "1h",
     minus closed), rotated_usd, R (0 to 1: how well inflow and outflow cancel; no evidence alone), growth of both
     classes' contracts, the price quadrant, gap_change_usd (happened while a venue was silent, in no flow). Rows, a
     venue each: flow_usd (price and outages taken out), growth_pct of contracts, own_scales (robust z), share. Tables:
-    tests (p, and p adjusted for their family), thresholds (and where they come from). As of now. Measures, no forecast.
+    tests (p, and p adjusted for their family), thresholds (and where they come from). Measures, no forecast.
     """
+    house = at(house, as_of)
     named = asset_of(house, asset)
     now, window_s = house.now(), WINDOW_S[window]
+    known = usual(house, named, now, window)
     found = divergence.assess(
         latest=house.reader.latest(named),
         recent=recent(house, named, now, window_s),
-        history=history(house, named, now, window),
+        history=history(house, named, now, window, known),
+        usual=known,
         now=now,
         window_s=window_s,
-        gaps=house.reader.gaps(now - HISTORY[window][0], now, asset=named),
+        gaps=house.reader.gaps(now - 2 * DAY_MS, now, asset=named),
         plausible=house.plausible(named),
         settings=house.thresholds,
     )

@@ -9,6 +9,7 @@ from analytics import breakdown
 from server.answers import Answer, Cell, rounded, tenths, usd, utc
 from server.tools.arguments import Asset, asset_of, venue_of
 from server.tools.house import House
+from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, warnings
 from server.tools.spans import DAY_MS, WINDOW_S, recent
 
@@ -21,6 +22,7 @@ def get_open_interest(
     venue: Annotated[str | None, Field(description="One venue's id; all if left out")] = None,
     by: Annotated[Literal["venue", "instrument"], Field(description="What a row is")] = "venue",
     limit: Annotated[int, Field(ge=1, le=MOST, description="Most rows")] = 30,
+    as_of: AsOf = None,
 ) -> Answer:
     """Open interest now, by venue or by instrument, largest first: one-sided, in USD and coins, with its age.
 
@@ -29,8 +31,9 @@ def get_open_interest(
     the venue was not heard at both ends), funding_per_8h, age_s, cadence_s, state (fresh, stale, carried: silent, at
     its last quantity, excluded: silent too long), sides_disputed (its side count is not established), basis. By
     instrument also what was published: raw, its unit, the sides it counts and how we know. Figures: total_usd and
-    total_coins over all venues, price_usd. As of now.
+    total_coins over all venues, price_usd.
     """
+    house = at(house, as_of)
     named = asset_of(house, asset)
     only = None if venue is None else venue_of(house, venue)
     now = house.now()

@@ -10,8 +10,10 @@ from analytics.liquidation.answer import Bin
 from server.answers import Answer, Cell, Coverage, Table, rounded, tenths, usd, utc
 from server.tools.arguments import Asset, Detail, asset_of, venue_of
 from server.tools.house import House
+from server.tools.moment import AsOf, at
 from server.tools.provenance import money
 
+SAME_MS = 90_000  # a map so much older than the instant asked for is the one that was served then
 ROWS = 80  # bins of a concise answer: 1 % bins within +-20 % are 40
 WIDTH = 0.01  # of mark: a bin, unless step_usd or detail says otherwise
 
@@ -24,6 +26,7 @@ def get_liquidation_map(
     ] = None,
     venue: Annotated[str | None, Field(description="One venue's id; all if left out")] = None,
     detail: Detail = "concise",
+    as_of: AsOf = None,
 ) -> Answer:
     """Estimated notional that would be force-closed if the mark traded at each price within 20 % of it.
 
@@ -35,6 +38,7 @@ def get_liquidation_map(
     residual_24h_usd (swept by price in the map, but not seen to leave open interest). Renewed every minute: see age_s.
     All masses are modelled.
     """
+    house = at(house, as_of)
     named = asset_of(house, asset)
     only = None if venue is None else venue_of(house, venue)
     now = house.now()
@@ -43,6 +47,12 @@ def get_liquidation_map(
         raise ToolError(
             f"unsupported_symbol: no liquidation map of {named} is kept (yet). Maps are built within a minute after "
             "the start, for the assets that are collected. Ask get_status, then ask again, or ask for BTC."
+        )
+    if as_of is not None and (state.as_of is None or not 0 <= now - state.as_of <= SAME_MS):
+        kept = "nothing yet" if state.as_of is None else utc(state.as_of)
+        raise ToolError(
+            f"no_data: only the newest liquidation map of {named} is kept ({kept}), none as of {utc(now)}. Leave as_of "
+            "out, or ask get_oi_divergence and get_concentration, which answer for past instants."
         )
     venues = None if only is None else {only}
     found = view(state, now=now, venues=venues)

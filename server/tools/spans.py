@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 import pandas as pd
 from pydantic import Field
 
+from analytics.usual import VERSION, Usual
 from server.tools.house import House
 
 Window = Annotated[Literal["1h", "4h", "24h"], Field(description="How far back to look")]
 
+KEPT_MS = 26 * 3_600_000  # how long what the clock found usual may stand in
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 WINDOW_S = {"1h": 3_600, "4h": 14_400, "24h": 86_400}
 HISTORY = {"1h": (30 * DAY_MS, HOUR_MS), "4h": (90 * DAY_MS, 4 * HOUR_MS), "24h": (365 * DAY_MS, DAY_MS)}
@@ -25,9 +27,23 @@ def recent(house: House, asset: str, now: int, window_s: int) -> pd.DataFrame:
     return house.reader.bars(asset, floor(start, step), floor(now - step, step), step)
 
 
-def history(house: House, asset: str, now: int, window: str) -> pd.DataFrame:
-    """Bars of the time before the window, which it is held against."""
+def usual(house: House, asset: str, now: int, window: str) -> Usual | None:
+    """What the clock last found usual for such windows; None where it has not looked lately."""
+    rows = house.reader.thresholds(asset, WINDOW_S[window])
+    rows = rows[(rows["known_at"] > now - KEPT_MS) & (rows["version"] == VERSION)]
+    if not len(rows):
+        return None
+    told = zip(rows["metric"], rows["value"].to_numpy(float), rows["n"], strict=True)
+    return Usual({str(metric): (float(value), int(n)) for metric, value, n in told})
+
+
+def history(house: House, asset: str, now: int, window: str, known: Usual | None = None) -> pd.DataFrame:
+    """Bars of the time before the window, which it is held against: all of it, or where what is usual is known the few
+    windows that persistence looks at.
+    """
     length, step = HISTORY[window]
+    if known is not None:
+        length = (house.thresholds.rotation_windows + 2) * WINDOW_S[window] * 1000
     return house.reader.bars(asset, floor(now - length, step), floor(now - WINDOW_S[window] * 1000, step), step)
 
 

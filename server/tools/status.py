@@ -9,6 +9,7 @@ from pydantic import Field
 
 from server.answers import Answer, Coverage, Table, age_s, rounded, utc
 from server.tools.house import House
+from server.tools.moment import AsOf, at
 from server.tools.trusted import trusted
 
 DAY_MS = 86_400_000
@@ -23,6 +24,7 @@ COLUMNS = [
 def get_status(
     house: House,
     venue: Annotated[str | None, Field(description="One venue's id; all if left out")] = None,
+    as_of: AsOf = None,
 ) -> Answer:
     """Which venues are heard right now, how old their last data are, and what is missing.
 
@@ -35,6 +37,7 @@ def get_status(
     that traded volume can explain. With venue also tables gaps (the newest interruptions), fields (what it publishes:
     unit, sides counted, how we know), sides_measured (what trades say of the sides) and positions (public ones seen).
     """
+    house = at(house, as_of)
     now = house.now()
     said = [row for row in records(house.reader.health()) if row["ts"] >= house.started]
     venues = sorted({str(row["venue"]) for row in said})
@@ -46,8 +49,8 @@ def get_status(
     segments = [row for row in said if row["symbol"] == "" and venue in (None, row["venue"])]
     heard: dict[tuple[str, str], int] = {}  # fresher than the health rows, which are written every ten seconds
     for state in house.reader.live.snapshot() if house.reader.live is not None else []:
-        at = (state.current.instrument.venue, state.current.instrument.segment)
-        heard[at] = max(heard.get(at, 0), state.last_seen)
+        spot = (state.current.instrument.venue, state.current.instrument.segment)
+        heard[spot] = max(heard.get(spot, 0), state.last_seen)
     rows = [
         segment_row(now, row, said, gaps, heard.get((row["venue"], row["segment"])))
         for row in sorted(segments, key=lambda r: (r["venue"], r["segment"]))

@@ -1,0 +1,58 @@
+import pytest
+
+from analytics import alerts
+from analytics.alerts import Signal
+from tests.analytics.test_divergence import assessed
+
+
+def signal(value: float, p: float | None = None, *, leader: str = "", window: int = 3600, sound: bool = True) -> Signal:
+    return Signal("BTC", "rotation", leader, window, value, 10.0, "USD", p, sound)
+
+
+def test_what_is_open_closes_only_below_four_fifths_of_its_threshold():
+    opened = alerts.swept([signal(10.0)], set())
+    assert [(r.state, r.signal.value) for r in opened.raised] == [("open", 10.0)]
+    kept = alerts.swept([signal(8.0)], opened.standing)
+    assert kept.raised == ()
+    assert kept.standing == opened.standing
+    shut = alerts.swept([signal(7.9)], kept.standing)
+    assert [r.state for r in shut.raised] == ["closed"]
+    assert shut.standing == frozenset()
+    assert alerts.swept([signal(9.9)], set()).raised == ()
+
+
+def test_chances_are_adjusted_over_the_whole_sweep():  # T20
+    p = (0.001, 0.012, 0.021, 0.04, 0.2, 0.6)
+    found = alerts.swept([signal(11.0, x, leader=str(k)) for k, x in enumerate(p)], set())
+    assert [r.signal.leader for r in found.raised] == ["0", "1", "2", "3"]
+    assert found.family == 6
+    assert found.raised[0].adjusted is not None
+    assert found.raised[0].adjusted.adjusted == pytest.approx(0.006)
+    assert found.expected_false_a_day == pytest.approx(2.4)
+
+
+def test_one_record_a_market_type_and_leader_and_its_strongest_window_speaks():
+    found = alerts.swept([signal(11.0, window=3600), signal(19.0, window=14_400)], set())
+    assert [(r.signal.window_s, r.state) for r in found.raised] == [(14_400, "open")]
+
+
+def test_what_was_not_heard_well_neither_opens_nor_closes():
+    assert alerts.swept([signal(99.0, sound=False)], set()).raised == ()
+    standing = alerts.swept([signal(10.0)], set()).standing
+    assert alerts.swept([signal(0.0, sound=False)], standing).standing == standing
+    assert alerts.swept([], standing).standing == standing
+
+
+def test_classes_that_part_are_a_signal_of_the_class_that_leads():
+    found = alerts.of_divergence("BTC", assessed([-0.02, 0.04, -0.02, 0.03, -0.03, 0.03, -0.02, 0.04]))
+    told = {s.kind: s for s in found}
+    assert (told["conviction"].leader, told["conviction"].holds) == ("speculative", True)
+    assert told["conviction"].value == pytest.approx(0.0575)
+    assert told["conviction"].p == pytest.approx(2 / 70)
+    assert alerts.swept(found, set()).family == 3
+
+
+@pytest.mark.parametrize("silent", [("a", "b", "c"), tuple("abcdefgh")])
+def test_an_outage_raises_nothing(silent: tuple[str, ...]):
+    found = alerts.of_divergence("BTC", assessed([-0.5 if n in silent else 0.0 for n in "abcdefgh"], silent=silent))
+    assert alerts.swept(found, set()).raised == ()

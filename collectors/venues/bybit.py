@@ -1,25 +1,26 @@
 """Bybit v5, linear and inverse. `tickers` sends one snapshot, then deltas that name only what changed.
 
 `openInterest` counts both sides and is still sent; `singleOpenInterest` counts one and is the one to use.
-Liquidations name the side of the position that died, not of the order.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from msgspec import UNSET, Struct
 
+from collectors.candles import Rows, marks, minutes, series
+from collectors.ladders import ladder
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Refused, Said, Segment, Socket, Update,
-    Venue,
+    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said, Segment, Socket,
+    Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
 REST = "https://api.bybit.com/v5/market"
-COIN_SETTLED = re.compile(r"USD([A-Z]\d\d)?$")  # BTCUSD, BTCUSDZ26; linear are BTCUSDT, BTCPERP, BTC-26DEC26
-SIDES = {"Buy": Side.LONG, "Sell": Side.SHORT}
+SETTLED = re.compile(r"USD([A-Z]\d\d)?$")  # BTCUSD, BTCUSDZ26; linear are BTCUSDT, BTCPERP, BTC-26DEC26
+SIDES = {"Buy": Side.LONG, "Sell": Side.SHORT}  # of the position that died, not of the order
 TWICE = "documented as both sides; a probe of 2026-09-15 found twice the single field"
 
 
@@ -38,17 +39,9 @@ class Row(Struct, gc=False):
 class Death(Struct):
     s: str
     T: int
-    S: Literal["Buy", "Sell"]
+    S: str
     v: float
     p: float
-
-
-class OldDeath(Struct):  # of the retired topic `liquidation.{symbol}`
-    symbol: str
-    updatedTime: int
-    side: Literal["Buy", "Sell"]
-    size: float
-    price: float
 
 
 class Frame(Struct, gc=False):
@@ -60,13 +53,13 @@ class Frame(Struct, gc=False):
     req_id: str = ""
 
 
-class Rows(Struct):
+class Result(Struct):
     list: list[Row]
     symbol: str = ""
 
 
 class Reply(Struct):
-    result: Rows
+    result: Result
     time: int
 
 
@@ -92,8 +85,13 @@ def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Messa
     yield {"req_id": str(request), "op": "subscribe", "args": topics}
 
 
+def shares(rows: list[dict[str, Any]]) -> list[Ratio]:
+    ratios = ((int(row["timestamp"]), float(row["buyRatio"]), float(row["sellRatio"])) for row in rows)
+    return [Ratio("", ts, "account", longs / shorts) for ts, longs, shorts in ratios if shorts > 0]
+
+
 def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
-    catalogue, unit = f"{REST}/instruments-info?category={id}&limit=1000", both.unit
+    catalogue, unit, linear = f"{REST}/instruments-info?category={id}&limit=1000", both.unit, payoff is Payoff.LINEAR
 
     def read(page: Listings) -> Iterable[Instrument]:
         for row in page.list:
@@ -116,14 +114,12 @@ def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
             else:  # before the single field was introduced, or where it is empty
                 oi, field, silent = number(two), both, False
             mark, index, funding, hours = row.markPrice, row.indexPrice, row.fundingRate, row.fundingIntervalHour
-            return (
-                Update(
-                    row.symbol, frame.ts, oi, field,  # an empty text is no value; a call for each would cost too much
-                    mark if isinstance(mark, float) else None, index if isinstance(index, float) else None,
-                    funding if isinstance(funding, float) else None, hours if isinstance(hours, float) else None,
-                    silent and frame.type == "delta",
-                ),
-            )  # fmt: skip
+            return (Update(
+                row.symbol, frame.ts, oi, field,  # an empty text is no value; a call for each would cost too much
+                mark if isinstance(mark, float) else None, index if isinstance(index, float) else None,
+                funding if isinstance(funding, float) else None, hours if isinstance(hours, float) else None,
+                silent and frame.type == "delta",
+            ),)  # fmt: skip
         if row is not None:
             return [Liquidated(d.s, d.T, SIDES[d.S], d.v, unit, d.p, FeedClass.FULL) for d in row]
         request = int(frame.req_id) if frame.req_id.isdigit() else None
@@ -131,32 +127,47 @@ def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
             return (Refused(frame.ret_msg, request),)
         return (Acked(request),) if frame.success and frame.ret_msg != "pong" else ()
 
-    def rows(reply: Reply) -> Sequence[Said]:
-        """Rows of a reply read like snapshots of their time, named by the reply where they name nothing."""
-        said = list[Said]()
-        for row in reply.result.list:
+    def rows(reply: Reply) -> Iterable[Said]:
+        for row in reply.result.list:  # each like a snapshot of its time
             row.symbol = row.symbol or reply.result.symbol
             ts = row.fundingRateTimestamp if row.timestamp is None else row.timestamp
-            said += parse(Frame("snapshot", reply.time if ts is None else ts, row))
-        return said
+            yield from parse(Frame("snapshot", reply.time if ts is None else ts, row))
 
-    def died(d: OldDeath) -> Sequence[Said]:
-        return (Liquidated(d.symbol, d.updatedTime, SIDES[d.side], d.size, unit, d.price, FeedClass.THROTTLED),)
+    def died(d: dict[str, Any]) -> Sequence[Said]:  # of the retired topic `liquidation.{symbol}`
+        ts, side, size, price = int(d["updatedTime"]), SIDES[d["side"]], float(d["size"]), float(d["price"])
+        return (Liquidated(d["symbol"], ts, side, size, unit, price, FeedClass.THROTTLED),)
 
-    def past(i: Instrument, start: int, end: int) -> Ask:
-        span = f"intervalTime=5min&limit=200&startTime={start}&endTime={end}"
-        return Ask(f"{REST}/open-interest?category={id}&symbol={i.symbol}&{span}")
+    def tiers(steps: list[dict[str, Any]]) -> Sequence[Said]:
+        rows = [(*(float(s[key]) for key in ("riskLimitValue", "maintenanceMargin")), s) for s in steps]
+        parts = 100 if min((rate for _, rate, _ in rows), default=0) >= 0.1 else 1  # some replies say percent
+        found = ((upper, rate / parts, s.get("maxLeverage"), s.get("mmDeduction")) for upper, rate, s in rows)
+        return ladder(Unit.USD if linear else Unit.BASE, found)
 
-    socket = Socket(
-        f"wss://stream.bybit.com/v5/public/{id}", frozenset({"oi", "mark", "index", "funding", "liquidations"}),
-        subscribe, parse, wire(Frame), heartbeat=Heartbeat({"op": "ping"}, every=20),
-        per_socket=300,  # the topics of one connection may take 21,000 characters
-    )  # fmt: skip
-    history = History(past, rows, frozenset({"oi"}), step=300, limit=200, depth=3650, decode=wire(Reply))
+    def past(path: str, span: str) -> Callable[[Instrument, int, int], Ask]:
+        return lambda i, start, end: Ask(f"{REST}/{path}?category={id}&symbol={i.symbol}&{span.format(start, end)}")
+
+    bars, dicts = wire(Rows, "result", "list"), wire(list[dict[str, Any]], "result", "list")
+    coins = minutes(Unit.BASE, 5 if linear else 6)  # the other is their value
+    volume = series("volume", past("kline", "interval=1&limit=1000&start={}&end={}"), coins, bars, 60, 1000, 3650)
+    crowd = past("account-ratio", "period=5min&limit=500&startTime={}&endTime={}")
+    ratios = series("ratios", crowd, shares, dicts, 300, 500, 3650)
     return Segment(
-        id, Ask(catalogue), read, lambda symbol: (COIN_SETTLED.search(symbol) is None) == (payoff is Payoff.LINEAR),
-        feeds=(socket,), history=(history,), decode=wire(Listings, "result"),
-        answers=(Answer(rows, wire(Reply), "/v5/market/"), Answer(died, wire(OldDeath, "data"))),
+        id, Ask(catalogue), read, lambda s: (SETTLED.search(s) is None) == linear, decode=wire(Listings, "result"),
+        feeds=(
+            Socket(
+                f"wss://stream.bybit.com/v5/public/{id}", frozenset({"oi", "mark", "index", "funding", "liquidations"}),
+                subscribe, parse, wire(Frame), heartbeat=Heartbeat({"op": "ping"}, every=20), per_socket=300,
+            ),  # the topics of one connection may take 21,000 characters
+            Poll(lambda i: Ask(f"{REST}/risk-limit?category={id}&symbol={i.symbol}"), 86_400, frozenset({"tiers"}),
+                 tiers, dicts), volume[0], ratios[0],
+        ),
+        history=(
+            History(past("open-interest", "intervalTime=5min&limit=200&startTime={}&endTime={}"), rows,
+                    frozenset({"oi"}), 300, 200, 3650, wire(Reply)),
+            History(past("mark-price-kline", "interval=5&limit=1000&start={}&end={}"), marks(300),
+                    frozenset({"mark"}), 300, 1000, 3650, bars), volume[1], ratios[1],
+        ),
+        answers=(Answer(rows, wire(Reply), "/v5/market/"), Answer(died, wire(dict[str, Any], "data"))),
         more=lambda page: Ask(f"{catalogue}&cursor={page.nextPageCursor}") if page.nextPageCursor else None,
     )  # fmt: skip
 
@@ -167,11 +178,7 @@ LINEAR, INVERSE = (
     for unit in (Unit.BASE, Unit.USD)
 )  # fmt: skip
 VENUE = Venue(
-    id="bybit",
-    name="Bybit",
-    cls="speculative",
-    docs="https://bybit-exchange.github.io/docs/v5/websocket/public/ticker",
-    fields=(*LINEAR, *INVERSE),
+    "bybit", "Bybit", "speculative", "https://bybit-exchange.github.io/docs/v5/websocket/public/ticker",
+    fields=(*LINEAR, *INVERSE), limits=Limits(weight=100, per=1, dials=400, dials_per=300),
     segments=(segment("linear", Payoff.LINEAR, *LINEAR), segment("inverse", Payoff.INVERSE, *INVERSE)),
-    limits=Limits(weight=100, per=1, dials=400, dials_per=300),
-)
+)  # fmt: skip

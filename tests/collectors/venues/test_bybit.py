@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from collectors.venue import Acked, Liquidated, Refused, Said, Socket, Update
+from collectors.venue import Acked, Ask, Liquidated, Poll, Ratio, Refused, Said, Socket, Tier, Traded, Update
 from collectors.venues.bybit import INVERSE, LINEAR, VENUE
 from store.records import FeedClass, Instrument, Payoff, Side, Unit
 
@@ -136,7 +136,7 @@ def test_a_symbol_tells_its_segment(symbol: str, inverse: bool) -> None:
 
 
 def test_history_is_two_sided_before_june_2026_and_one_sided_after() -> None:
-    (history,) = INVERSE_SEGMENT.history
+    history = INVERSE_SEGMENT.history[0]
     reply = (
         '{"retCode":0,"result":{"symbol":"BTCUSD","category":"inverse","list":['
         '{"openInterest":"400","singleOpenInterest":"200","timestamp":"1789458600000"},'
@@ -158,3 +158,53 @@ def test_one_message_subscribes_a_batch() -> None:
     asked = [Instrument("bybit", "linear", s, s[:3], "USDT", "USDT") for s in ("BTCUSDT", "ETHUSDT")]
     topics = ["tickers.BTCUSDT", "allLiquidation.BTCUSDT", "tickers.ETHUSDT", "allLiquidation.ETHUSDT"]
     assert list(socket.subscribe(asked, 3)) == [{"req_id": "3", "op": "subscribe", "args": topics}]
+
+
+def polled(gives: str, rows: str, segment: int = 0) -> list[Said]:
+    (poll,) = (f for f in VENUE.segments[segment].feeds if isinstance(f, Poll) and gives in f.gives)
+    return list(poll.parse(poll.decode('{"retCode":0,"result":{"list":[' + rows + "]}}")))
+
+
+@pytest.mark.parametrize(("segment", "coins"), [(0, 12.5), (1, 600_000.0)])
+def test_minutes_are_coins_in_another_place_on_each_segment(segment: int, coins: float) -> None:
+    rows = '["1789458660000","1","1","1","48000","12.5","600000"],["1789458600000","1","1","1","48010","12.5","600000"]'
+    assert polled("volume", rows, segment) == [
+        Traded("", 1789458600000, coins, Unit.BASE, price=48010.0),
+        Traded("", 1789458660000, coins, Unit.BASE, price=48000.0, final=False),
+    ]
+
+
+def test_ratios_are_of_accounts_and_the_newest_is_enough() -> None:
+    row = '{"symbol":"BTCUSDT","buyRatio":"%s","sellRatio":"%s","timestamp":"%s"}'
+    rows = ",".join(row % said for said in (("0.6", "0.4", 1696262400000), ("0.5", "0.5", 1696262100000)))
+    (ratio,) = polled("ratios", rows)
+    assert isinstance(ratio, Ratio)
+    assert (ratio.symbol, ratio.ts, ratio.kind, ratio.ratio) == ("", 1696262400000, "account", pytest.approx(1.5))
+    assert polled("ratios", row % ("1", "0", 1)) == []
+
+
+STEPS = (
+    '{"id":2,"symbol":"BTCUSD","riskLimitValue":"300","maintenanceMargin":%s,"maxLeverage":"66.7","mmDeduction":"0.75"},'
+    '{"id":1,"symbol":"BTCUSD","riskLimitValue":"150","maintenanceMargin":%s,"maxLeverage":"100.00","mmDeduction":""}'
+)
+
+
+@pytest.mark.parametrize(("higher", "lower"), [('"0.01"', '"0.005"'), ("0.01", "0.005"), ('"1"', '"0.5"')])
+def test_a_ladder_may_be_told_in_fractions_or_in_percent(higher: str, lower: str) -> None:
+    assert polled("tiers", STEPS % (higher, lower), segment=1) == [
+        Tier("", 1, 0.0, 150.0, Unit.BASE, 0.005, 100.0, None),
+        Tier("", 2, 150.0, 300.0, Unit.BASE, 0.01, 66.7, 0.75),
+    ]
+    (first, _) = polled("tiers", STEPS % (higher, lower))
+    assert isinstance(first, Tier)
+    assert first.unit is Unit.USD
+
+
+def test_the_past_is_asked_from_when_to_when() -> None:
+    asked = Instrument("bybit", "linear", "BTCUSDT", "BTC", "USDT", "USDT")
+    rest = "https://api.bybit.com/v5/market"
+    assert [history.ask(asked, 1, 2) for history in LINEAR_SEGMENT.history[1:]] == [
+        Ask(f"{rest}/mark-price-kline?category=linear&symbol=BTCUSDT&interval=5&limit=1000&start=1&end=2"),
+        Ask(f"{rest}/kline?category=linear&symbol=BTCUSDT&interval=1&limit=1000&start=1&end=2"),
+        Ask(f"{rest}/account-ratio?category=linear&symbol=BTCUSDT&period=5min&limit=500&startTime=1&endTime=2"),
+    ]

@@ -1,0 +1,56 @@
+"""What is asked of the past as of the present: rows of candles, and series of them. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+from collectors.minutes import listed
+from collectors.venue import Ask, Gives, History, Lately, Message, Poll, Ratio, Said, Traded, Update
+from store.records import Instrument, Unit
+
+Rows = list[list[float]]
+"""Candles as most venues send them: start [ms], open, high, low, close, and what was traded."""
+LATELY = 5  # steps that a question about now reaches back
+
+
+def minutes(unit: Unit, volume: int = 5, bought: int | None = None) -> Callable[[Rows], list[Traded]]:
+    """A reader of minutes. `volume` and `bought` are the places of what was traded, and of what takers bought."""
+
+    def read(rows: Rows) -> list[Traded]:
+        return [
+            Traded("", int(row[0]), row[volume], unit, None if bought is None else row[bought], row[4]) for row in rows
+        ]
+
+    return read
+
+
+def marks(step: int) -> Callable[[Rows], Sequence[Said]]:
+    """A reader of bars of the mark, `step` seconds long: the close of each, at its end."""
+
+    def read(rows: Rows) -> Sequence[Said]:
+        return [Update("", int(row[0]) + step * 1000, mark=row[4]) for row in rows]
+
+    return read
+
+
+def series(
+    gives: Literal["volume", "ratios"],
+    ask: Callable[[Instrument, int, int], Ask],
+    parse: Callable[[Message], Sequence[Traded] | Sequence[Ratio]],
+    decode: Callable[[str | bytes], Message],
+    step: float,
+    limit: int,
+    depth: float,
+) -> tuple[Poll, History]:
+    """One question for now and for the past. Of now, the newest minute still runs, and the newest ratio is enough."""
+
+    def latest(reply: Message) -> Iterable[Said]:
+        said = parse(reply)
+        minutes = listed(one for one in said if isinstance(one, Traded))
+        ratios = sorted((one for one in said if isinstance(one, Ratio)), key=lambda one: one.ts or 0)
+        return minutes or ratios[-1:]
+
+    words = frozenset[Gives]({gives})
+    return (
+        Poll(Lately(ask, LATELY * step), step, words, latest, decode),
+        History(ask, parse, words, step, limit, depth, decode),
+    )

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 from anyio import to_thread
@@ -19,6 +20,7 @@ from collectors.venue import Venue
 from collectors.venues import VENUES
 from server import daemon, listener, protocol
 from server.backfill import Backfill, add_backfill
+from server.beside import together, watchers
 from server.clock import keep
 from server.daemon import Daemon, DaemonError
 from server.jobs import catch_up, jobs
@@ -94,7 +96,7 @@ async def serve(settings: Settings, say: Say, world: World | None = None) -> Non
             collecting = what(settings, world.simulated)
             days = 0.0 if world.simulated else settings.backfill_days  # a made-up market writes its own past
             backfill = Backfill(store.store, store.writer.put, chosen, collecting, days)
-            tasks.start_soon(collect, chosen, store, world, collecting, backfill)
+            tasks.start_soon(collect, settings, chosen, store, world, collecting, backfill)
             async with answering(face(settings, store, maps, trust, world.simulated, backfill), line):
                 me = Daemon(pid=os.getpid(), version=daemon.VERSION, url=url, mode=settings.mode)
                 daemon.describe(settings.home, me)
@@ -151,12 +153,19 @@ def what(settings: Settings, simulated: bool) -> Collecting:
 
 
 async def collect(
-    venues: Sequence[Venue], store: Kept, world: World, collecting: Collecting, backfill: Backfill
+    settings: Settings,
+    venues: Sequence[Venue],
+    store: Kept,
+    world: World,
+    collecting: Collecting,
+    backfill: Backfill,
 ) -> None:
     holds = await held(store.reader)
+    others = watchers(settings, venues, store.writer.latest, store.writer.put, world.simulated)
     await supervisor.run(
-        venues, backfill.sink, collecting=collecting, address=world.address, holds=holds, beside=backfill.keep
-    )
+        venues, backfill.sink, collecting=collecting, address=world.address, holds=holds,
+        beside=partial(together, (backfill.keep, *others)),
+    )  # fmt: skip
 
 
 async def held(reader: Reader) -> list[Hold]:

@@ -22,6 +22,7 @@ Mode = Literal["live", "demo"]
 PORTS: Mapping[Mode, int] = {"live": 8787, "demo": 8788}
 ASSETS = ("BTC", "ETH", "SOL")
 UNIVERSES = ("perpetual", "dated", "all")
+CONTEXT = ("coinmetrics", "coingecko", "coingecko_derivatives")  # whom we know to ask (collectors/context.py)
 LOOPBACK = ("127.0.0.1", "localhost")
 PREFIX = "CROSSOI_"
 
@@ -44,6 +45,8 @@ class Settings:
     store_url: str | None = None  # None: a file in the home
     raw_days: float = 30.0  # how long raw readings are kept
     backfill_days: float = 3.0  # of the past that are asked of the venues at the start; 0 asks for none
+    positions_per_minute: float = 20.0  # questions about public positions; 0 asks none
+    context_sources: tuple[str, ...] = ()  # whom else to ask, for context only
     poll_every_s: Mapping[str, float] = field(default_factory=dict[str, float])  # by venue
     thresholds: Thresholds = field(default_factory=Thresholds)  # of the analyses
     config: Path | None = None  # the file that was read, if there is one
@@ -100,6 +103,8 @@ def load(
         store_url=read.get("store.url"),
         raw_days=read.get("store.raw_days", 30.0),
         backfill_days=read.get("backfill.days", 3.0),
+        positions_per_minute=read.get("positions.per_minute", 20.0),
+        context_sources=read.get("context.sources", ()),
         poll_every_s={key.split(".")[1]: value for key, value in read.items() if key.startswith("poll.")},
         thresholds=Thresholds(**{key.split(".")[1]: v for key, v in read.items() if key.startswith("analytics.")}),
     )
@@ -226,6 +231,16 @@ def read_assets(said: Said, _: tuple[str, ...]) -> tuple[str, ...] | None:
     return tuple(chosen)
 
 
+def read_sources(said: Said, _: tuple[str, ...]) -> tuple[str, ...]:
+    if said.value in ([], "none"):
+        return ()
+    chosen = [name.lower() for name in names(said)]
+    for name in chosen:
+        if name not in CONTEXT:
+            raise SettingsError(f"{said.where}: unknown source {name!r}. {near(name, CONTEXT)}")
+    return tuple(chosen)
+
+
 def read_host(said: Said, _: tuple[str, ...]) -> str:
     if said.value not in LOOPBACK:
         raise SettingsError(
@@ -278,6 +293,8 @@ READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
     "store.url": read_text,
     "store.raw_days": read_number(0.01, 36_500),
     "backfill.days": read_number(0, 3650),
+    "positions.per_minute": read_number(0, 120),
+    "context.sources": read_sources,
     "poll.*.every_s": read_number(0.5, 86_400),
     **{f"analytics.{name}": read_threshold(like) for name, like in THRESHOLDS.items()},
 }

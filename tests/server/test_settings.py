@@ -106,3 +106,14 @@ def test_venues_are_known_without_being_imported() -> None:
     names = venue_names()
     assert names == tuple(sorted(names))
     assert names
+
+
+def test_positions_are_asked_for_within_bounds_and_context_only_by_choice(tmp_path: Path) -> None:
+    assert (read(tmp_path).positions_per_minute, read(tmp_path).context_sources) == (20, ())
+    got = read(tmp_path, '[positions]\nper_minute = 0\n[context]\nsources = ["coinmetrics", "coingecko"]\n')
+    assert (got.positions_per_minute, got.context_sources) == (0, ("coinmetrics", "coingecko"))
+    assert read(tmp_path, "[context]\nsources = []\n").context_sources == ()
+    with pytest.raises(SettingsError, match="Did you mean coinmetrics"):
+        read(tmp_path, '[context]\nsources = ["coinmetric"]\n')
+    with pytest.raises(SettingsError, match="from 0 to 120"):
+        read(tmp_path, "[positions]\nper_minute = 5000\n")

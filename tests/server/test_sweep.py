@@ -1,0 +1,67 @@
+"""What the clock finds by the hour is stored, read back by the tools, and not said twice."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from server.sweep import Sweep
+from server.tools.concentration import get_concentration
+from server.tools.divergence import get_oi_divergence
+from store.derived import append
+from store.records import Gap
+from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, Table, by_name, linear, market, turned
+
+
+def held(name: str, before: float, after: float, at: int, days: int = 12) -> Held:
+    """A venue that breathes a little every hour, and turns once."""
+    said = turned(before, after, at)
+    return Held(linear(name), lambda t: said(t) + 3.0 * (t // HOUR % (2 + len(name))), start=NOW - days * DAY)
+
+
+def limits(answer: object) -> dict[str, object]:
+    table = answer.tables["thresholds"]  # type: ignore[attr-defined]  # an Answer
+    assert isinstance(table, Table)
+    return {str(name): dict(row) for name, row in by_name(table, "threshold").items()}
+
+
+def test_what_is_usual_is_stored_and_gives_the_same_answer_as_the_history(tmp_path: Path) -> None:
+    with market(tmp_path, held("a", 1000, 1100, NOW - 20 * MINUTE), held("bb", 800, 800, 0)) as house:
+        computed = get_oi_divergence(house), get_concentration(house, window="1h")
+        Sweep(house, house.reader.store, ["BTC"]).run()
+        rows = house.reader.thresholds("BTC", 3600)
+        read = get_oi_divergence(house), get_concentration(house, window="1h")
+        again = len(house.reader.ask("FROM thresholds"))
+        Sweep(house, house.reader.store, ["BTC"]).run()
+        assert len(house.reader.ask("FROM thresholds")) == again, "what did not change is not stored again"
+    assert {"rotated", "net_flow", "inflow", "growth_scale a", "hhi_new q95"} <= set(rows["metric"])
+    assert limits(read[0]) == limits(computed[0])
+    assert [a.figures for a in read] == [a.figures for a in computed]
+    assert read[0].rows == computed[0].rows
+
+
+def test_tools_go_by_the_stored_threshold_of_the_moment(tmp_path: Path) -> None:
+    with market(tmp_path, held("a", 1000, 1100, NOW - 20 * MINUTE), held("bb", 800, 800, 0)) as house:
+        store = house.reader.store
+        append(store, "thresholds", [("BTC", "rotated", 3600, 7e9, 500, "1", NOW - HOUR)])
+        append(store, "thresholds", [("BTC", "rotated", 3600, 9e9, 501, "1", NOW - MINUTE)])
+        now, then = get_oi_divergence(house), get_oi_divergence(house, as_of=NOW - 2 * MINUTE)
+    assert limits(now)["rotated"] == {
+        "threshold": "rotated", "value": 9_000_000_000, "unit": "USD", "origin": "own_history", "n": 501,
+    }  # fmt: skip
+    assert limits(then)["rotated"]["value"] == 7_000_000_000  # type: ignore[index]  # a row
+
+
+def test_a_fall_is_an_event_once_and_a_silent_venue_is_no_fall(tmp_path: Path) -> None:
+    died = NOW - 2 * HOUR
+    silent = Held(linear("c"), turned(100.0, 100.0, 0), start=NOW - 2 * DAY, end=died)
+    lines = [held("a", 1000, 700, NOW - 5 * HOUR, 2), held("bb", 800, 600, NOW - 5 * HOUR, 2), silent]
+    with market(tmp_path, *lines, said=[Gap("c", "linear", "", died, None, "down")]) as house:
+        first = Sweep(house, house.reader.store, ["BTC"]).run()
+        second = Sweep(house, house.reader.store, ["BTC"]).run()
+        events = house.reader.ask("SELECT kind, venue, detail FROM events ORDER BY kind, venue")
+    told = {(r.signal.kind, r.signal.leader, r.state) for r in first}
+    assert {("deleveraging", "", "open"), ("venue_dead", "c", "open")} <= told
+    assert second == ()
+    assert list(zip(events["kind"], events["venue"], strict=True)) == [("deleveraging", ""), ("venue_dead", "c")]
+    assert json.loads(events["detail"][0])["value"] == pytest.approx(500 / 1800, rel=0.01)

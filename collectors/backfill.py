@@ -120,12 +120,11 @@ def works(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> Iter
         marks = marks if lack.subject == "oi" and "mark" not in history.gives else None
         spans = tuple(clipped(lack.spans, now - int(history.depth * 86_400_000)))
         total = sum(1 for span in spans for _ in pages(history, span)) if history.bounded else len(spans)
-        if marks is not None:
-            total += sum(1 for span in spans for _ in pages(marks, span))
+        asked = total + (0 if marks is None else sum(1 for span in spans for _ in pages(marks, span)))
         rate = venue.limits.weight / venue.limits.per
-        seconds = total * history.ask(i, now, now).weight / rate
+        seconds = asked * history.ask(i, now, now).weight / rate
         progress = Progress(i, lack.subject, spans, history.step, total, seconds)
-        if spans != lack.spans:
+        if set(spans) != set(lack.spans):
             progress.skip(f"older than the {history.depth:g} days that the venue keeps", 0)
         yield Work(venue, segment, history, marks, progress)
 

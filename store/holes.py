@@ -15,7 +15,8 @@ def holes(
 ) -> dict[int, list[tuple[int, int]]]:
     """By instrument: (from, to), ms UTC, both exclusive of what is known, inside [start, end].
 
-    A stretch beside what was heard live counts from `least` ms on, one between points of the past from `coarse` on.
+    A stretch between what was heard live counts from `least` ms on, one between points of the past from `coarse` on,
+    and one between the two from two thirds of that: a step of the past may end in it.
     """
     said = "CASE WHEN flags & 64 != 0 THEN seen ELSE ts END" if subject == "oi" else "ts"  # affirmed when seen
     rows = con.execute(
@@ -31,10 +32,18 @@ def holes(
             FROM known WINDOW w AS (PARTITION BY instrument_id ORDER BY heard)
         )
         SELECT instrument_id, before + 1, heard - 1 FROM stepped
-        WHERE heard - before > CASE WHEN live OR live_before THEN $least ELSE $coarse END
+        WHERE heard - before > CASE
+            WHEN live AND live_before THEN $least WHEN live OR live_before THEN $mixed ELSE $coarse END
         ORDER BY instrument_id, heard
         """,
-        {"ids": list(ids), "start": start, "end": end, "least": least, "coarse": max(least, coarse)},
+        {
+            "ids": list(ids),
+            "start": start,
+            "end": end,
+            "least": least,
+            "coarse": max(least, coarse),
+            "mixed": max(least, 2 * coarse // 3),
+        },
     ).fetchall()
     found: dict[int, list[tuple[int, int]]] = {}
     for instrument, first, last in rows:

@@ -60,10 +60,13 @@ def test_the_past_is_as_dense_as_it_was_filled(con: duckdb.DuckDBPyConnection) -
     assert found(con) == [(30, 45)]
 
 
-def test_beside_what_was_heard_live_the_past_leaves_a_hole(con: duckdb.DuckDBPyConnection) -> None:
+def test_beside_what_was_heard_live_the_past_leaves_a_hole_of_more_than_its_step(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
     heard(con, 0)
     heard(con, 5, "backfill")
-    assert found(con, minutes=5) == [(0, 5)]
+    heard(con, 13)
+    assert found(con, minutes=13) == [(5, 13)]
 
 
 def test_unchanged_is_known(con: duckdb.DuckDBPyConnection) -> None:

@@ -41,12 +41,12 @@ def import_past(
     hears (contracts done, contracts in all).
     """
     count = 0
-    for done, told in enumerate(past(market, until_ms)):
+    for done, told in enumerate(past(market, until_ms, since_ms)):
         contract = listed(scripts[told.contract.venue], told.contract.segment, told.contract.symbol)
         spelled = reading(scripts[told.contract.venue], contract)
         instrument = instrument_of(told.contract.venue, contract)
         asked = can_be_asked(venues[instrument.venue], instrument.segment)
-        keep = (told.ts >= since_ms) & (told.ts < (until_ms - DAY_MS if asked else until_ms))
+        keep = told.ts < (until_ms - DAY_MS if asked else until_ms)
         ts, mark, coins = told.ts[keep], told.mark[keep], told.coins[keep]
         raw = native(contract, spelled, mark, coins)
         columns = {

@@ -10,7 +10,7 @@ from simulator.market import Contract, Market
 
 DAY_MS = 86_400_000
 DAYS = 400  # so that every percentile over a year has its year (decisions.md, 27)
-STEPS = ((DAYS, 90, DAY_MS), (90, 30, 3_600_000), (30, 0, 300_000))  # from and to in days ago, ms between points
+STEPS = ((DAYS, 90, DAY_MS), (90, 7, 3_600_000), (7, 0, 300_000))  # from and to in days ago, ms between points
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ def moments(end_ms: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     return np.concatenate(parts), np.concatenate(steps)
 
 
-def past(market: Market, end_ms: int) -> Iterator[Past]:
-    """Every contract's past up to `end_ms`."""
+def past(market: Market, end_ms: int, since_ms: int = 0) -> Iterator[Past]:
+    """Every contract's past in [since_ms, end_ms)."""
     ts, step_ms = moments(end_ms)
+    ts, step_ms = ts[ts >= since_ms], step_ms[ts >= since_ms]
     for key, contract in market.contracts.items():
         mark, coins = market.series(key, ts)
-        funding = np.array([market.funding(contract, int(t)) for t in ts])
-        yield Past(contract, ts, step_ms, mark, coins, funding)
+        yield Past(contract, ts, step_ms, mark, coins, market.fundings(contract, ts))

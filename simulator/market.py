@@ -111,6 +111,12 @@ class Market:
         lean = self._jitter((contract.venue, contract.symbol, "funding"), now_ms // (8 * HOUR_MS))
         return round(1e-4 * (1 + 0.8 * lean) * contract.funding_interval_h / 8, 8)
 
+    def fundings(self, contract: Contract, times_ms: npt.NDArray[np.int64]) -> Array:
+        """`funding` at many moments at once."""
+        periods, place = np.unique(times_ms // (8 * HOUR_MS), return_inverse=True)
+        rates = [self.funding(contract, int(period) * 8 * HOUR_MS) for period in periods]
+        return np.array(rates, dtype=np.float64)[place]
+
     def forced(self, venue: str, segment: str, symbol: str, since_ms: int, now_ms: int) -> Sequence[Forced]:
         """Forced closes with since_ms < ts_ms <= now_ms, in order."""
         contract = self.contracts[venue, segment, symbol]
@@ -223,11 +229,13 @@ class Market:
 
     def _many(self, key: tuple[str, ...], times_ms: npt.NDArray[np.int64]) -> Array:
         hours = times_ms // HOUR_MS
-        if np.all(times_ms % HOUR_MS == 0):
-            return self._knots(key)[np.clip(hours - self.first_hour, 0, None)]
-        unique, place = np.unique(hours, return_inverse=True)
-        table = np.stack([self._minutes(key, int(h)) for h in unique])
-        return table[place, (times_ms % HOUR_MS) // MINUTE_MS]
+        values = self._knots(key)[np.clip(hours - self.first_hour, 0, None)]
+        inside = times_ms % HOUR_MS != 0  # a bridge starts at its knot, so full hours need none
+        if inside.any():
+            unique, place = np.unique(hours[inside], return_inverse=True)
+            table = np.stack([self._minutes(key, int(h)) for h in unique])
+            values[inside] = table[place, (times_ms[inside] % HOUR_MS) // MINUTE_MS]
+        return values
 
     def _rng(self, *words: object) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=_hash(self.seed, *words)))

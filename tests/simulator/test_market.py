@@ -51,9 +51,28 @@ def test_the_recorded_past_is_daily_then_hourly_then_five_minutes() -> None:
     assert np.all(np.diff(ts) > 0)
     assert (NOW - ts[0]) / DAY_MS > 399
     assert NOW - ts[-1] <= 300_000
-    assert set(step[ts > NOW - 30 * DAY_MS]) == {300_000}
+    assert set(step[ts > NOW - 7 * DAY_MS]) == {300_000}
+    assert set(step[(ts > NOW - 90 * DAY_MS) & (ts < NOW - 7 * DAY_MS)]) == {3_600_000}
     assert set(step[ts < NOW - 91 * DAY_MS]) == {DAY_MS}
     assert len({len(p.ts) for p in past(market(), NOW)}) == 1
+
+
+def test_many_moments_at_once_are_the_single_ones() -> None:
+    it, contract = market(), CONTRACTS[0]
+    key = (contract.venue, contract.segment, contract.symbol)
+    ts = np.array([NOW - NOW % HOUR_MS + k * 20 * MINUTE_MS for k in range(-30, 1)], dtype=np.int64)
+    mark, coins = it.series(key, ts)
+    for k, t in enumerate(ts):
+        (one_mark,), (one_coins,) = it.series(key, np.array([t]))
+        assert (mark[k], coins[k]) == (one_mark, one_coins)
+        assert math.isclose(coins[k], it.quote(*key, int(t)).oi_base, rel_tol=1e-4)
+        assert it.fundings(contract, ts)[k] == it.funding(contract, int(t))
+
+
+def test_a_past_since_a_moment_is_the_end_of_the_whole_past() -> None:
+    whole, tail = next(past(market(), NOW)), next(past(market(), NOW, NOW - DAY_MS))
+    assert list(tail.ts) == [t for t in whole.ts if t >= NOW - DAY_MS]
+    assert list(tail.coins) == list(whole.coins[-len(tail.ts) :])
 
 
 def test_a_rotation_moves_coins_and_makes_none() -> None:

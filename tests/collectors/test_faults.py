@@ -598,12 +598,13 @@ async def test_f35_no_time_and_absurd_times_are_ours_and_say_so() -> None:
     async def talk(peer: Peer) -> None:
         await peer.take()
         await peer.snap(oi=10.0)
-        await peer.snap(oi=11.0, ts=utc_ms() // 1000)  # seconds where milliseconds were declared
-        await peer.snap(oi=12.0, ts=utc_ms() * 1000)
-        await peer.snap(oi=13.0, ts=utc_ms())
+        await peer.snap(oi=11.0, ts=exchange.clock.ms() // 1000)  # seconds where milliseconds were declared
+        await peer.snap(oi=12.0, ts=exchange.clock.ms() * 1000)
+        await peer.snap(oi=13.0, ts=exchange.clock.ms())
         await peer.listen()
 
-    async with collecting(Exchange(talk)) as records:
+    exchange = Exchange(talk)
+    async with collecting(exchange) as records:
         await records.until(lambda: len(records.readings()) == 4)
     none, seconds, micros, good = records.readings()
     assert none.ts == none.seen

@@ -4,28 +4,31 @@ Open interest is said three times: `oi` in contracts, `oiCcy` in coins, `oiUsd` 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct
 
+from collectors.candles import Rows, marks, minutes, series
+from collectors.ladders import ladder
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Notice, Refused, Said, Segment, Socket,
-    Update, Venue,
+    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind, Refused, Said,
+    Segment, Socket, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, Stated, coin, number, wire
+from collectors.wire import Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
 REST = "https://openapi.okx.com/api/v5"
 SOCKET = "wss://ws.okx.com/ws/v5/public"  # port 8443 went dark on 2026-10-31
-HOUR_MS = 3_600_000
+BEAT, TOP = Heartbeat("ping", every=20), "ratio-contract-top-trader"
+KINDS: dict[RatioKind, str] = {
+    "account": "account-ratio-contract", "top_account": f"account-{TOP}", "top_position": f"position-{TOP}",
+}  # fmt: skip
 POSITIONS = {"long": Side.LONG, "short": Side.SHORT}
 ORDERS = {"sell": Side.LONG, "buy": Side.SHORT}  # of a one-way account we see only the closing order
 SILENT = "the documents do not say how it counts; trackers show it unchanged and it is read as one-sided"
 OI = Field("oi", Unit.CONTRACTS, 1, Status.DISPUTED, evidence=SILENT)
 OI_COINS = Field("oiCcy", Unit.BASE, 1, Status.DISPUTED, evidence=SILENT)
 OI_USD = Field("oiUsd", Unit.USD, 1, Status.DISPUTED, evidence=SILENT)
-
-Point = tuple[int, Number, Number, Number]  # ms, contracts, coins, dollars
 
 
 class Death(Struct):
@@ -62,29 +65,16 @@ class Frame(Struct, gc=False):
     id: str = ""
 
 
-class Listing(Struct):
-    instId: str
-    instFamily: str  # BTC-USDT: base and quote; the fields named so are empty on swaps
-    ctType: str
-    ctVal: float
-    ctMult: float
-    settleCcy: str
-    lever: Number
-    state: str
-    listTime: int
-
-
 def funding(rows: Sequence[Row]) -> Sequence[Update]:
     return [Update(r.instId, stated(r), funding=number(r.fundingRate), funding_interval_h=hours(r)) for r in rows]
 
 
 def hours(row: Row) -> float | None:
     now, then = row.fundingTime, row.nextFundingTime
-    return (then - now) / HOUR_MS if isinstance(then, int) and now is not None else None
+    return (then - now) / 3_600_000 if isinstance(then, int) and now is not None else None
 
 
-def stated(row: Row) -> int | None:
-    """When a rate held: a settled one, which names no next settlement, at its own."""
+def stated(row: Row) -> int | None:  # a settled rate, which names no next settlement, held at its own
     return row.fundingTime if row.ts is None and row.nextFundingTime is None else row.ts
 
 
@@ -97,9 +87,8 @@ READ: Mapping[str, Callable[[Sequence[Row]], Sequence[Update]]] = {
 
 
 def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
-    ids = {"index-tickers": "-SWAP"}  # an index is named by its pair
-    args = [{"channel": c, "instId": i.symbol.removesuffix(ids.get(c, ""))} for i in instruments for c in READ]
-    yield {"id": str(request), "op": "subscribe", "args": args}
+    named = [(c, i.symbol.removesuffix("-SWAP" if c == "index-tickers" else "")) for i in instruments for c in READ]
+    yield {"id": str(request), "op": "subscribe", "args": [{"channel": c, "instId": id} for c, id in named]}
 
 
 def subscribe_deaths(_: Sequence[Instrument], request: int) -> Iterable[Message]:
@@ -108,16 +97,12 @@ def subscribe_deaths(_: Sequence[Instrument], request: int) -> Iterable[Message]
 
 def control(frame: Frame) -> Sequence[Said]:
     request = int(frame.id) if frame.id.isdigit() else None
-    match frame.event:
-        case "subscribe":
-            of = frame.arg.instId if frame.arg is not None else ""
-            return (Acked(request, (of if of.endswith("-SWAP") else f"{of}-SWAP") if of else None),)
-        case "error":
-            return (Refused(f"{frame.code}: {frame.msg}", request),)
-        case "notice" if frame.code == "64008":
-            return (Notice(frame.msg),)
-        case _:
-            return ()
+    if frame.event == "subscribe":
+        of = frame.arg.instId if frame.arg is not None else ""
+        return (Acked(request, f"{of.removesuffix('-SWAP')}-SWAP" if of else None),)
+    if frame.event == "error":
+        return (Refused(f"{frame.code}: {frame.msg}", request),)
+    return (Notice(frame.msg),) if (frame.event, frame.code) == ("notice", "64008") else ()
 
 
 read_frame = wire(Frame)
@@ -132,29 +117,57 @@ def died(symbol: str, d: Death) -> Liquidated:
     return Liquidated(symbol, d.ts, side, d.sz, Unit.CONTRACTS, d.bkPx, FeedClass.THROTTLED)
 
 
-def past(rows: Sequence[Point]) -> Sequence[Said]:
-    return [Update("", ts, number(contracts), OI) for ts, contracts, _, _ in rows]
+def past(rows: Rows) -> Sequence[Said]:  # ms, contracts, coins, dollars
+    return [Update("", int(row[0]), row[1], OI) for row in rows]
 
 
-def ask_past(i: Instrument, start: int, end: int) -> Ask:
-    span = f"period=5m&limit=100&begin={start - 1}&end={end + 1}"  # both are exclusive
-    return Ask(f"{REST}/rubik/stat/contracts/open-interest-history?instId={i.symbol}&{span}")
+def asked(path: str, span: str, weight: float) -> Callable[[Instrument, int, int], Ask]:
+    ask = f"{REST}/{path}?instId={{}}&{span}"  # both ends are exclusive
+    return lambda i, start, end: Ask(ask.format(i.symbol, start - 1, end + 1), weight=weight)
+
+
+def ratios(kind: RatioKind) -> Callable[[Rows], list[Ratio]]:
+    return lambda rows: [Ratio("", int(row[0]), kind, row[1]) for row in rows]
+
+
+def tiers(steps: list[dict[str, Any]]) -> Sequence[Said]:
+    return ladder(Unit.CONTRACTS, ((float(s["maxSz"]), float(s["mmr"]), s["maxLever"], None) for s in steps))
+
+
+STATS, DICTS, BARS = "rubik/stat/contracts/", wire(list[dict[str, Any]], "data"), wire(Rows, "data")
+SPAN, MINUTES = "period=5m&limit=100&begin={}&end={}", "bar=1m&limit=300&before={}&after={}"
+CROWDS = tuple(  # 1,440 points of statistics are promised, 3 days were measured
+    series("ratios", asked(f"{STATS}long-short-{name}", SPAN, 8), ratios(kind), BARS, 300, 100, 3)
+    for kind, name in KINDS.items()
+)
+LATELY, PAST = (
+    series("volume", asked(f"market/{name}", MINUTES, 2), minutes(Unit.BASE, 6), BARS, 60, 300, 365)
+    for name in ("candles", "history-candles")
+)
+TIERS = Poll(
+    lambda i: Ask(f"{REST}/public/position-tiers?instType=SWAP&tdMode=cross&instFamily={i.symbol[:-5]}", weight=4),
+    86_400, frozenset({"tiers"}), tiers, DICTS,
+)  # fmt: skip
+HISTORY = (
+    History(asked(f"{STATS}open-interest-history", SPAN, 4), past, frozenset({"oi"}), 300, 100, 3, BARS),
+    History(asked("market/history-mark-price-candles", "bar=5m&limit=100&before={}&after={}", 4), marks(300),
+            frozenset({"mark"}), 300, 100, 365, BARS), PAST[1], CROWDS[0][1],
+)  # fmt: skip
 
 
 def segment(id: str, payoff: Payoff) -> Segment:
     def owns(symbol: str) -> bool:
         return ("-USD-" in f"{symbol}-") == (payoff is Payoff.INVERSE)
 
-    def read(rows: Sequence[Listing]) -> Iterable[Instrument]:
-        for row in rows:
-            if row.ctType == id:
-                base, quote = row.instFamily.split("-")
-                asset, factor = coin(base)
-                yield Instrument(
-                    "okx", id, row.instId, asset, quote, row.settleCcy, payoff=payoff, base_factor=factor,
-                    contract_size=row.ctVal * row.ctMult, live=row.state == "live", max_leverage=number(row.lever),
-                    valid_from=row.listTime,
-                )  # fmt: skip
+    def read(rows: list[dict[str, Any]]) -> Iterable[Instrument]:
+        for row in (row for row in rows if row["ctType"] == id):
+            base, quote = row["instFamily"].split("-")  # the fields named so are empty on swaps
+            asset, factor = coin(base)
+            yield Instrument(
+                "okx", id, row["instId"], asset, quote, row["settleCcy"], payoff=payoff, base_factor=factor,
+                contract_size=float(row["ctVal"]) * float(row["ctMult"]), live=row["state"] == "live",
+                max_leverage=number(row["lever"]), valid_from=int(row["listTime"]),
+            )  # fmt: skip
 
     def parse(frame: Frame) -> Sequence[Said]:
         if frame.event or frame.arg is None:
@@ -166,30 +179,22 @@ def segment(id: str, payoff: Payoff) -> Segment:
         return said(frame.data) if said else ()
 
     levels = Socket(
-        SOCKET, frozenset({"oi", "mark", "index", "funding"}), subscribe, parse, decode,
-        heartbeat=Heartbeat("ping", every=20),
+        SOCKET, frozenset({"oi", "mark", "index", "funding"}), subscribe, parse, decode, heartbeat=BEAT,
         per_socket=200, batch=20,  # 64 KB of arguments a connection, 480 requests an hour
     )  # fmt: skip
     deaths = Socket(
-        SOCKET, frozenset({"liquidations"}), subscribe_deaths, parse, decode, heartbeat=Heartbeat("ping", every=20),
+        SOCKET, frozenset({"liquidations"}), subscribe_deaths, parse, decode, heartbeat=BEAT,
         per_socket=10_000, batch=10_000, cadence=None,  # one subscription for all; adding a symbol is refused
     )  # fmt: skip
     return Segment(
-        id, Ask(f"{REST}/public/instruments?instType=SWAP"), read, owns, feeds=(levels, deaths),
-        decode=wire(list[Listing], "data"),
-        history=(  # 1,440 points are promised, 3 days were measured
-            History(ask_past, past, frozenset({"oi"}), 300, limit=100, depth=3, decode=wire(list[Point], "data")),
-        ),
-        answers=tuple(
-            Answer(said, wire(list[Row], *at), f"/{name}") for name, said in READ.items() for at in (("data",), ())
-        ),
+        id, Ask(f"{REST}/public/instruments?instType=SWAP", weight=2), read, owns,
+        (levels, deaths, LATELY[0], *(poll for poll, _ in CROWDS), TIERS), HISTORY, decode=DICTS,
+        answers=tuple(Answer(f, wire(list[Row], *at), f"/{n}") for n, f in READ.items() for at in (("data",), ())),
     )  # fmt: skip
 
 
 VENUE = Venue(
-    "okx", "OKX", "mixed",
-    docs="https://www.okx.com/docs-v5/en/#public-data-websocket-open-interest-channel",
-    fields=(OI, OI_COINS, OI_USD),
+    "okx", "OKX", "mixed", "https://www.okx.com/docs-v5/en/#public-data-websocket-open-interest-channel",
+    fields=(OI, OI_COINS, OI_USD), limits=Limits(weight=20, per=1, dials=3, dials_per=1),
     segments=(segment("linear", Payoff.LINEAR), segment("inverse", Payoff.INVERSE)),
-    limits=Limits(weight=5, per=1, dials=3, dials_per=1),
 )  # fmt: skip

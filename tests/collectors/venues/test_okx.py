@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from collectors.venue import Acked, Liquidated, Notice, Refused, Said, Socket, Update
+from collectors.venue import Acked, Ask, Liquidated, Notice, Poll, Ratio, Refused, Said, Socket, Tier, Traded, Update
 from collectors.venues.okx import OI, VENUE
 from store.records import FeedClass, Instrument, Payoff, Side, Unit
 
@@ -85,7 +85,7 @@ def test_control_frames() -> None:
 
 
 def test_subscriptions() -> None:
-    levels, deaths = LINEAR.feeds
+    levels, deaths = LINEAR.feeds[:2]
     assert isinstance(levels, Socket)
     assert isinstance(deaths, Socket)
     asked = [Instrument("okx", "linear", "BTC-USDT-SWAP", "BTC", "USDT", "USDT")]
@@ -133,8 +133,62 @@ def test_a_symbol_tells_its_segment(symbol: str, inverse: bool) -> None:
 
 
 def test_history_rows_name_no_instrument_and_the_span_is_exclusive() -> None:
-    (history,) = LINEAR.history
+    history = LINEAR.history[0]
     rows = '{"code":"0","data":[["1790550000000","2800.5","28.005","2360916"]]}'
     assert list(history.parse(history.decode(rows))) == [Update("", 1790550000000, 2800.5, OI)]
     url = history.ask(Instrument("okx", "linear", "BTC-USDT-SWAP", "BTC", "USDT", "USDT"), 300_000, 600_000).url
     assert url.endswith("?instId=BTC-USDT-SWAP&period=5m&limit=100&begin=299999&end=600001")
+
+
+BTC = Instrument("okx", "linear", "BTC-USDT-SWAP", "BTC", "USDT", "USDT")
+
+
+def polled(gives: str, rows: str) -> list[list[Said]]:
+    """What each question that gives this makes of a reply."""
+    polls = [feed for feed in LINEAR.feeds if isinstance(feed, Poll) and gives in feed.gives]
+    return [list(poll.parse(poll.decode('{"code":"0","data":[' + rows + "]}"))) for poll in polls]
+
+
+def test_minutes_are_coins_whatever_a_contract_is() -> None:
+    row = '["%s","1","1","1","48000.5","%s","%s","5432000","%s"]'
+    rows = ",".join([row % (1790550060000, "100", "1", "0"), row % (1790550000000, "11316.08", "113.1608", "1")])
+    assert polled("volume", rows) == [
+        [
+            Traded("", 1790550000000, 113.1608, Unit.BASE, price=48000.5),
+            Traded("", 1790550060000, 1.0, Unit.BASE, price=48000.5, final=False),
+        ]
+    ]
+
+
+def test_ratios_are_of_accounts_and_of_the_largest_traders() -> None:
+    found = polled("ratios", '["1701417600000","1.1739"],["1701417300000","1.2"]')
+    kinds = ("account", "top_account", "top_position")
+    assert found == [[Ratio("", 1701417600000, kind, 1.1739)] for kind in kinds]
+
+
+def test_a_ladder_counts_contracts() -> None:
+    row = '{"tier":"%s","minSz":"%s","maxSz":"%s","mmr":"%s","imr":"0.01","maxLever":"%s","instFamily":"BTC-USDT"}'
+    rows = ",".join([row % (1, 0, 1000, "0.004", 100), row % (2, 1001, 5000, "0.005", "66.67")])
+    assert polled("tiers", rows) == [
+        [
+            Tier("", 1, 0.0, 1000.0, Unit.CONTRACTS, 0.004, 100.0),
+            Tier("", 2, 1000.0, 5000.0, Unit.CONTRACTS, 0.005, 66.67),
+        ]
+    ]
+    (poll,) = (feed for feed in LINEAR.feeds if isinstance(feed, Poll) and "tiers" in feed.gives)
+    assert callable(poll.ask)
+    assert poll.ask(BTC) == Ask(
+        "https://openapi.okx.com/api/v5/public/position-tiers?instType=SWAP&tdMode=cross&instFamily=BTC-USDT", weight=4
+    )
+
+
+def test_the_past_of_marks_and_minutes_is_asked_between_two_ends() -> None:
+    market = "https://openapi.okx.com/api/v5/market"
+    assert [history.ask(BTC, 300_000, 600_000) for history in LINEAR.history[1:3]] == [
+        Ask(
+            f"{market}/history-mark-price-candles?instId=BTC-USDT-SWAP&bar=5m&limit=100&before=299999&after=600001",
+            weight=4,
+        ),
+        Ask(f"{market}/history-candles?instId=BTC-USDT-SWAP&bar=1m&limit=300&before=299999&after=600001", weight=2),
+    ]
+    assert list(LINEAR.history[1].parse([[600_000, 1, 1, 1, 2.5, 1]])) == [Update("", 900_000, mark=2.5)]

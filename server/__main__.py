@@ -131,10 +131,16 @@ def status(
 
 @app.command()
 def venues(as_json: Annotated[bool, typer.Option("--json", help="The table as JSON.")] = False) -> None:
-    """What each venue publishes: field, unit, sides counted, how we know, cadence, transport, class."""
-    from server.published import VENUE_COLUMNS, venue_rows
+    """What each venue publishes: field, unit, sides counted, how we know, what a running daemon has measured of it."""
+    from server.daemon import DaemonError
+    from server.inquiry import ask_daemon
+    from server.published import VENUE_COLUMNS, sides_measured, venue_rows
 
-    rows = venue_rows()
+    try:
+        measured = sides_measured(anyio.run(ask_daemon, chosen("live"), "status")[1])
+    except DaemonError:  # none runs: then nothing is being measured
+        measured = {}
+    rows = venue_rows(measured)
     if as_json:
         print(json.dumps([dict(zip(VENUE_COLUMNS, row, strict=True)) for row in rows]))
     else:

@@ -34,8 +34,9 @@ def get_status(
     closed), state_age_s, last_seen_age_s, cadence_s (seconds between data), symbols, symbols_live, unreadable_frames,
     gaps_24h (interruptions begun or open in the last day), detail (the reason, in the venue's words). Table quarantine:
     what was not taken as true in the last day, by check. Table plausibility: by venue and asset, the share of changes
-    that traded volume can explain. With venue also tables gaps (the newest interruptions), fields (what it publishes:
-    unit, sides counted, how we know), sides_measured (what trades say of the sides) and positions (public ones seen).
+    that traded volume can explain; sides_measured: what trades say of the sides a field counts (two_sided,
+    consistent_with_one, undecided, implausible_or_delayed), with venue by symbol. With venue also tables gaps (newest
+    first), fields (what it publishes: unit, sides counted, how we know) and positions (public ones seen).
     """
     house = at(house, as_of)
     now = house.now()

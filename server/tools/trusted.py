@@ -13,6 +13,8 @@ SIDES_COLUMNS = [
     "segment", "symbol", "field", "sides", "status", "measured", "windows", "above_1.05", "above_2.05", "largest",
     "age_s",
 ]  # fmt: skip
+FIELDS_COLUMNS = ["venue", "field", "sides", "status", "measured", "instruments", "windows"]
+TELLING = ("two_sided", "implausible_or_delayed", "consistent_with_one", "undecided")  # the first that holds is told
 POSITIONS_COLUMNS = [
     "symbol", "holders", "long_coins", "short_coins", "published_raw", "sides", "covered_share", "says", "age_s",
 ]  # fmt: skip
@@ -26,6 +28,8 @@ def trusted(house: House, now: int, venue: str | None) -> tuple[dict[str, Table]
         told["plausibility"] = Table(columns=PLAUSIBLE_COLUMNS, rows=[plausible(now, w) for w in in_order(weighed)])
     sided = newest(house.reader.events(SIDES, now - DAY_MS, now + 1, venue=venue), "symbol", "segment")
     seen = newest(house.reader.events(POSITIONS, now - DAY_MS, now + 1, venue=venue), "symbol")
+    if venue is None and sided:
+        told["sides_measured"] = Table(columns=FIELDS_COLUMNS, rows=list(by_field(in_order(sided))))
     if venue is not None and sided:
         told["sides_measured"] = Table(columns=SIDES_COLUMNS, rows=[measured(now, s) for s in in_order(sided)])
     if venue is not None and seen:
@@ -41,6 +45,18 @@ def trusted(house: House, now: int, venue: str | None) -> tuple[dict[str, Table]
         for a in newest(house.reader.events(AGGREGATE, now - DAY_MS, now + 1, venue=venue))
     ]
     return told, doubts
+
+
+def by_field(sided: list[dict[str, Any]]) -> Iterator[list[Cell]]:
+    """One row a venue and field: the most telling answer of its instruments, and of how many."""
+    for venue, name in dict.fromkeys((s["venue"], s["field"]) for s in sided):
+        mine = [s for s in sided if (s["venue"], s["field"]) == (venue, name)]
+        answer = next(a for a in TELLING if any(s["answer"] == a for s in mine))
+        same = [s for s in mine if s["answer"] == answer]
+        yield [
+            venue, name, same[0]["sides"], same[0]["status"], answer, f"{len(same)} of {len(mine)}",
+            sum(int(s["windows"]) for s in same),
+        ]  # fmt: skip
 
 
 def sides_in_doubt(sided: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

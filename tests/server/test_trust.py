@@ -73,7 +73,7 @@ def test_what_was_measured_is_kept_told_and_forgotten_in_time(tmp_path: Path) ->
         assert late.plausible("BTC") == {}
         every, one = get_status(house), get_status(house, venue="northern")
     assert every.tables["plausibility"].rows == [["northern", "BTC", 0.5, 280, 0.3, 3600]]
-    assert "sides_measured" not in every.tables
+    assert every.tables["sides_measured"].rows == [["northern", "oi", 1, "disputed", "two_sided", "1 of 1", 1400]]
     row = by_name(one.tables["sides_measured"], "symbol")["BTCUSDT"]
     assert (row["measured"], row["sides"], row["largest"], row["above_1.05"]) == ("two_sided", 1, 1.97, 9)
     assert [w for w in every.warnings if "both sides" in w] == [

@@ -178,6 +178,7 @@ async def tend(store: Kept, maps: Maps, trust: Trust, raw_days: float, current: 
     """Make up for the time we did not run, tell so, and then do what the clock asks."""
     await catch_up(store.store, maps, utc_ms())
     current.set()
+    await to_thread.run_sync(maps.advance, utc_ms())  # takes seconds an asset after a month away; all else is ready
     await keep(jobs(store.store, maps, trust, raw_days))
     await to_thread.run_sync(maps.save)
 

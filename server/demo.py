@@ -24,12 +24,13 @@ from server.settings import Settings
 from server.tools import TOOLS
 from simulator.episodes import Episode, schedule
 from simulator.exchange import Exchange, exchange, happen
-from simulator.faults import Fault
+from simulator.faults import KINDS, Fault
 from simulator.market import COINS, Contract, Market
 from simulator.script import Script, contracts, load_all
 
 FORGETFUL_MS = 30 * 86_400_000  # a market older than this begins anew; it knows sixty days to come
 WARM_S = 10.0  # how long the first answers wait for every venue to be heard
+READY_S = 30.0  # how long for what is still being built: the liquidation maps come last
 SHOWN = 12  # lines of each first answer
 QUESTIONS: Mapping[str, Mapping[str, Any]] = {
     "get_open_interest": {"asset": "BTC"},
@@ -61,6 +62,11 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
             for fault in faults:  # their seconds count from here, not from before the history was written
                 tasks.start_soon(happen, floor, fault)
             await introduce(settings, say, url)
+            body = json.dumps({"venue": min(scripts), "fault": "down"})
+            say(
+                f"Pull a plug while it runs: curl -d '{body}' {floor.switch}\n"
+                f"  (fault: {', '.join(KINDS)}; null ends it.) Ctrl-C ends the demo."
+            )
 
         world = World(
             address=partial(stand_in, floor),
@@ -74,6 +80,9 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
         except ServeError as error:  # carried past the groups, which would wrap it
             refused = error
         tasks.cancel_scope.cancel()
+    if floor.unheard:
+        some = "; ".join(sorted(set(floor.unheard))[:3])
+        say(f"{len(floor.unheard)} questions were not understood by the simulated venues: {some}")
     if refused is not None:
         raise refused
 
@@ -177,11 +186,15 @@ async def introduce(settings: Settings, say: Say, url: str) -> None:
         for name, arguments in QUESTIONS.items():
             if name in served:
                 result = await asking.call_tool(name, dict(arguments))
+                with anyio.move_on_after(READY_S):
+                    while result.is_error:
+                        await anyio.sleep(0.5)
+                        result = await asking.call_tool(name, dict(arguments))
                 text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
                 lines = text.splitlines()
                 more = [f"... {len(lines) - SHOWN} lines more"] if len(lines) > SHOWN else []
                 say("\n".join([f"--- {name} {json.dumps(arguments)}", *lines[:SHOWN], *more, ""]))
-    say(f"The page: {url}/   (SIMULATED data; Ctrl-C ends the demo)")
+    say(f"The page: {url}/   (SIMULATED data)")
 
 
 async def warm(asking: Client) -> bool:

@@ -55,8 +55,7 @@ def in_thread(work: Callable[[int], Any]) -> Work:
 
 
 async def catch_up(store: Store, maps: Maps, now: int) -> None:
-    """What fell due while nobody ran: the bars since the newest, the closes of the last week, the maps."""
+    """What fell due while nobody ran: the bars since the newest, the closes of the last week, the maps as kept."""
     await to_thread.run_sync(bars.catch_up, store, now)
     await to_thread.run_sync(write_closes, store, now - 8 * DAY_MS, now - GRACE_MS)
     await to_thread.run_sync(maps.load)
-    await to_thread.run_sync(maps.advance, now)

@@ -82,6 +82,11 @@ class Exchange:
         """Where a venue's real url is here."""
         return elsewhere(venue, url, self.ws_port, self.http_port)
 
+    @property
+    def switch(self) -> str:
+        """Where faults are switched, by POST."""
+        return f"http://127.0.0.1:{self.http_port}/fault"
+
     def fault(self, venue: str, kind: str | None) -> None:
         """Switch a fault on, or off with None. `drop` happens once and leaves none behind."""
         known(venue, self.scripts, "venue")

@@ -6,20 +6,26 @@ funding interval is 8 h unless `fundingInfo` lists the symbol; the frames themse
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from functools import partial
+from typing import Any
 
 from msgspec import UNSET, Struct
 
+from collectors.candles import Rows, marks, minutes, series
 from collectors.venue import (
-    Acked, Answer, Ask, History, Limits, Liquidated, Message, Poll, Refused, Said, Segment, Socket, Update, Venue,
+    Acked, Answer, Ask, History, Limits, Liquidated, Message, Poll, Ratio, RatioKind, Refused, Said, Segment, Socket,
+    Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
 COIN_M = re.compile(r"USD_(PERP|\d{6})$")  # BTCUSD_PERP, BTCUSD_261225; linear are BTCUSDT, BTCUSDT_261225
 SIDES = {"SELL": Side.LONG, "BUY": Side.SHORT}  # of the closing order
-FUNDING_H = 8.0  # documented as the rule; `fundingInfo` lists the exceptions
 ONCE = "support said in July 2025 that a pair counts once; a tracker's figure matched within 0.1 % in September 2026"
+RATIOS: dict[RatioKind, str] = {
+    "account": "globalLongShortAccountRatio", "top_account": "topLongShortAccountRatio",
+    "top_position": "topLongShortPositionRatio", "taker": "takerlongshortRatio",
+}  # fmt: skip
 FIELDS = OI_UM, PAST_UM, OI_CM, PAST_CM = tuple(
     Field(key, unit, 1, Status.DOCUMENTED, evidence=ONCE)
     for unit in (Unit.BASE, Unit.CONTRACTS) for key in ("openInterest", "sumOpenInterest")
@@ -28,7 +34,7 @@ FIELDS = OI_UM, PAST_UM, OI_CM, PAST_CM = tuple(
 
 class Order(Struct):
     s: str
-    S: Literal["SELL", "BUY"]
+    S: str
     z: float  # filled
     ap: float  # at this price on average
     T: int
@@ -44,15 +50,10 @@ class Event(Struct, gc=False):
     o: Order | None = None
 
 
-class Fault(Struct):
-    code: int | None = None
-    msg: str = ""
-
-
 class Frame(Struct, gc=False):
     data: Event | None = None
     id: int | None = None
-    error: Fault | None = None
+    error: dict[str, Any] | None = None
     code: int | None = None
     msg: str = ""
 
@@ -71,63 +72,43 @@ class Past(Struct):
     contractType: str = ""
 
 
-class Premium(Struct):
-    symbol: str
-    markPrice: Number
-    indexPrice: Number
-    lastFundingRate: Number
-    time: int
-
-
-class Interval(Struct):
-    symbol: str
-    fundingIntervalHours: float
-
-
-class Listing(Struct):
-    symbol: str
-    contractType: str
-    baseAsset: str
-    quoteAsset: str
-    marginAsset: str
-    onboardDate: int
-    status: str = ""
-    contractStatus: str = ""  # its name on COIN-M
-    contractSize: Stated = UNSET  # USD, of COIN-M; USD-M counts coins
-
-
 def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
     streams = [f"{i.symbol.lower()}@{name}" for i in instruments for name in ("markPrice@1s", "forceOrder")]
     yield {"method": "SUBSCRIBE", "params": streams, "id": request}
 
 
-def premium(p: Premium) -> Update:
-    return Update(p.symbol, p.time, None, None, number(p.markPrice), number(p.indexPrice), number(p.lastFundingRate))
+def premium(p: dict[str, Any]) -> Update:
+    mark, index, rate = (number(p[key]) for key in ("markPrice", "indexPrice", "lastFundingRate"))
+    return Update(p["symbol"], int(p["time"]), None, None, mark, index, rate)
 
 
+def ratios(kind: RatioKind, rows: list[dict[str, Any]]) -> list[Ratio]:
+    key = "buySellRatio" if kind == "taker" else "longShortRatio"
+    return [Ratio("", int(row["timestamp"]), kind, float(row[key])) for row in rows]
+
+
+DICT, DICTS, BARS = wire(dict[str, Any]), wire(list[dict[str, Any]]), wire(Rows)
 INTERVALS = Poll(
     Ask("https://fapi.binance.com/fapi/v1/fundingInfo"), 900, frozenset({"funding"}),
-    lambda rows: [Update(r.symbol, funding_interval_h=r.fundingIntervalHours) for r in rows], wire(list[Interval]),
+    lambda rows: [Update(r["symbol"], funding_interval_h=float(r["fundingIntervalHours"])) for r in rows], DICTS,
 )  # fmt: skip
 
 
 def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Field) -> Segment:
-    rest = f"https://{api}.binance.com"
-    now_at = f"{rest}/{api}/v1/openInterest"
+    host, rest, linear = f"https://{api}.binance.com", f"https://{api}.binance.com/{api}/v1", payoff is Payoff.LINEAR
 
     def owns(symbol: str) -> bool:
-        return (COIN_M.search(symbol) is None) == (payoff is Payoff.LINEAR)
+        return (COIN_M.search(symbol) is None) == linear
 
-    def read(rows: Sequence[Listing]) -> Iterable[Instrument]:
-        for row in rows:
-            size = 1.0 if payoff is Payoff.LINEAR else number(row.contractSize)
-            if row.contractType == "PERPETUAL" and size is not None:
-                asset, factor = coin(row.baseAsset)
-                yield Instrument(
-                    "binance", id, row.symbol, asset, row.quoteAsset, row.marginAsset, payoff=payoff,
-                    contract_size=size, base_factor=factor, funding_interval_h=FUNDING_H,
-                    live="TRADING" in (row.status, row.contractStatus), valid_from=row.onboardDate,
-                )  # fmt: skip
+    def read(rows: Sequence[dict[str, Any]]) -> Iterable[Instrument]:
+        for row in (row for row in rows if row["contractType"] == "PERPETUAL"):
+            asset, factor = coin(row["baseAsset"])
+            yield Instrument(
+                "binance", id, row["symbol"], asset, row["quoteAsset"], row["marginAsset"], payoff=payoff,
+                contract_size=1.0 if linear else float(row["contractSize"]),  # USD; there is none where coins count
+                base_factor=factor, live=row["status" if linear else "contractStatus"] == "TRADING",
+                funding_interval_h=8.0, valid_from=int(row["onboardDate"]),  # but where `fundingInfo` lists others
+            )  # fmt: skip
 
     def tell(event: Event) -> Sequence[Said]:
         if event.e == "markPriceUpdate":
@@ -140,38 +121,53 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
     def parse(frame: Frame) -> Sequence[Said]:
         if frame.data is not None:
             return tell(frame.data)
-        fault = frame if frame.error is None else frame.error
-        if fault.code is not None:
-            return (Refused(f"{fault.code}: {fault.msg}", frame.id),)
+        fault = {"code": frame.code, "msg": frame.msg} if frame.error is None else frame.error
+        if fault["code"] is not None:
+            return (Refused(f"{fault['code']}: {fault['msg']}", frame.id),)
         return () if frame.id is None else (Acked(frame.id),)
 
     def level(row: Now) -> Sequence[Said]:
         return (Update(row.symbol, row.time, number(row.openInterest), now),)
 
-    def past(p: Past) -> Update:
-        symbol = p.symbol or f"{p.pair}_{p.contractType.removesuffix('ETUAL')}"
-        return Update(symbol, p.timestamp, number(p.sumOpenInterest), then)
+    def past(rows: list[Past]) -> Sequence[Said]:
+        named = ((p, p.symbol or f"{p.pair}_{p.contractType.removesuffix('ETUAL')}") for p in rows)
+        return [Update(symbol, p.timestamp, number(p.sumOpenInterest), then) for p, symbol in named]
 
-    def ask_past(i: Instrument, start: int, end: int) -> Ask:
-        whom = f"symbol={i.symbol}" if payoff is Payoff.LINEAR else f"pair={i.symbol[:-5]}&contractType=PERPETUAL"
+    def data(name: str, weight: float, i: Instrument, start: int, end: int) -> Ask:  # a cap of its own: 1,000 in 5 min
+        whom = f"symbol={i.symbol}" if linear else f"pair={i.symbol[:-5]}&contractType=PERPETUAL"
         span = f"period=5m&limit=500&startTime={start}&endTime={end}"
-        return Ask(f"{rest}/futures/data/openInterestHist?{whom}&{span}", weight=12)  # a cap of its own: 1,000 in 5 min
+        return Ask(f"{host}/futures/data/{name}?{whom}&{span}", weight=weight)
 
+    def candles(name: str, step: int, i: Instrument, start: int, end: int) -> Ask:
+        limit = min((end - start) // (step * 60_000) + 1, 1000)
+        span = f"interval={step}m&limit={limit}&startTime={start}&endTime={end}"
+        return Ask(f"{rest}/{name}?symbol={i.symbol}&{span}", weight=1 if limit < 100 else 5)
+
+    coins = minutes(Unit.BASE, 5, 9) if linear else minutes(Unit.BASE, 7, 10)  # of contracts, in another place
+    volume = series("volume", partial(candles, "klines", 1), coins, BARS, 60, 1000, 3650)
+    crowds = [
+        series("ratios", partial(data, name, 9), partial(ratios, kind), DICTS, 300, 500, 29)
+        for kind, name in RATIOS.items() if linear or kind != "taker"
+    ]  # fmt: skip
     return Segment(
-        id, Ask(f"{rest}/{api}/v1/exchangeInfo"), read, owns, decode=wire(list[Listing], "symbols"),
+        id, Ask(f"{rest}/exchangeInfo"), read, owns, decode=wire(list[dict[str, Any]], "symbols"),
         feeds=(
-            Poll(lambda i: Ask(f"{now_at}?symbol={i.symbol}"), 5, frozenset({"oi"}), level, wire(Now)),
+            Poll(lambda i: Ask(f"{rest}/openInterest?symbol={i.symbol}"), 5, frozenset({"oi"}), level, wire(Now)),
             Socket(
                 stream, frozenset({"mark", "index", "funding", "liquidations"}), subscribe, parse, wire(Frame),
                 per_socket=100, pace=0.2, life=86_400,  # 200 streams a connection, 10 messages a second
             ),
-            *((INTERVALS,) if payoff is Payoff.LINEAR else ()),
+            *((INTERVALS,) if linear else ()), volume[0], *(poll for poll, _ in crowds),
         ),
-        history=(History(ask_past, lambda ps: list(map(past, ps)), frozenset({"oi"}), 300, 500, 29, wire(list[Past])),),
+        history=(
+            History(partial(data, "openInterestHist", 12), past, frozenset({"oi"}), 300, 500, 29, wire(list[Past])),
+            History(partial(candles, "markPriceKlines", 5), marks(300), frozenset({"mark"}), 300, 1000, 3650, BARS),
+            volume[1], crowds[0][1],
+        ),
         answers=(
-            Answer(lambda p: [past(p)], wire(Past), "/openInterestHist"),
-            Answer(lambda p: [premium(p)], wire(Premium), "/premiumIndex"),
-            Answer(lambda rows: [premium(p) for p in rows], wire(list[Premium]), "/premiumIndex"),
+            Answer(lambda p: past([p]), wire(Past), "/openInterestHist"),
+            Answer(lambda p: [premium(p)], DICT, "/premiumIndex"),
+            Answer(lambda rows: list(map(premium, rows)), DICTS, "/premiumIndex"),
             Answer(tell, wire(Event)),  # a stream by its own address has no envelope
             Answer(lambda events: [said for e in events for said in tell(e)], wire(list[Event])),
         ),
@@ -180,8 +176,7 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
 
 VENUE = Venue(
     "binance", "Binance", "mixed",
-    docs="https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams",
-    fields=FIELDS,
+    "https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams", fields=FIELDS,
     segments=(
         segment("linear", Payoff.LINEAR, "fapi", "wss://fstream.binance.com/market/stream", OI_UM, PAST_UM),
         segment("inverse", Payoff.INVERSE, "dapi", "wss://dstream.binance.com/stream", OI_CM, PAST_CM),

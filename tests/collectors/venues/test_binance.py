@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from collectors.venue import Acked, Ask, Liquidated, Poll, Refused, Said, Socket, Update
+from collectors.venue import Acked, Ask, Lately, Liquidated, Poll, Ratio, Refused, Said, Socket, Traded, Update
 from collectors.venues.binance import OI_CM, OI_UM, PAST_CM, PAST_UM, VENUE
 from store.records import FeedClass, Instrument, Payoff, Side, Unit
 
@@ -119,12 +119,12 @@ def test_the_catalogue() -> None:
     (inverse,) = INVERSE.read(INVERSE.decode(msgspec.json.encode({"symbols": [coin]})))
     assert (inverse.payoff, inverse.contract_size, inverse.live) == (Payoff.INVERSE, 100.0, True)
     del coin["contractSize"]
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises(LookupError):
         list(INVERSE.read(INVERSE.decode(msgspec.json.encode({"symbols": [coin]}))))
 
 
 def test_the_interval_is_eight_hours_unless_the_venue_lists_another() -> None:
-    poll = LINEAR.feeds[-1]
+    poll = LINEAR.feeds[2]
     assert isinstance(poll, Poll)
     reply = '[{"symbol":"BLZUSDT","adjustedFundingRateCap":"0.025","fundingIntervalHours":4}]'
     assert list(poll.parse(poll.decode(reply))) == [Update("BLZUSDT", funding_interval_h=4.0)]
@@ -150,3 +150,50 @@ def test_history_counts_coins_on_one_side_and_contracts_on_the_other() -> None:
 )
 def test_a_symbol_tells_its_segment(symbol: str, inverse: bool) -> None:
     assert (LINEAR.owns(symbol), INVERSE.owns(symbol)) == (not inverse, inverse)
+
+
+def polls(gives: str, segment: int = 0) -> list[Poll]:
+    return [feed for feed in VENUE.segments[segment].feeds if isinstance(feed, Poll) and gives in feed.gives]
+
+
+@pytest.mark.parametrize(("segment", "coins", "bought"), [(0, 148976.125, 80.5), (1, 12.5, 6.25)])
+def test_minutes_are_coins_and_tell_what_takers_bought(segment: int, coins: float, bought: float) -> None:
+    (poll,) = polls("volume", segment)
+    row = '[%d,"1","1","1","48000.5","148976.125",1,"12.5",308,"80.5","6.25","0"]'
+    assert list(poll.parse(poll.decode(f"[{row % 1499040000000},{row % 1499040060000}]"))) == [
+        Traded("", 1499040000000, coins, Unit.BASE, bought, 48000.5),
+        Traded("", 1499040060000, coins, Unit.BASE, bought, 48000.5, final=False),
+    ]
+
+
+def test_a_question_for_few_candles_is_cheap() -> None:
+    (poll,) = polls("volume")
+    assert isinstance(poll.ask, Lately)
+    base = "https://fapi.binance.com/fapi/v1/klines?symbol=BTCUSDT&interval=1m"
+    assert poll.ask.ask(BTC, 0, 300_000) == Ask(f"{base}&limit=6&startTime=0&endTime=300000", weight=1)
+    assert poll.ask.ask(BTC, 0, 86_400_000) == Ask(f"{base}&limit=1000&startTime=0&endTime=86400000", weight=5)
+
+
+def test_ratios_are_of_accounts_of_the_largest_and_of_takers_but_for_coins() -> None:
+    reply = '[{"symbol":"BTCUSDT","longShortRatio":"1.9603","buySellRatio":"0.75","timestamp":%s}]'
+    kinds = {"account": 1.9603, "top_account": 1.9603, "top_position": 1.9603, "taker": 0.75}
+    for segment, stamp in ((0, "1783000200000"), (1, '"1783000200000"')):
+        found = [list(poll.parse(poll.decode(reply % stamp))) for poll in polls("ratios", segment)]
+        told = [kind for kind in kinds if segment == 0 or kind != "taker"]
+        assert found == [[Ratio("", 1783000200000, kind, kinds[kind])] for kind in told]  # type: ignore[arg-type]
+    ask = polls("ratios", 1)[0].ask
+    assert isinstance(ask, Lately)
+    assert ask.ask(COIN, 1, 2) == Ask(
+        "https://dapi.binance.com/futures/data/globalLongShortAccountRatio"
+        "?pair=BTCUSD&contractType=PERPETUAL&period=5m&limit=500&startTime=1&endTime=2",
+        weight=9,
+    )
+
+
+def test_the_past_of_marks_is_the_close_of_each_bar_at_its_end() -> None:
+    (marks,) = (history for history in INVERSE.history if "mark" in history.gives)
+    row = '[[600000,"1","1","1","2.5","0",899999,"0",300,"0","0","0"]]'
+    assert list(marks.parse(marks.decode(row))) == [Update("", 900_000, mark=2.5)]
+    assert marks.ask(COIN, 0, 300_000).url == (
+        "https://dapi.binance.com/dapi/v1/markPriceKlines?symbol=BTCUSD_PERP&interval=5m&limit=2&startTime=0&endTime=300000"
+    )

@@ -58,6 +58,48 @@ def blindness_law(native_s: float, poll_s: float) -> float:
     return 1.0 - sqrt(native_s / poll_s) if poll_s > native_s else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """Gross change of one path as polls of several periods would see it, in the unit of the path."""
+
+    native_s: float  # median gap of its statements
+    native: float  # G at native cadence
+    polls: tuple[tuple[int, float, float, float], ...]  # period [s], G (mean of offsets), blindness: least and most
+    slope: float | None  # of ln G against ln period: -1/2 noise-like
+
+
+OFFSETS = 8  # of a poll, evenly over its period
+
+
+def polled(t: ArrayLike, values: ArrayLike, polls: tuple[int, ...] = POLLS_S) -> Polled | None:
+    """G(poll) by the last value stated until each question, all offsets over the same span. `t`: ms UTC, ascending.
+
+    Periods below twice the native cadence are left out: they see everything. None if nothing moved.
+    """
+    when, x = np.asarray(t, np.int64), np.asarray(values, float)
+    if len(when) < 3 or when[-1] <= when[0]:
+        return None
+    native_s = float(np.median(np.diff(when))) / 1000.0
+    whole = of(x).gross
+    if whole <= 0:
+        return None
+    rows: list[tuple[int, float, float, float]] = []
+    for period in (p for p in polls if p >= 2 * native_s and 4000 * p <= when[-1] - when[0]):
+        seen: list[tuple[float, float]] = []
+        for offset in range(0, period * 1000, max(1, period * 1000 // OFFSETS)):
+            at = np.arange(when[0] + offset, when[-1] + 1, period * 1000)
+            pick = np.searchsorted(when, at, side="right") - 1
+            span = of(x[pick[0] : pick[-1] + 1]).gross
+            if span > 0:
+                g = of(x[pick]).gross
+                seen.append((g * whole / span, 1.0 - g / span))
+        if seen:
+            g, hidden = zip(*seen, strict=True)
+            rows.append((period, float(np.mean(g)), max(0.0, min(hidden)), max(0.0, max(hidden))))
+    found = tuple(rows)
+    return Polled(native_s, whole, found, slope([r[0] for r in found], [r[1] for r in found]))
+
+
 def folded_normal(mu: float, sd: float) -> float:
     """E|X| of a normal X: the expected gross change of one interval with drift `mu`."""
     if sd <= 0:

@@ -217,3 +217,11 @@ FROM episodes WHERE ($asset IS NULL OR asset = $asset) AND known_at <= make_time
 QUALIFY row_number() OVER (PARTITION BY id, rules ORDER BY known_at DESC) = 1
 ORDER BY opened, id
 """
+
+READINGS = f"""
+SELECT r.instrument_id, i.venue, epoch_ms(r.ts) AS ts, r.raw / r.sides AS native, r.usd
+FROM readings r JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
+WHERE i.asset = $asset AND r.ts >= make_timestamp_ms($start) AND r.ts < make_timestamp_ms($end)
+  AND r.seen <= make_timestamp_ms($as_of) AND r.source IN ('stream', 'poll')
+ORDER BY r.instrument_id, r.ts, r.seen
+"""

@@ -117,6 +117,12 @@ class Reader:
         """
         return self.ask(q.CLOSES, asset=asset, start=start_day, end=end_day, as_of=self._until(as_of))
 
+    def readings(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
+        """What live feeds stated in [start, end), by instrument and time: instrument_id, venue, ts, native [one-sided
+        contracts], usd.
+        """
+        return self.ask(q.READINGS, asset=asset, start=start, end=end, as_of=self._until(as_of))
+
     def liquidations(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
         """instrument_id, venue, class, symbol, ts, seen, side (of the position that died), size, unit, base, usd,
         price, feed (full | throttled | inferred).

@@ -26,13 +26,13 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
     house = at(house, as_of)
     named = asset_of(house, asset)
     now, window_s = house.now(), WINDOW_S[window]
-    known = usual(house, named, now, window)
+    known, bars = usual(house, named, now, window), recent(house, named, now, window_s)
     year = now - (2 if known else 367) * DAY_MS
     found = concentration.assess(
         latest=house.reader.latest(named),
-        recent=recent(house, named, now, window_s),
+        recent=bars,
         closes=house.reader.closes(named, year, now),
-        history=history(house, named, now, window, known),
+        history=history(house, named, now, window, known, bars),
         usual=known,
         now=now,
         window_s=window_s,

@@ -1,5 +1,7 @@
 """Whether the venues agree on where open interest is going."""
 
+import json
+
 from mcp.server.mcpserver.exceptions import ToolError
 
 from analytics import divergence
@@ -7,7 +9,7 @@ from analytics.conviction import Conviction
 from analytics.divergence import Divergence
 from analytics.quadrant import Quadrant
 from analytics.rotation import Rotation
-from server.answers import Answer, Cell, Table, rounded, usd, utc
+from server.answers import Answer, Cell, Table, age_s, rounded, usd, utc
 from server.tools.arguments import Asset, Detail, asset_of
 from server.tools.house import House
 from server.tools.moment import AsOf, at
@@ -28,7 +30,23 @@ WORDS = {
 }
 
 
-LEADERLESS = "unresolved_by_sampling: no venue is named as the leader; who moves first is not measured yet."
+LEADERLESS = "unresolved_by_sampling: no venue is named as the leader; who moves first was not measured lately."
+LED_MS = 2 * 3_600_000  # how long what was measured of the leader stands in
+
+
+def leader(house: House, asset: str, now: int) -> tuple[dict[str, Cell], list[str]]:
+    """Who moves first, as the clock measured it last, and why nobody is named."""
+    rows = house.reader.events("lead_lag", now - LED_MS, now + 1, asset=asset)
+    if not len(rows):
+        return {"leader": None}, [LEADERLESS]
+    told = json.loads(rows["detail"].iloc[-1])
+    age = age_s(now, int(rows["ts"].iloc[-1]))
+    figures: dict[str, Cell] = {
+        "leader": told["leader"],
+        "leader_age_s": age,
+        "leader_pairs_resolved": told["resolved"],
+    }
+    return figures, [f"{code}: {words}" for code, words in told["reasons"]]
 
 
 def get_oi_divergence(
@@ -48,11 +66,11 @@ def get_oi_divergence(
     house = at(house, as_of)
     named = asset_of(house, asset)
     now, window_s = house.now(), WINDOW_S[window]
-    known = usual(house, named, now, window)
+    known, bars = usual(house, named, now, window), recent(house, named, now, window_s)
     found = divergence.assess(
         latest=house.reader.latest(named),
-        recent=recent(house, named, now, window_s),
-        history=history(house, named, now, window, known),
+        recent=bars,
+        history=history(house, named, now, window, known, bars),
         usual=known,
         now=now,
         window_s=window_s,
@@ -63,6 +81,7 @@ def get_oi_divergence(
     if not found.venues and found.level_usd is None and not found.coverage.universe:
         raise ToolError(f"no_data: no venue has stated an open interest of {named} yet. Ask get_status for why.")
     turned = found.rotation
+    first, leaderless = leader(house, named, now)
     return Answer(
         summary=f"{named}, last {window}: {WORDS.get(found.label, found.label)} ({found.label})"
         + (f"; net {money(found.net_usd)}" if found.net_usd is not None else "")
@@ -86,7 +105,7 @@ def get_oi_divergence(
             "panel_share": rounded(found.panel_share),
             "windows_of_history": found.windows,
             "history": PAST[window],
-            "leader": None,
+            **first,
             "basis": found.basis,
             "method": f"{found.method.name} v{found.method.version}",
         },
@@ -94,7 +113,7 @@ def get_oi_divergence(
         rows=[[v.venue, v.klass, usd(v.flow_usd), pct(v.growth), rounded(v.x), rounded(v.share)] for v in found.venues],
         tables=tables(found, detail),
         coverage=coverage(found.coverage),
-        warnings=[*warnings(found.coverage, found.reasons), LEADERLESS],
+        warnings=[*warnings(found.coverage, found.reasons), *leaderless],
         next="get_concentration for where new positions went; get_chart_value for the level over time",
     )
 

@@ -37,12 +37,16 @@ def usual(house: House, asset: str, now: int, window: str) -> Usual | None:
     return Usual({str(metric): (float(value), int(n)) for metric, value, n in told})
 
 
-def history(house: House, asset: str, now: int, window: str, known: Usual | None = None) -> pd.DataFrame:
+def history(
+    house: House, asset: str, now: int, window: str, known: Usual | None = None, bars: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Bars of the time before the window, which it is held against: all of it, or where what is usual is known the few
-    windows that persistence looks at.
+    windows that persistence looks at. `bars` are the recent ones: those of an hour reach back far enough for that.
     """
     length, step = HISTORY[window]
     if known is not None:
+        if window == "1h" and bars is not None:
+            return bars
         length = (house.thresholds.rotation_windows + 2) * WINDOW_S[window] * 1000
     return house.reader.bars(asset, floor(now - length, step), floor(now - WINDOW_S[window] * 1000, step), step)
 

@@ -1,0 +1,167 @@
+"""Which venue's open interest moves first (analytics.md, 3.3; decisions 18).
+
+Hayashi-Yoshida on native ticks: no common grid, no interpolation. Named only where sampling can tell it: a polled venue
+always looks late by about half its poll.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.signal import correlate
+
+from analytics.provenance import Code, Method, Reason
+from analytics.settings import DEFAULTS, Settings
+from analytics.units import Floats
+
+LAGS_S = (1, 2, 5, 10, 30, 60, 120, 300)  # both ways, and zero
+SHIFTS = 500
+BLOCK_S = 600  # a shift is at least this long: nearer ones share the lags that are asked about
+LEAD_RATIO = 1.5
+WINDOWS, AGREEING = 3, 2  # consecutive windows, and in how many of them one must lead
+METHOD = Method("leadlag.hayashi_yoshida")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """One venue's path: ms UTC ascending, ln of its open interest, and its usual gap between statements [s]."""
+
+    t: NDArray[np.int64]
+    x: Floats
+    cadence_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """One pair in one window. `lag_s` > 0: the first leads."""
+
+    first: str
+    second: str
+    lag_s: int | None  # of the largest |rho| among the lags that sampling resolves
+    rho: float | None
+    llr: float | None  # sum of rho^2 where the first leads over that where the second does
+    p: float | None  # by circular shifts, of the stronger half
+    resolution_s: float  # lags below this cannot be told apart
+    leader: str | None
+    reason: str | None  # unresolved_by_sampling | no_data
+
+
+@dataclass(frozen=True, slots=True)
+class Leadership:
+    """`leader` leads the most of its peers in two of three windows; None where nobody does."""
+
+    leader: str | None
+    pairs: tuple[Lead, ...]  # all windows, oldest first
+    led: Mapping[str, int]  # peers that each venue leads
+    resolved: int  # pairs that sampling could resolve in at least two windows
+    method: Method
+    reasons: tuple[Reason, ...]
+
+
+def covariance(x_t: ArrayLike, x: ArrayLike, y_t: ArrayLike, y: ArrayLike, lag: float = 0.0) -> float:
+    """U(lag) = sum dX_k*dY_l over intervals of which I_k meets J_l - lag. Times in any one unit, ascending."""
+    a, b = np.asarray(x_t, float), np.asarray(y_t, float) - lag
+    dx, dy = np.diff(np.asarray(x, float)), np.diff(np.asarray(y, float))
+    upto = np.concatenate([[0.0], np.cumsum(dy)])
+    low = np.searchsorted(b[1:], a[:-1], side="right")
+    high = np.searchsorted(b[:-1], a[1:], side="left")
+    return float((dx * (upto[np.maximum(high, low)] - upto[low])).sum())
+
+
+def correlation(x_t: ArrayLike, x: ArrayLike, y_t: ArrayLike, y: ArrayLike, lag: float = 0.0) -> float | None:
+    """rho = U/sqrt(sum dX^2 * sum dY^2); None where one of them never moved."""
+    size = float(np.square(np.diff(np.asarray(x, float))).sum() * np.square(np.diff(np.asarray(y, float))).sum())
+    return covariance(x_t, x, y_t, y, lag) / size**0.5 if size > 0 else None
+
+
+def turned(x: Ticks, y: Ticks, start: int, seconds: int) -> Floats:
+    """U at every lag from -seconds to +seconds - 1 s, y being a circle: the value at lag s is also that of a shift by s.
+
+    Times are taken to the full second. One correlation gives all lags and all shifts.
+    """
+    n = seconds
+    a = np.clip((x.t - start) // 1000, 0, n).astype(int)
+    b = np.clip((y.t - start) // 1000, 0, n).astype(int)
+    dx, dy = np.diff(x.x), np.diff(y.x)
+    keep_x, keep_y = np.diff(a) > 0, np.diff(b) > 0
+    ends, begins = np.zeros(n + 1), np.zeros(n + 1)
+    np.add.at(ends, a[1:][keep_x], dx[keep_x])
+    np.add.at(begins, a[:-1][keep_x], dx[keep_x])
+    began, ended = np.zeros(3 * n + 2), np.zeros(3 * n + 2)
+    for lap in range(3):  # three laps of the circle: any shift of one lap either way stays inside
+        np.add.at(began, b[:-1][keep_y] + lap * n + 1, dy[keep_y])  # J begins before the end of I: strictly
+        np.add.at(ended, b[1:][keep_y] + lap * n, dy[keep_y])
+    high, low = np.cumsum(began)[: 3 * n + 1], np.cumsum(ended)[: 3 * n + 1]
+    found = correlate(high, ends, "valid", "fft") - correlate(low, begins, "valid", "fft")
+    return np.asarray(found, np.float64)[: 2 * n]
+
+
+def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int) -> Lead:
+    """Who of two leads within [start, end) ms. Lags below (kappa_X + kappa_Y)/2 say nothing and are left out."""
+    first, second = names
+    resolution = (x.cadence_s + y.cadence_s) / 2.0
+    x, y = cut(x, start, end), cut(y, start, end)
+    lags = np.array([s for s in LAGS_S if s >= resolution])
+    if len(x.t) < 3 or len(y.t) < 3 or not np.diff(x.x).any() or not np.diff(y.x).any():
+        return Lead(first, second, None, None, None, None, resolution, None, Code.NO_DATA)
+    if not len(lags):
+        return Lead(first, second, None, None, None, None, resolution, None, Code.UNRESOLVED_BY_SAMPLING)
+    n = (end - start) // 1000
+    size = float(np.square(np.diff(x.x)).sum() * np.square(np.diff(y.x)).sum()) ** 0.5
+    squared = turned(x, y, start, n) / size
+    at = {int(s): float(squared[n + s]) for s in (*-lags[::-1], *lags)}
+    ahead, behind = (float(sum(at[int(k) * s] ** 2 for k in lags)) for s in (1, -1))
+    shifts = np.linspace(BLOCK_S, n - BLOCK_S, SHIFTS).round().astype(int) if n > 3 * BLOCK_S else np.empty(0, int)
+    stronger = 1 if ahead >= behind else -1
+    chance = np.square(squared[(n + shifts[:, None] + stronger * lags[None, :]) % (2 * n)]).sum(axis=1)
+    p = (1 + int((chance >= max(ahead, behind)).sum())) / (1 + len(shifts)) if len(shifts) else None
+    best = max(at, key=lambda s: abs(at[s]))
+    llr = ahead / behind if behind > 0 else float("inf")
+    ratio = max(llr, 1.0 / llr if llr > 0 else float("inf"))
+    sure = ratio >= LEAD_RATIO and p is not None and p <= DEFAULTS.significance
+    leader = None if not sure else first if ahead > behind else second
+    return Lead(first, second, best, at[best], min(llr, 1e9), p, resolution, leader, None)
+
+
+def cut(of: Ticks, start: int, end: int) -> Ticks:
+    inside = (of.t >= start) & (of.t < end)
+    return Ticks(of.t[inside], of.x[inside], of.cadence_s)
+
+
+def lead(venues: Mapping[str, Ticks], start: int, end: int, settings: Settings = DEFAULTS) -> Leadership:
+    """Over all pairs and three consecutive windows of [start, end) ms. Fewer than two venues: `too_few_venues`."""
+    names = sorted(venues)
+    if len(names) < 2:
+        why = Reason(Code.TOO_FEW_VENUES, "Two venues are needed to tell who moves first.")
+        return Leadership(None, (), {}, 0, METHOD, (why,))
+    edges = np.linspace(start, end, WINDOWS + 1).astype(np.int64) // 1000 * 1000
+    found = [
+        pair((a, b), venues[a], venues[b], int(edges[k]), int(edges[k + 1]))
+        for k in range(WINDOWS)
+        for a, b in combinations(names, 2)
+    ]
+    led = dict.fromkeys(names, 0)
+    resolved = 0
+    for a, b in combinations(names, 2):
+        mine = [f for f in found if (f.first, f.second) == (a, b)]
+        resolved += sum(f.reason is None for f in mine) >= AGREEING
+        for name in (a, b):
+            led[name] += sum(f.leader == name for f in mine) >= AGREEING
+    top = max(names, key=lambda v: led[v])
+    named = top if 2 * led[top] > len(names) - 1 else None
+    return Leadership(named, tuple(found), led, resolved, METHOD, reasons(named, found, resolved, settings))
+
+
+def reasons(named: str | None, found: Sequence[Lead], resolved: int, _: Settings) -> tuple[Reason, ...]:
+    if named is not None:
+        return ()
+    if not resolved:
+        coarse = max((f.resolution_s for f in found), default=0.0)
+        words = (
+            f"No pair of venues is heard often enough to tell who moves first (lags below {coarse:.0f} s are blind)."
+        )
+        return (Reason(Code.UNRESOLVED_BY_SAMPLING, words),)
+    words = f"{resolved} pairs could be told apart, and no venue leads most of its peers in two of three windows."
+    return (Reason(Code.UNRESOLVED_BY_SAMPLING, words),)

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from analytics import leadlag
+from analytics.leadlag import Ticks
+
+HOURS = 6 * 3600
+X = ([0, 2, 5], [0, 1, -1])
+Y = ([0, 1, 4, 5], [0, 0.5, -0.5, -0.2])
+
+
+def path(seed: int, seconds: int = HOURS) -> np.ndarray:
+    return np.cumsum(np.random.default_rng(seed).normal(0, 1e-3, seconds))
+
+
+def sampled(values: np.ndarray, every: int, late: int = 0, offset: int = 0) -> Ticks:
+    """A venue that states every `every` seconds what was true `late` seconds before."""
+    t = np.arange(offset + late, len(values), every)
+    return Ticks(t.astype(np.int64) * 1000, values[t - late], float(every))
+
+
+def test_the_covariance_of_intervals_that_meet():  # T17
+    assert leadlag.covariance(*X, *Y) == pytest.approx(0.9)
+    assert leadlag.correlation(*X, *Y) == pytest.approx(0.347700, abs=1e-6)
+    assert leadlag.covariance(*X, *Y, 1) == pytest.approx(0.4)
+    assert leadlag.covariance(*X, *Y, -1) == pytest.approx(2.5)
+
+
+def test_all_lags_at_once_are_those_one_by_one():
+    rng = np.random.default_rng(3)
+    a, b = (np.sort(rng.choice(np.arange(400, 1600), 300, replace=False)) for _ in range(2))
+    x, y = (Ticks(t.astype(np.int64) * 1000, rng.normal(size=300), 1.0) for t in (a, b))
+    found = leadlag.turned(x, y, 0, 2000)
+    for lag in (-120, -7, 0, 1, 60):
+        assert found[2000 + lag] == pytest.approx(leadlag.covariance(a, x.x, b, y.x, lag), abs=1e-9)
+
+
+def test_a_leader_and_its_lag_are_found_within_a_cadence():
+    true = path(1)
+    venues = {name: sampled(true, 2, late, k) for k, (name, late) in enumerate([("a", 30), ("b", 0), ("c", 31)])}
+    found = leadlag.lead(venues, 0, HOURS * 1000)
+    assert found.leader == "b"
+    assert (found.led["b"], found.led["c"]) == (2, 0)
+    lags = {f.lag_s for f in found.pairs if (f.first, f.second) == ("a", "b")}
+    assert lags == {-30}
+    assert found.reasons == ()
+
+
+def test_independent_paths_have_no_leader():
+    found = leadlag.lead({name: sampled(path(k), 2) for k, name in enumerate("abcd")}, 0, HOURS * 1000)
+    assert found.leader is None
+    p = [f.p for f in found.pairs if f.p is not None]
+    assert np.mean(np.array(p) <= 0.05) <= 0.2
+
+
+def test_a_slow_poll_cannot_be_told_from_a_follower():
+    true = path(5)
+    found = leadlag.lead({"fast": sampled(true, 1), "polled": sampled(true, 700)}, 0, HOURS * 1000)
+    assert found.leader is None
+    assert {f.reason for f in found.pairs} == {"unresolved_by_sampling"}
+    assert [r.code for r in found.reasons] == ["unresolved_by_sampling"]
+
+
+def test_one_venue_and_a_frozen_one_lead_nobody():
+    assert [r.code for r in leadlag.lead({"a": sampled(path(1), 1)}, 0, HOURS * 1000).reasons] == ["too_few_venues"]
+    frozen = Ticks(np.arange(0, HOURS, 2, dtype=np.int64) * 1000, np.zeros(HOURS // 2), 2.0)
+    found = leadlag.lead({"a": sampled(path(1), 1), "b": frozen}, 0, HOURS * 1000)
+    assert {f.reason for f in found.pairs} == {"no_data"}

@@ -1,0 +1,46 @@
+"""Who moves first is stored by the clock and told by the tool."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from server.leads import measure
+from server.tools.divergence import get_oi_divergence
+from tests.server.tools.made import HOUR, NOW, Held, Times, Values, linear, market
+
+WALK = 1000.0 * np.exp(np.cumsum(np.random.default_rng(4).normal(0, 2e-3, 40_000)))
+
+
+def late(seconds: int):
+    def course(t: Times) -> Values:
+        return WALK[(t - NOW + 7 * HOUR) // 1000 - seconds]
+
+    return course
+
+
+def venue(name: str, seconds: int, step: int = 2000) -> Held:
+    return Held(linear(name), late(seconds), start=NOW - 6 * HOUR, end=NOW + 1, step=step)
+
+
+def test_the_venue_that_moves_first_is_named(tmp_path: Path) -> None:
+    with market(tmp_path, venue("east", 60), venue("north", 0), venue("west", 60)) as house:
+        before = get_oi_divergence(house)
+        measure(house, house.reader.store, ["BTC"])
+        answer = get_oi_divergence(house)
+        blind = house.reader.events("blindness", NOW - 1, NOW + 1)
+    assert before.figures["leader"] is None
+    assert any("unresolved_by_sampling" in words for words in before.warnings)
+    assert (answer.figures["leader"], answer.figures["leader_age_s"]) == ("north", 0)
+    assert not any("unresolved_by_sampling" in words for words in answer.warnings)
+    assert sorted(blind["venue"]) == ["east", "north", "west"]
+    told = json.loads(blind["detail"][0])
+    assert [row[0] for row in told["polls"]] == [5, 10, 30, 60, 300]
+
+
+def test_slow_polls_leave_the_leader_unresolved(tmp_path: Path) -> None:
+    with market(tmp_path, venue("east", 0, 500_000), venue("north", 0, 700_000)) as house:
+        measure(house, house.reader.store, ["BTC"])
+        answer = get_oi_divergence(house)
+    assert answer.figures["leader"] is None
+    assert any(words.startswith("unresolved_by_sampling:") for words in answer.warnings)

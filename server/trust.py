@@ -24,7 +24,7 @@ LATE_MS = 10 * MINUTE_MS  # traded minutes are told late; what is younger is lef
 AGAIN_MS = 12 * HOUR_MS  # a standing fact is noted so often
 BELIEVED_MS = 3 * HOUR_MS  # how long a measured plausibility stands in for the next one
 PLAUSIBILITY, SIDES, SAME_SOURCE, OFF_PRICE = "plausibility", "side_evidence", "same_source", "implied_price"
-POSITIONS, AGGREGATE = "positions_seen", "aggregate_disagrees"  # noted by the collectors
+POSITIONS, AGGREGATE, CONTEXT = "positions_seen", "aggregate_disagrees", "context"  # noted by the collectors
 
 
 class Trust:

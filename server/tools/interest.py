@@ -6,14 +6,17 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from analytics import breakdown
+from analytics.supply import known, share
 from server.answers import Answer, Cell, rounded, tenths, usd, utc
 from server.tools.arguments import Asset, asset_of, venue_of
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, warnings
 from server.tools.spans import DAY_MS, WINDOW_S, recent
+from server.trust import CONTEXT, newest
 
 MOST = 200  # rows
+SUPPLY_MS = 3 * DAY_MS  # how long a supply from outside stands
 
 
 def get_open_interest(
@@ -31,7 +34,7 @@ def get_open_interest(
     the venue was not heard at both ends), funding_per_8h, age_s, cadence_s, state (fresh, stale, carried: silent, at
     its last quantity, excluded: silent too long), sides_disputed (its side count is not established), basis. By
     instrument also what was published: raw, its unit, the sides it counts and how we know. Figures: total_usd and
-    total_coins over all venues, price_usd.
+    total_coins over all venues, price_usd, supply_share (of all coins that exist, where known). As of now.
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
@@ -91,6 +94,7 @@ def get_open_interest(
             "total_usd": usd(held.total_usd),
             "total_coins": rounded(held.total_base),
             "price_usd": rounded(held.price, 7),
+            **supplied(house, named, now, held.total_base),
             "convention": "one-sided: a long and its short count once",
         },
         columns=columns,
@@ -101,3 +105,12 @@ def get_open_interest(
         next=rest
         + ("get_concentration for how fragile the spread is" if by == "venue" else "get_status for connections"),
     )
+
+
+def supplied(house: House, asset: str, now: int, coins: float | None) -> dict[str, Cell]:
+    """Open interest against what exists of the coin: coins over coins, so that no price is in it."""
+    said = house.reader.events(CONTEXT, now - SUPPLY_MS, now + 1, asset=asset)
+    found = [row for row in newest(said, "metric") if row["metric"] == "supply"]
+    supply, basis = known(asset, now, max(found, key=lambda row: row["ts"])["value"] if found else None)
+    of = share(coins, supply, basis)
+    return {} if of.share is None else {"supply_share": rounded(of.share), "supply_basis": str(of.basis)}

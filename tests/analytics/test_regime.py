@@ -1,7 +1,7 @@
 import pytest
 
 from analytics.regime import aggregate_funding, annual, long_short, overheat, per_8h
-from analytics.supply import bitcoin_supply, share
+from analytics.supply import bitcoin_supply, estimated_height, known, share
 
 
 def test_the_overheat_index():  # T21
@@ -37,3 +37,13 @@ def test_bitcoin_supply_by_height():  # T22
 def test_open_interest_over_supply():
     assert share(201_125.03125, bitcoin_supply(976_000)).share == pytest.approx(0.01)
     assert share(1.0, None).reasons[0].code == "external_missing"
+
+
+def test_the_supply_is_modelled_by_the_block_schedule_unless_somebody_says_it():
+    assert estimated_height(1_713_571_767_000) == 840_000
+    assert estimated_height(1_713_571_766_000) is None
+    at = 1_713_571_767_000 + 136_000 * 600_000
+    assert known("BTC", at) == (20_112_503.125, "modelled")
+    assert known("BTC", at, 19_000_000.0) == (19_000_000.0, "external")
+    assert known("ETH", at) == (None, "external")
+    assert known("BTC", 0)[0] is None

@@ -6,7 +6,7 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
 from server.tools.interest import get_open_interest
-from store.records import Field, Gap, Status, Unit
+from store.records import Event, Field, Gap, Status, Unit
 from tests.server.tools.made import HOUR, MINUTE, NOW, Held, always, by_name, inverse, linear, market, turned
 
 PUBLISHED_USD = Field("value", Unit.USD, sides=2, status=Status.DISPUTED)
@@ -99,3 +99,16 @@ def test_one_venue_alone_keeps_its_share_of_all(tmp_path: Path) -> None:
     assert [(row[0], row[4]) for row in answer.rows] == [("south", 0.25)]
     assert answer.figures["total_usd"] == 10_000_000
     assert answer.summary == "BTC open interest 2.5 M USD on south"
+
+
+def test_open_interest_is_a_share_of_what_exists_of_the_coin(tmp_path: Path) -> None:
+    said = '{"metric": "supply", "unit": "coins", "value": 2e6, "source": "somebody", "basis": "external"}'
+    other = '{"metric": "mvrv", "unit": "ratio", "value": 1.5, "source": "somebody", "basis": "external"}'
+    told = [Event(NOW - HOUR, "context", "ETH", "", words) for words in (said, other)]
+    held = [Held(linear("north", asset), always(20_000.0)) for asset in ("BTC", "ETH", "SOL")]
+    with market(tmp_path, *held, said=told) as house:
+        btc, eth, sol = (get_open_interest(house, asset).figures for asset in ("BTC", "ETH", "SOL"))
+    assert btc["supply_basis"] == "modelled"
+    assert btc["supply_share"] == pytest.approx(20_000 / 20.1e6, rel=0.01)
+    assert (eth["supply_share"], eth["supply_basis"]) == (0.01, "external")
+    assert "supply_share" not in sol

@@ -3,8 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
@@ -155,6 +155,7 @@ def backfill(
 ) -> None:
     """Fill what the store lacks from the venues' own history, newest first. Stopped, it goes on where it was."""
     settings = chosen("live", None, ",".join(venues) if venues else None)
+    from server.carried import progress_bar
     from server.daemon import DaemonError
     from server.filling import PLAN_COLUMNS, fill, plan_row
 
@@ -173,23 +174,75 @@ def backfill(
     show(PLAN_COLUMNS, [plan_row(line, dry_run) for line in lines.values()])
 
 
-@contextmanager
-def progress_bar(hidden: bool) -> Generator[Callable[[list[dict[str, Any]], dict[str, Any]], None]]:
-    """A bar on standard error over all questions, with an estimate."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+@app.command(name="import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="Files: .zip, .csv, .csv.gz or .parquet.")],
+    mapping: Annotated[
+        Path | None, typer.Option(help="A TOML that declares a plain table's columns, or contracts that are not known.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, write nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The reports as JSON.")] = False,
+) -> None:
+    """Take in files of the past, row by row, each once. Exit status 1 where any row was refused."""
+    settings = chosen("live")
+    from collectors.imports.mapping import MappingError, load
+    from collectors.imports.report import clean
+    from collectors.venues import VENUES
+    from server.carried import REPORT_COLUMNS, carried, report_rows
+    from server.files import Job
 
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
-    with Progress(*columns, console=console, disable=hidden or not console.is_terminal) as bar:
-        task = bar.add_task("asking", left="")
+    try:
+        if mapping is not None:
+            load(mapping, VENUES)
+    except MappingError as wrong:
+        complain(str(wrong))
+        raise typer.Exit(2) from None
+    whole = tuple(str(path.absolute()) for path in paths)
+    job = Job(whole, mapping=None if mapping is None else str(mapping.absolute()), dry_run=dry_run)
+    said = carried(settings, job, as_json)
+    reports = [line["report"] for line in said if "report" in line]
+    if as_json:
+        print(json.dumps(reports))
+    elif reports:
+        show(REPORT_COLUMNS, report_rows(reports))
+    complain_of(said)
+    if not all(clean(report) for report in reports):
+        raise typer.Exit(1)
 
-        def advance(lines: list[dict[str, Any]], line: dict[str, Any]) -> None:
-            done, total = sum(said["done"] for said in lines), sum(said["total"] for said in lines)
-            left = f"{max(said['eta_s'] for said in lines if said['done'] < said['total'] or said is line):.0f} s left"
-            bar.update(task, description=f"{line['venue']} {line['symbol']}", completed=done, total=total, left=left)
 
-        yield advance
+@app.command()
+def export(
+    table: Annotated[str, typer.Argument(help="Like readings, bars_1h, closes, liquidations.")],
+    out: Annotated[Path, typer.Option(help="The file to write: .parquet or .csv.")],
+    start: Annotated[str | None, typer.Option("--from", help="First moment, UTC, like 2026-01-31.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="The moment after the last.")] = None,
+    assets: Assets = None,
+    demo: Annotated[bool, typer.Option("--demo", help="From the demo's store.")] = False,
+) -> None:
+    """Write a table, or a stretch of it, to a file for other tools."""
+    settings = chosen("demo" if demo else "live")
+    from server.carried import carried, export_job
+
+    coins = None if assets is None else chosen("live", assets=assets).assets
+    try:
+        job = export_job(table, out, start, end, coins)
+    except ValueError as wrong:
+        complain(str(wrong))
+        raise typer.Exit(2) from None
+    said = carried(settings, job)
+    for line in said:
+        if "exported" in line:
+            print(f"{line['exported']} rows of {table} in {out}")
+    complain_of(said)
+
+
+def complain_of(said: Iterable[dict[str, Any]]) -> None:
+    """Ends with 1 where a job could not be done to its end."""
+    errors = [line["error"] for line in said if "error" in line]
+    for words in errors:
+        complain(words)
+    if errors:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -23,6 +23,7 @@ from server.backfill import Backfill, add_backfill
 from server.beside import together, watchers
 from server.clock import keep
 from server.daemon import Daemon, DaemonError
+from server.files import Files, add_files
 from server.jobs import catch_up, jobs
 from server.maps import Maps
 from server.page import add_page
@@ -97,7 +98,9 @@ async def serve(settings: Settings, say: Say, world: World | None = None) -> Non
             days = 0.0 if world.simulated else settings.backfill_days  # a made-up market writes its own past
             backfill = Backfill(store.store, store.writer.put, chosen, collecting, days)
             tasks.start_soon(collect, settings, chosen, store, world, collecting, backfill)
-            async with answering(face(settings, store, maps, trust, world.simulated, backfill), line):
+            files = Files(store.store, settings.home, world.venues)
+            tasks.start_soon(files.keep)
+            async with answering(face(settings, store, maps, trust, world.simulated, backfill, files), line):
                 me = Daemon(pid=os.getpid(), version=daemon.VERSION, url=url, mode=settings.mode)
                 daemon.describe(settings.home, me)
                 say(f"MCP   {url}/mcp\npage  {url}/\nstore {store.store.path}")
@@ -183,7 +186,9 @@ async def tend(store: Kept, maps: Maps, trust: Trust, raw_days: float, current: 
     await to_thread.run_sync(maps.save)
 
 
-def face(settings: Settings, store: Kept, maps: Maps, trust: Trust, simulated: bool, backfill: Backfill) -> ASGIApp:
+def face(
+    settings: Settings, store: Kept, maps: Maps, trust: Trust, simulated: bool, backfill: Backfill, files: Files
+) -> ASGIApp:
     """MCP, REST and the page as one application."""
     house = House(
         reader=store.reader,
@@ -206,6 +211,7 @@ def face(settings: Settings, store: Kept, maps: Maps, trust: Trust, simulated: b
     add_routes(server, [function.__name__ for function in TOOLS], health)
     add_page(server)
     add_backfill(server, backfill)
+    add_files(server, files)
     # Stateless: a client need not know that we restarted. No plain JSON: it drops progress.
     return server.streamable_http_app(
         host=settings.host, stateless_http=True, json_response=False, transport_security=SECURITY

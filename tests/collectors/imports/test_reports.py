@@ -49,7 +49,7 @@ def test_a_report_that_says_when_it_came_out_is_believed_and_one_of_the_future_i
         assert [row[3] for row in readings(store) if row[1] == "cleared"] == [1_793_997_000_000]
     told = refusals(report)
     assert told[0] == (3, "it was not published yet")
-    assert (told[1][0], "float" in told[1][1]) == (4, True)
+    assert (told[1][0], "open_interest_all" in told[1][1]) == (4, True)
     assert told[2:] == [
         (5, "report_date_as_yyyy_mm_dd is not a time in iso"), (6, "the row states no open interest"),
     ]  # fmt: skip

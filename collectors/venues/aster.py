@@ -11,7 +11,8 @@ from msgspec import UNSET, Struct
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Ask, Limits, Liquidated, Message, Poll, Refused, Said, Segment, Socket, Traded, Update, Venue,
+    Acked, Answer, Archive, Ask, Limits, Liquidated, Message, Poll, Refused, Said, Segment, Socket, Traded, Update,
+    Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Side, Status, Unit
@@ -152,6 +153,7 @@ VENUE = Venue(
     segments=(
         Segment(
             "linear", Ask(f"{REST}/exchangeInfo"), read, str.isalnum, FEEDS, decode=wire(list[Listing], "symbols"),
+            archives=(Archive("ticks", "aster-futures", COINS, (Unit.BASE, FeedClass.THROTTLED)),),
             answers=(
                 Answer(lambda p: [premium(p)], wire(Premium), "/premiumIndex"),
                 Answer(lambda rows: [premium(p) for p in rows], wire(list[Premium]), "/premiumIndex"),

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from collectors.venue import Answer, Ask, Liquidated, Said, Segment, Traded, Update, Venue
+from collectors.venue import Answer, Archive, Ask, Liquidated, Said, Segment, Traded, Update, Venue
 from collectors.wire import Moment, among, coin, ms, wire
 from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Unit
 
@@ -178,7 +178,7 @@ VENUE = Venue(
                 Answer(minutes, wire(list[Bin]), "/api/v1/trade/bucketed"),
                 Answer(lambda _: (), wire(Welcome)), Answer(lambda _: (), wire(Answered)),
             ),
-            decode=wire(list[Listing]),
+            decode=wire(list[Listing]), archives=(Archive("ticks", "bitmex", OI, (Unit.CONTRACTS, FeedClass.FULL)),),
         ),
     ),
     note="closed on 2026-09-23: read from captures and files only, and never carried forward",

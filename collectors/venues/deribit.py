@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from collectors.venue import (
-    Acked, Answer, Ask, Limits, Liquidated, Message, Refused, Said, Segment, Socket, Update, Venue,
+    Acked, Answer, Archive, Ask, Limits, Liquidated, Message, Refused, Said, Segment, Socket, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
@@ -149,6 +149,7 @@ def segment(id: str, payoff: Payoff, kind: str, field: Field) -> Segment:
     )  # fmt: skip
     return Segment(
         id, Ask(f"{REST}/get_instruments?currency=any&kind=future&expired=false", weight=20), read, owns, (socket,),
+        archives=(Archive("ticks", "deribit", field, (field.unit, FeedClass.FULL)),),
         answers=(
             Answer(summary, wire(list[Summary], "result"), "/api/v2/public/get_book_summary_by"),
             Answer(ticker, wire(Ticker, "result"), "/api/v2/public/ticker"),

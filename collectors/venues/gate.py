@@ -4,13 +4,16 @@ Without the decimal header sizes are cut to whole contracts. One unknown symbol 
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
+from collectors.candles import series
+from collectors.ladders import ladder
 from collectors.venue import (
-    SEND_TIME, Acked, Answer, Ask, History, Limits, Liquidated, Message, Notice, Refused, Said, Segment, Socket,
-    Update, Venue,
+    SEND_TIME, Acked, Answer, Ask, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind, Refused, Said,
+    Segment, Socket, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
@@ -20,6 +23,9 @@ TICKERS, DEATHS, SYSTEM = "futures.tickers", "futures.public_liquidates", "futur
 TWICE = "2026-09 captures: twice position_size x multiplier on BTC, and of the scale of others' two-sided totals"
 TOTAL = Field("total_size", Unit.CONTRACTS, 2, Status.MEASURED, evidence=TWICE)
 STATED = Field("open_interest", Unit.CONTRACTS, 2, Status.MEASURED, evidence=TWICE)
+KINDS: dict[RatioKind, str] = {
+    "account": "lsr_account", "taker": "lsr_taker", "top_account": "top_lsr_account", "top_position": "top_lsr_size",
+}  # fmt: skip
 LONGS = Field("position_size", Unit.CONTRACTS, 1, Status.DOCUMENTED, evidence="documented as the total long side")
 
 
@@ -37,13 +43,6 @@ class Death(Struct):
     contract: str
     size: float  # contracts, signed like the position that died
     price: float
-    time_ms: int
-
-
-class OwnDeath(Struct):  # of `futures.liquidates`
-    contract: str
-    size: float
-    fill_price: float
     time_ms: int
 
 
@@ -114,13 +113,31 @@ def stated(rows: Iterable[Stat]) -> Sequence[Said]:
     return [Update(r.contract, r.time * 1000, number(r.open_interest), STATED, number(r.mark_price)) for r in rows]
 
 
+def ratios(rows: list[dict[str, Any]]) -> list[Ratio]:
+    return [
+        Ratio("", int(row["time"]) * 1000, kind, ratio)
+        for row in rows for kind, key in KINDS.items() if (ratio := number(row.get(key))) is not None
+    ]  # fmt: skip
+
+
+def traded(rows: list[dict[str, Any]]) -> list[Traded]:
+    return [Traded("", int(r["t"]) * 1000, float(r["v"]), Unit.CONTRACTS, price=float(r["c"])) for r in rows]
+
+
+def tiers(rows: list[dict[str, Any]]) -> Sequence[Said]:
+    steps = (
+        (float(r["risk_limit"]), float(r["maintenance_rate"]), r["leverage_max"], r.get("deduction")) for r in rows
+    )
+    return ladder(Unit.USD, steps)
+
+
 def died(contract: str, ts: int, size: float, price: float) -> Liquidated:
     side = Side.SHORT if size < 0 else Side.LONG
     return Liquidated(contract, ts, side, abs(size), Unit.CONTRACTS, price, FeedClass.THROTTLED)
 
 
-def own(rows: list[OwnDeath]) -> Sequence[Said]:
-    return [died(r.contract, r.time_ms, r.size, r.fill_price) for r in rows]
+def own(rows: list[dict[str, Any]]) -> Sequence[Said]:  # of `futures.liquidates`
+    return [died(r["contract"], int(r["time_ms"]), float(r["size"]), float(r["fill_price"])) for r in rows]
 
 
 def parse(frame: Frame | None) -> Sequence[Said]:
@@ -148,25 +165,30 @@ def segment(settle: str, quote: str) -> Segment:
                 max_leverage=number(row.leverage_max), funding_interval_h=row.funding_interval / 3600,
             )  # fmt: skip
 
-    def past(i: Instrument, start: int, end: int) -> Ask:
-        span = f"interval=5m&from={start // 1000}&limit=100"
-        return Ask(f"{rest}/contract_stats?contract={i.symbol}&{span}", headers=DECIMAL)
+    def past(path: str, span: str, i: Instrument, start: int, end: int) -> Ask:
+        return Ask(f"{rest}/{path}?contract={i.symbol}&{span.format(start // 1000, end // 1000)}", headers=DECIMAL)
 
-    rest = f"https://api.gateio.ws{PATH}/{settle}"
+    rest, dicts = f"https://api.gateio.ws{PATH}/{settle}", wire(list[dict[str, Any]])
+    stats = partial(past, "contract_stats", "interval=5m&from={}&limit=100")
+    crowd, crowds = series("ratios", stats, ratios, dicts, 300, 100, 30)  # how far back it goes is not documented
+    candles = partial(past, "candlesticks", "interval=1m&from={}&to={}")
+    lately, minutes = series("volume", candles, traded, dicts, 60, 2000, 30)
     socket = Socket(
         f"wss://fx-ws.gateio.ws/v4/ws/{settle}", frozenset({"oi", "mark", "index", "funding", "liquidations"}),
         subscribe, parse, among(wire(Frame), {TICKERS, DEATHS, SYSTEM}.__contains__, "channel"),
         headers=DECIMAL, per_socket=300, batch=100, cadence=10,
     )  # fmt: skip
-    # how far back it goes is not documented: we ask for 30 days
-    history = History(past, stated, frozenset({"oi", "mark"}), 300, 100, 30, wire(list[Stat]))
+    ladders = Poll(lambda i: Ask(f"{rest}/risk_limit_tiers?contract={i.symbol}", headers=DECIMAL), 86_400,
+                   frozenset({"tiers"}), tiers, dicts)  # fmt: skip
     return Segment(
-        settle, Ask(f"{rest}/contracts", headers=DECIMAL), read, lambda symbol: symbol.endswith(f"_{quote}"), (socket,),
-        (history,), (  # what else can be read: REST lists, one point, statistics pushed, an account's own forced closes
+        settle, Ask(f"{rest}/contracts", headers=DECIMAL), read, lambda symbol: symbol.endswith(f"_{quote}"),
+        (socket, lately, crowd, *((ladders,) if quote == "USDT" else ())),  # what bounds others' steps is not said
+        (History(stats, stated, frozenset({"oi", "mark"}), 300, 100, 30, wire(list[Stat])), minutes, crowds),
+        (  # what else can be read: REST lists, one point, statistics pushed, an account's own forced closes
             Answer(tickers, wire(list[Ticker]), f"{PATH}/{settle}/tickers"),
             Answer(longs, wire(list[Listing]), f"{PATH}/{settle}/contracts"),
             Answer(lambda row: stated([row]), wire(Stat)), Answer(stated, wire(list[Stat], "result")),
-            Answer(own, wire(list[OwnDeath], "result")),
+            Answer(own, wire(list[dict[str, Any]], "result")),
         ), wire(list[Listing]),
     )  # fmt: skip
 

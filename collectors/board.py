@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from collectors.checks import CONFIRM_MS, DROP, RISE, Level, judge, quarantined
+from collectors.checks import CONFIRM_MS, DROP, RISE, Level, judge, quarantined, twins
 from collectors.units import factor
 from collectors.venue import Gives, Liquidated, Update
 from store.records import Event, Field, Flag, Instrument, Liquidation, OpenInterest, Payoff, Record, Source, Unit
@@ -192,10 +192,25 @@ class Board:
         )  # fmt: skip
         if self.sink is None:
             return record
+        if update.usd is not None and self.doubled(known, update.usd, record):
+            return None
         if known.last * DROP < amount < known.last * RISE:
             known.last = amount
             return record
         return self.doubt(known, amount, record)
+
+    def doubled(self, known: Known, usd: float, record: OpenInterest) -> bool:
+        """Whether a statement contradicts itself: then it is set aside and forgotten. An old mark proves nothing."""
+        if record.flags & (STALE_MARK | BORROWED_MARK) or known.instrument.payoff is Payoff.QUANTO:
+            return False
+        verdict = twins(known.level, usd, record)
+        if verdict is None:
+            return False
+        known.oi = None
+        assert self.sink is not None
+        for said in verdict.aside:
+            self.sink(said)
+        return True
 
     def doubt(self, known: Known, amount: float, record: OpenInterest) -> OpenInterest | None:
         """A reading out of the usual: what the checks say of it goes to the sink, the newest that passed comes back."""

@@ -25,6 +25,7 @@ MAGNITUDE = 1e4  # times the trailing median, either way
 TRAIL_MS = 7 * 86_400_000
 SAMPLE_MS = 3_600_000  # the median is over one reading an hour
 NEAR = 0.02  # of a ratio that betrays a change of unit or of convention
+TWIN = 0.02  # |ln| between what one statement says in coins and in USD (check 1)
 REPEAT_MS = 60_000  # one and the same refusal is written down so often
 
 
@@ -72,6 +73,17 @@ def judge(level: Level, value: float, reading: OpenInterest) -> Verdict:
     if reading.flags & Flag.AFFIRMED:
         return Verdict()  # the same statement once more is not a second one
     return jump(level, value, reading)
+
+
+def twins(level: Level, usd: float, reading: OpenInterest) -> Verdict | None:
+    """Check 1: what the same statement says in USD, as published, must be ours; None where it is."""
+    ours = reading.usd * reading.field.sides
+    if not (0 < usd < math.inf and ours > 0):
+        return None  # zeros and nonsense are for the other checks
+    if abs(math.log(usd / ours)) <= TWIN:
+        return None
+    words = f"stated as {usd:.6g} USD too, which is {usd / ours:.4g} of ours"
+    return refuse_once(level, reading, "implied_price", words)
 
 
 def jump(level: Level, value: float, reading: OpenInterest) -> Verdict:

@@ -35,6 +35,7 @@ class Update(msgspec.Struct, gc=False):
     funding: float | None = None  # fraction per interval
     funding_interval_h: float | None = None
     affirms: bool = False  # a delta that leaves the open interest out, and so says that it has not changed
+    usd: float | None = None  # the same open interest in USD, where one statement says it twice; checked, never used
 
 
 class Liquidated(msgspec.Struct, gc=False):

@@ -4,7 +4,7 @@ import pytest
 
 from collectors.board import Board
 from collectors.venue import Liquidated, Update
-from store.records import FeedClass, Field, Flag, Instrument, OpenInterest, Payoff, Side, Source, Unit
+from store.records import FeedClass, Field, Flag, Instrument, OpenInterest, Payoff, Quarantined, Side, Source, Unit
 
 COINS = Field("oi", Unit.BASE)
 BOTH = Field("both", Unit.BASE, 2)
@@ -127,3 +127,28 @@ def test_a_forced_close_is_valued_at_its_own_price() -> None:
     assert inverse is not None
     assert (linear.ts, linear.base, linear.usd) == pytest.approx((7, 30.0, 1500.0))
     assert (inverse.base, inverse.usd) == (600.0, 30_000.0)
+
+
+def test_a_statement_that_contradicts_itself_is_set_aside_and_not_kept() -> None:
+    aside: list[object] = []
+    b = Board([Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT")], sink=aside.append)
+    b.apply(Update("BTC", 1, mark=60_000.0), 1)
+    assert reading(b.apply(Update("BTC", 2, 20.0, BOTH, usd=1_210_000.0), 2)).base == 10.0  # both as published
+    assert aside == []
+    assert b.apply(Update("BTC", 3, 20.0, BOTH, usd=1_073_930.0), 3) is None  # T4: a unit error
+    assert b.apply(Update("BTC", 4, 20.0, BOTH, usd=1_073_930.0), 4) is None
+    [told] = aside
+    assert isinstance(told, Quarantined)
+    assert (told.check, told.raw) == ("implied_price", "20.0")
+    assert told.words == "stated as 1.07393e+06 USD too, which is 0.8949 of ours"
+    assert b.apply(Update("BTC", 5, mark=50_000.0), 5) is None  # nothing is left to be valued
+    assert reading(b.apply(Update("BTC", 6, 20.0, BOTH, usd=1_000_000.0), 6)).usd == 500_000.0
+
+
+def test_an_old_mark_contradicts_nothing() -> None:
+    aside: list[object] = []
+    b = Board([Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT")], sink=aside.append)
+    b.apply(Update("BTC", 1, mark=60_000.0), 1)
+    record = reading(b.apply(Update("BTC", 70_000, 20.0, COINS, usd=1_000_000.0), 70_000))
+    assert record.flags & Flag.STALE_MARK
+    assert aside == []

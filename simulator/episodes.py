@@ -1,6 +1,7 @@
 """Scripted episodes: what happens to prices and sizes on purpose, and the label that tells it afterwards."""
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -43,21 +44,27 @@ class Script:
 
     def __init__(self, episodes: Sequence[Episode]) -> None:
         self.episodes = tuple(sorted(episodes, key=lambda e: e.start_ms))
+        self.starts = [e.start_ms for e in self.episodes]
+        self.longest_ms = max((e.end_ms - e.start_ms for e in self.episodes), default=0) + FADE_MS
+
+    def felt(self, now_ms: int) -> Sequence[Episode]:
+        """The episodes that may still be felt at a moment: a few of a day's, and none of the past's."""
+        return self.episodes[bisect_right(self.starts, now_ms - self.longest_ms) : bisect_left(self.starts, now_ms)]
 
     def size(self, contract: Placed, now_ms: int) -> float:
         """What scripted episodes add to a contract's ln Q."""
         return sum(
             e.sizes[contract.venue] * push(e, now_ms)
-            for e in self.episodes
-            if e.asset == contract.asset and contract.venue in e.sizes and e.start_ms < now_ms < e.end_ms + FADE_MS
+            for e in self.felt(now_ms)
+            if e.asset == contract.asset and contract.venue in e.sizes and now_ms < e.end_ms + FADE_MS
         )
 
     def price(self, asset: str, now_ms: int) -> float:
         """What scripted episodes add to an asset's ln P."""
         return sum(
             e.price * push(e, now_ms)
-            for e in self.episodes
-            if e.asset == asset and e.price and e.start_ms < now_ms < e.end_ms + FADE_MS
+            for e in self.felt(now_ms)
+            if e.asset == asset and e.price and now_ms < e.end_ms + FADE_MS
         )
 
 

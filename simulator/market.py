@@ -223,6 +223,8 @@ class Market:
                 raise KeyError(key)
 
     def _at(self, key: tuple[str, ...], now_ms: int) -> float:
+        if now_ms % HOUR_MS == 0:  # a bridge starts at its knot
+            return float(self._knots(key)[max(now_ms // HOUR_MS - self.first_hour, 0)])
         minutes = self._minutes(key, now_ms // HOUR_MS)
         whole, rest = divmod(now_ms % HOUR_MS, MINUTE_MS)
         return float(minutes[whole] + (minutes[whole + 1] - minutes[whole]) * rest / MINUTE_MS)

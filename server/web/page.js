@@ -1,26 +1,46 @@
 // Fills the table from /api/v1/open-interest every five seconds. Texts are set, never parsed as HTML: venues wrote them.
 "use strict";
 const at = (id) => document.getElementById(id);
-const shown = (cell) => {
+const compact = new Intl.NumberFormat("en-US", { notation: "compact", minimumSignificantDigits: 4, maximumSignificantDigits: 4 });
+const percent = (digits) => (number) => `${number.toFixed(digits)} %`;
+// Columns that read better in another unit than the answer's: [heading, how a number is written].
+const WRITTEN = {
+  oi_usd: ["USD", (number) => compact.format(number)],
+  oi_coins: ["coins", (number) => compact.format(number)],
+  share: ["share", (number) => percent(1)(100 * number)],
+  growth_24h_pct: ["24 h", percent(2)],
+  funding_per_8h: ["funding, 8 h", (number) => percent(4)(100 * number)],
+  age_s: ["age", (number) => lasting(number)],
+  cadence_s: ["every", (number) => lasting(number)],
+  sides_disputed: ["sides disputed", String],
+};
+const lasting = (seconds) => {
+  const [size, unit] = [[86400, "d"], [3600, "h"], [60, "min"], [0, "s"]].find(([least]) => seconds >= 2 * least);
+  return `${(seconds / (size || 1)).toFixed(size || seconds >= 10 ? 0 : 1)} ${unit}`;
+};
+const shown = (cell, name) => {
   if (cell === null || cell === undefined) return "–";
+  if (typeof cell === "number" && name in WRITTEN) return WRITTEN[name][1](cell);
   if (typeof cell === "boolean") return cell ? "yes" : "no";
   if (typeof cell !== "number") return String(cell);
   return Number.isInteger(cell) ? cell.toLocaleString("en-US") : cell.toLocaleString("en-US", { maximumSignificantDigits: 5 });
 };
-const row = (cells, tag, numeric) => {
+const heading = (name) => WRITTEN[name]?.[0] ?? name.replaceAll("_", " ");
+const row = (cells, tag, names, numeric) => {
   const line = document.createElement("tr");
   cells.forEach((cell, place) => {
     const box = document.createElement(tag);
-    box.textContent = shown(cell);
-    if (numeric[place]) box.className = "n";
+    box.textContent = shown(cell, names[place]);
+    box.classList.toggle("n", numeric[place]);
+    box.classList.toggle("mind", names[place] === "state" && tag === "td" && cell !== "fresh");
     line.append(box);
   });
   return line;
 };
 const fill = (answer) => {
   const numeric = answer.columns.map((_, place) => answer.rows.some((cells) => typeof cells[place] === "number"));
-  at("table").tHead.replaceChildren(row(answer.columns.map((name) => name.replaceAll("_", " ")), "th", numeric));
-  at("table").tBodies[0].replaceChildren(...answer.rows.map((cells) => row(cells, "td", numeric)));
+  at("table").tHead.replaceChildren(row(answer.columns.map(heading), "th", [], numeric));
+  at("table").tBodies[0].replaceChildren(...answer.rows.map((cells) => row(cells, "td", answer.columns, numeric)));
   at("summary").textContent = answer.summary;
   at("as-of").textContent = `as of ${answer.as_of}`;
   at("simulated").hidden = !answer.simulated;

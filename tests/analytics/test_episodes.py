@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from analytics import baserates, episodes
+from analytics.alignment import grid, panel
+from analytics.baserates import Ended
+from analytics.episodes import Opening, Path
+from tests.analytics.market import MINUTE, NOW, Line, bars
+from tests.analytics.test_divergence import assessed
+
+T0 = NOW
+OPENED = Opening("rotation", "a", ("a",), 3600, T0)
+
+
+def path(leader: list[float], rest: list[float], *, price: list[float] | None = None, covered: float = 1.0) -> Path:
+    """Five-minute rows; the first is t0."""
+    n = len(leader)
+    t = T0 + np.arange(n, dtype=np.int64) * 5 * MINUTE
+    return Path(t, np.array(leader), np.array(rest), np.array(price or [100.0] * n), np.full(n, covered))
+
+
+def ending(x: float, y: float, n: int = 8) -> Path:
+    """From (0.12, 0.02) to (x, y) in one step, and there."""
+    return path([0.12, *[x] * n], [0.02, *[y] * n])
+
+
+def test_the_shares_of_closing_name_who_gave_in():  # T18
+    assert episodes.shares(0.10, 0.02, -0.07, 0.01) == pytest.approx((0.875, 0.125))
+    found = episodes.follow(OPENED, ending(0.05, 0.03), T0 + 45 * MINUTE)
+    assert (found.label, found.resolved) == ("leader_reversed", T0 + 5 * MINUTE)
+    assert (found.gap0, found.gap) == pytest.approx((0.10, 0.02))
+    assert (found.leader_share, found.rest_share) == pytest.approx((0.875, 0.125))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "label"), [(0.11, 0.10, "laggards_caught_up"), (0.08, 0.06, "mixed"), (0.12, 0.02, "open")]
+)
+def test_every_ending_has_its_label(x: float, y: float, label: str):
+    assert episodes.follow(OPENED, ending(x, y), T0 + 45 * MINUTE).label == label
+
+
+def test_a_gap_that_closes_for_less_than_a_quarter_of_an_hour_stays_open():
+    brief = path([0.12, 0.03, 0.03, 0.12, 0.12], [0.02] * 5)
+    assert episodes.follow(OPENED, brief, T0 + 20 * MINUTE).label == "open"
+
+
+def test_what_is_not_resolved_expires_and_what_was_not_heard_is_void():
+    n = 24 * 12 + 2
+    still = path([0.12] * n, [0.02] * n)
+    assert episodes.follow(OPENED, still, OPENED.expires).label == "expired"
+    assert episodes.follow(OPENED, still, OPENED.expires - 1).label == "open"
+    assert episodes.follow(OPENED, path([0.12] * n, [0.02] * n, covered=0.7), OPENED.expires).label == "void"
+
+
+def test_a_cascade_needs_price_leader_and_map():
+    rng = np.random.default_rng(1)
+    price = list(100 * np.exp(np.cumsum(rng.normal(0, 1e-4, 40)))) + [90.0] * 8
+    leader, rest = [0.12] * 40 + [0.03] * 8, [0.02] * 48
+    fallen = path(leader, rest, price=price)
+    now = T0 + 48 * 5 * MINUTE
+    assert episodes.follow(OPENED, fallen, now, crossed=0.3).label == "price_resolved_cascade"
+    assert episodes.follow(OPENED, fallen, now, crossed=0.1).label == "leader_reversed"
+    unknown = episodes.follow(OPENED, fallen, now)
+    assert (unknown.label, unknown.flags) == ("leader_reversed", ("cascade_unconfirmed",))
+
+
+def test_an_outage_of_the_leader_is_not_its_reversal():
+    lines = [Line("a", [100.0, 112.0, *[None] * 4, 50.0, 50.0], [10.0] * 8), Line("b", [1000.0] * 8, [10.0] * 8)]
+    seen = panel(bars(lines, step=5 * MINUTE), grid(NOW, NOW - 35 * MINUTE, 300))
+    moved = episodes.path(seen, ("a",))
+    assert moved.leader[-1] == pytest.approx(np.log(1.12))
+    assert moved.rest[-1] == 0.0
+
+
+def test_the_leader_is_who_is_far_by_own_scales_or_the_extreme_class():
+    d = assessed([0.09, 0.001, -0.025, -0.02, -0.018, -0.012, -0.008, -0.007])
+    found = episodes.opening(d, "rotation")
+    assert found is not None
+    assert (found.leader, "c" in found.leaders, found.t0) == ("a", False, NOW)
+    classes = episodes.opening(assessed([-0.02, 0.04, -0.02, 0.03, -0.03, 0.03, -0.02, 0.04]), "conviction")
+    assert classes is not None
+    assert (classes.leader, classes.leaders) == ("speculative", ("b", "d", "f", "h"))
+
+
+def test_incidence_with_censored_records():
+    told = [Ended(1, "x"), Ended(2, None), Ended(3, "y"), Ended(4, "x")]
+    assert baserates.incidence(told) == pytest.approx({"x": 0.25 + 0.75 / 2, "y": 0.75 / 2})
+
+
+def test_base_rates_are_hidden_below_twenty_and_shown_beside_a_placebo():
+    few = baserates.of([Ended(1, "x")] * 19, [])
+    assert (few.rates, few.reasons[0].code) == ((), "insufficient_history")
+    real = [Ended(float(k), "x" if k % 10 < 3 else "y") for k in range(40)]
+    same = baserates.of(real, real)
+    x = next(r for r in same.rates if r.label == "x")
+    assert (x.share, x.low, x.high) == pytest.approx((0.3, 0.180748, 0.454300), abs=1e-6)  # T20
+    assert x.words == "no measurable difference from chance"
+    other = baserates.of(real, [Ended(float(k), "y") for k in range(40)])
+    assert next(r for r in other.rates if r.label == "x").words == "differs from chance"

@@ -12,8 +12,8 @@ from msgspec import UNSET, Struct
 from collectors.candles import Rows, marks, minutes, series
 from collectors.ladders import ladder
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said, Segment, Socket,
-    Update, Venue,
+    Acked, Answer, Archive, Ask, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said, Segment,
+    Socket, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
@@ -159,8 +159,7 @@ def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
                 subscribe, parse, wire(Frame), heartbeat=Heartbeat({"op": "ping"}, every=20), per_socket=300,
             ),  # the topics of one connection may take 21,000 characters
             Poll(lambda i: Ask(f"{REST}/risk-limit?category={id}&symbol={i.symbol}"), 86_400, frozenset({"tiers"}),
-                 tiers, dicts), volume[0], ratios[0],
-        ),
+                 tiers, dicts), volume[0], ratios[0]),
         history=(
             History(past("open-interest", "intervalTime=5min&limit=200&startTime={}&endTime={}"), rows,
                     frozenset({"oi"}), 300, 200, 3650, wire(Reply)),
@@ -169,6 +168,7 @@ def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
         ),
         answers=(Answer(rows, wire(Reply), "/v5/market/"), Answer(died, wire(dict[str, Any], "data"))),
         more=lambda page: Ask(f"{catalogue}&cursor={page.nextPageCursor}") if page.nextPageCursor else None,
+        archives=(Archive("ticks", "bybit", both, (unit, FeedClass.THROTTLED)),),
     )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from msgspec import UNSET, Struct
 from collectors.candles import Rows, marks, minutes, series
 from collectors.ladders import ladder
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind, Refused, Said,
-    Segment, Socket, Update, Venue,
+    Acked, Answer, Archive, Ask, Heartbeat, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind,
+    Refused, Said, Segment, Socket, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
@@ -26,8 +26,8 @@ KINDS: dict[RatioKind, str] = {
 POSITIONS = {"long": Side.LONG, "short": Side.SHORT}
 ORDERS = {"sell": Side.LONG, "buy": Side.SHORT}  # of a one-way account we see only the closing order
 SILENT = "the documents do not say how it counts; trackers show it unchanged and it is read as one-sided"
-OI = Field("oi", Unit.CONTRACTS, 1, Status.DISPUTED, evidence=SILENT)
-OI_COINS = Field("oiCcy", Unit.BASE, 1, Status.DISPUTED, evidence=SILENT)
+OI, OI_COINS = (Field(k, u, 1, evidence=SILENT) for k, u in (("oi", Unit.CONTRACTS), ("oiCcy", Unit.BASE)))
+TAPES = (Archive("ticks", "okex-swap", OI, (Unit.CONTRACTS, FeedClass.THROTTLED)),)
 OI_USD = Field("oiUsd", Unit.USD, 1, Status.DISPUTED, evidence=SILENT)
 
 
@@ -188,7 +188,7 @@ def segment(id: str, payoff: Payoff) -> Segment:
     )  # fmt: skip
     return Segment(
         id, Ask(f"{REST}/public/instruments?instType=SWAP", weight=2), read, owns,
-        (levels, deaths, LATELY[0], *(poll for poll, _ in CROWDS), TIERS), HISTORY, decode=DICTS,
+        (levels, deaths, LATELY[0], *(poll for poll, _ in CROWDS), TIERS), HISTORY, decode=DICTS, archives=TAPES,
         answers=tuple(Answer(f, wire(list[Row], *at), f"/{n}") for n, f in READ.items() for at in (("data",), ())),
     )  # fmt: skip
 

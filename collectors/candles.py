@@ -41,13 +41,13 @@ def series(
     limit: int,
     depth: float,
 ) -> tuple[Poll, History]:
-    """One question for now and for the past. Of now, the newest minute still runs, and the newest ratio is enough."""
+    """One question for now and for the past. Of now, the newest minute still runs, and the newest ratios are enough."""
 
     def latest(reply: Message) -> Iterable[Said]:
         said = parse(reply)
         minutes = listed(one for one in said if isinstance(one, Traded))
-        ratios = sorted((one for one in said if isinstance(one, Ratio)), key=lambda one: one.ts or 0)
-        return minutes or ratios[-1:]
+        newest = max((one.ts or 0 for one in said), default=0)
+        return minutes or [one for one in said if (one.ts or 0) == newest]
 
     words = frozenset[Gives]({gives})
     return (

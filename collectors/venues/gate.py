@@ -1,7 +1,4 @@
-"""Gate futures. Sizes are contracts: `total_size` and `open_interest` count both sides, `position_size` the long side.
-
-Without the decimal header sizes are cut to whole contracts. One unknown symbol makes the venue refuse a whole request.
-"""
+"""Gate futures. Sizes are contracts: `total_size`, `open_interest` count both sides, `position_size` the long side."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -12,13 +9,13 @@ from msgspec import Struct
 from collectors.candles import series
 from collectors.ladders import ladder
 from collectors.venue import (
-    SEND_TIME, Acked, Answer, Ask, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind, Refused, Said,
-    Segment, Socket, Traded, Update, Venue,
+    SEND_TIME, Acked, Answer, Archive, Ask, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind,
+    Refused, Said, Segment, Socket, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
-PATH, DECIMAL = "/api/v4/futures", {"X-Gate-Size-Decimal": "1"}
+PATH, DECIMAL = "/api/v4/futures", {"X-Gate-Size-Decimal": "1"}  # without it sizes are cut to whole contracts
 TICKERS, DEATHS, SYSTEM = "futures.tickers", "futures.public_liquidates", "futures.system"
 TWICE = "2026-09 captures: twice position_size x multiplier on BTC, and of the scale of others' two-sided totals"
 TOTAL = Field("total_size", Unit.CONTRACTS, 2, Status.MEASURED, evidence=TWICE)
@@ -168,28 +165,28 @@ def segment(settle: str, quote: str) -> Segment:
     def past(path: str, span: str, i: Instrument, start: int, end: int) -> Ask:
         return Ask(f"{rest}/{path}?contract={i.symbol}&{span.format(start // 1000, end // 1000)}", headers=DECIMAL)
 
-    rest, dicts = f"https://api.gateio.ws{PATH}/{settle}", wire(list[dict[str, Any]])
+    rest, rows = f"https://api.gateio.ws{PATH}/{settle}", wire(list[dict[str, Any]])
     stats = partial(past, "contract_stats", "interval=5m&from={}&limit=100")
-    crowd, crowds = series("ratios", stats, ratios, dicts, 300, 100, 30)  # how far back it goes is not documented
-    candles = partial(past, "candlesticks", "interval=1m&from={}&to={}")
-    lately, minutes = series("volume", candles, traded, dicts, 60, 2000, 30)
+    crowd, crowds = series("ratios", stats, ratios, rows, 300, 100, 30)  # how far back it goes is not documented
+    now, then = series("volume", partial(past, "candlesticks", "interval=1m&from={}&to={}"), traded, rows, 60, 2000, 30)
     socket = Socket(
         f"wss://fx-ws.gateio.ws/v4/ws/{settle}", frozenset({"oi", "mark", "index", "funding", "liquidations"}),
         subscribe, parse, among(wire(Frame), {TICKERS, DEATHS, SYSTEM}.__contains__, "channel"),
         headers=DECIMAL, per_socket=300, batch=100, cadence=10,
     )  # fmt: skip
     ladders = Poll(lambda i: Ask(f"{rest}/risk_limit_tiers?contract={i.symbol}", headers=DECIMAL), 86_400,
-                   frozenset({"tiers"}), tiers, dicts)  # fmt: skip
+                   frozenset({"tiers"}), tiers, rows)  # fmt: skip
     return Segment(
         settle, Ask(f"{rest}/contracts", headers=DECIMAL), read, lambda symbol: symbol.endswith(f"_{quote}"),
-        (socket, lately, crowd, *((ladders,) if quote == "USDT" else ())),  # what bounds others' steps is not said
-        (History(stats, stated, frozenset({"oi", "mark"}), 300, 100, 30, wire(list[Stat])), minutes, crowds),
+        (socket, now, crowd, *((ladders,) if quote == "USDT" else ())),  # what bounds others' steps is not said
+        (History(stats, stated, frozenset({"oi", "mark"}), 300, 100, 30, wire(list[Stat])), then, crowds),
         (  # what else can be read: REST lists, one point, statistics pushed, an account's own forced closes
             Answer(tickers, wire(list[Ticker]), f"{PATH}/{settle}/tickers"),
             Answer(longs, wire(list[Listing]), f"{PATH}/{settle}/contracts"),
             Answer(lambda row: stated([row]), wire(Stat)), Answer(stated, wire(list[Stat], "result")),
             Answer(own, wire(list[dict[str, Any]], "result")),
         ), wire(list[Listing]),
+        archives=(Archive("ticks", "gate-io-futures", TOTAL, (Unit.CONTRACTS, FeedClass.THROTTLED)),),
     )  # fmt: skip
 
 

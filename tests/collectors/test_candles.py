@@ -35,10 +35,10 @@ def test_of_now_the_newest_minute_still_runs_and_of_the_past_none_does() -> None
     assert poll.decode(msgspec.json.encode([["60000", "1.5"]])) == [[60_000.0, 1.5]]
 
 
-def test_of_now_the_newest_ratio_is_enough() -> None:
-    found = [Ratio("", 600, "account", 2.0), Ratio("", 300, "account", 3.0)]
+def test_of_now_the_newest_ratios_are_enough() -> None:
+    found = [Ratio("", 600, "account", 2.0), Ratio("", 600, "taker", 1.0), Ratio("", 300, "account", 3.0)]
     poll, history = series("ratios", ask, lambda _: found, wire(Rows), 300, 500, 30)
-    assert list(poll.parse([])) == found[:1]
+    assert list(poll.parse([])) == found[:2]
     assert list(history.parse([])) == found
 
 

@@ -3,7 +3,20 @@ import json
 import pytest
 
 from collectors.board import Board
-from collectors.venue import Acked, Liquidated, Notice, Refused, Update, spelled
+from collectors.venue import (
+    Acked,
+    Liquidated,
+    Notice,
+    Poll,
+    Ratio,
+    Refused,
+    Said,
+    Segment,
+    Tier,
+    Traded,
+    Update,
+    spelled,
+)  # fmt: skip
 from collectors.venues.gate import LONGS, STATED, TOTAL, VENUE, own, stated
 from store.records import FeedClass, Payoff, Side, Source, Unit
 
@@ -121,13 +134,13 @@ def test_statistics_count_both_sides_at_the_second_they_name() -> None:
     assert answered(stated, {"channel": "futures.contract_stats", "result": [row]}) == [
         Update("BTC_USDT", 1790000100000, 600_000_000.0, STATED, 61_000.5)
     ]
-    [past] = USDT.history
+    past = USDT.history[0]
     [nameless] = past.parse(past.decode(json.dumps([{k: v for k, v in row.items() if k != "contract"}])))
     assert (nameless.symbol, nameless.ts, nameless.oi) == ("", 1790000100000, 600_000_000.0)
 
 
 def test_the_past_is_asked_in_seconds() -> None:
-    [past] = USDT.history
+    past = USDT.history[0]
     ask = past.ask(listed(USDT, LISTED)[0], 1790000000000, 1790030000000)
     assert ask.url.endswith("/usdt/contract_stats?contract=BTC_USDT&interval=5m&from=1790000000&limit=100")
 
@@ -198,3 +211,41 @@ def test_an_upgrade_is_announced() -> None:
 def test_channels_we_never_ask_for_are_ignored() -> None:
     assert heard({"t": 1, "s": "BTC_USDT", "b": "1"}, channel="futures.book_ticker") == []
     assert said(time=1, time_ms=1000, channel="futures.pong", event="", result=None) == []
+
+
+def polled(gives: str, *rows: dict[str, object], segment: Segment = USDT) -> list[Said]:
+    """What the questions that give this make of a reply."""
+    polls = [feed for feed in segment.feeds if isinstance(feed, Poll) and gives in feed.gives]
+    return [said for poll in polls for said in poll.parse(poll.decode(json.dumps(rows)))]
+
+
+def test_minutes_count_contracts_and_are_worth_their_close() -> None:
+    rows = [{"t": at, "v": size, "o": "1", "h": "1", "l": "1", "c": "60100.5", "sum": "9"} for at, size in
+            ((1790000040, "1234.5"), (1790000100, 7))]  # fmt: skip
+    assert polled("volume", *rows) == [
+        Traded("", 1790000040000, 1234.5, Unit.CONTRACTS, price=60_100.5),
+        Traded("", 1790000100000, 7.0, Unit.CONTRACTS, price=60_100.5, final=False),
+    ]
+
+
+def test_ratios_go_by_the_names_of_their_fields() -> None:
+    old = {"time": 1790000100, "lsr_account": 9, "lsr_taker": 9, "top_lsr_account": 9, "top_lsr_size": 9}
+    new = {"time": 1790000400, "lsr_account": "0.95", "lsr_taker": 1.02, "top_lsr_account": 1.5, "top_lsr_size": ""}
+    assert polled("ratios", old, new) == [
+        Ratio("", 1790000400000, "account", 0.95),
+        Ratio("", 1790000400000, "taker", 1.02),
+        Ratio("", 1790000400000, "top_account", 1.5),
+    ]
+
+
+def test_a_ladder_is_bounded_in_quote_and_left_out_where_the_bound_is_not_established() -> None:
+    row = {"tier": 1, "risk_limit": "1000000", "maintenance_rate": "0.004", "leverage_max": "125", "deduction": "0"}
+    assert polled("tiers", row) == [Tier("", 1, 0.0, 1_000_000.0, Unit.USD, 0.004, 125.0, 0.0)]
+    assert polled("tiers", row, segment=VENUE.segments[1]) == []
+
+
+def test_minutes_of_the_past_are_asked_in_seconds() -> None:
+    [minutes] = [past for past in USDT.history if "volume" in past.gives]
+    ask = minutes.ask(listed(USDT, LISTED)[0], 1790000000000, 1790030000000)
+    assert ask.url.endswith("/usdt/candlesticks?contract=BTC_USDT&interval=1m&from=1790000000&to=1790030000")
+    assert ask.headers == {"X-Gate-Size-Decimal": "1"}

@@ -48,6 +48,9 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
     scripts = {id: script for id, script in scripts.items() if VENUES[id].closed_on is None}
     if not scripts:
         raise ServeError(f"The simulator plays none of the chosen venues. It plays: {', '.join(load_all())}.")
+    for fault in faults:
+        if fault.venue not in scripts:
+            raise ServeError(f"{fault.venue} cannot have a fault: it is not played here. Played: {', '.join(scripts)}.")
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     note = beginning(settings, seed, sorted(scripts), say)
     market = market_of(scripts, seed, note.start_ms)

@@ -61,6 +61,14 @@ async def test_a_demo_on_a_taken_port_is_refused_in_a_sentence(tmp_path: Path) -
             await demo(settings, [], 1, lambda _: None)
 
 
+async def test_a_fault_of_a_venue_that_is_not_played_is_refused_before_anything_begins(tmp_path: Path) -> None:
+    one, other = sorted(load_all())[:2]
+    settings = load("demo", {"http.port": 0, "venues": one}, {"CROSSOI_HOME": str(tmp_path)})
+    with pytest.raises(ServeError, match=f"{other} cannot have a fault.*Played: {one}"):
+        await demo(settings, [Fault(other, "down")], 1, lambda _: None)
+    assert not settings.home.exists()
+
+
 async def test_a_demo_of_venues_that_nobody_plays_says_which_are_played(tmp_path: Path) -> None:
     settings = load("demo", {"venues": "none"}, {"CROSSOI_HOME": str(tmp_path)})
     with pytest.raises(ServeError, match=f"It plays: .*{min(load_all())}"):

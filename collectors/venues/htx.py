@@ -33,6 +33,7 @@ class Level(Struct):
     contract_code: str
     volume: Number
     trade_volume: Number  # unused: tells a level from a forced close, which has a volume too
+    value: Number = None  # quote units, linear only: held against the contracts at our mark
 
 
 class Rate(Struct):
@@ -128,7 +129,7 @@ def asked_deaths(rows: Sequence[RestDeath]) -> Iterable[Said]:
 
 def levels(reply: Reply[Level]) -> Iterable[Said]:
     rows = reply.data if isinstance(reply.data, list) else [reply.data]
-    return [Update(r.contract_code, reply.ts, number(r.volume), CONTRACTS) for r in rows]
+    return [Update(r.contract_code, reply.ts, number(r.volume), CONTRACTS, usd=number(r.value)) for r in rows]
 
 
 def rates(reply: Reply[Rate]) -> Iterable[Said]:

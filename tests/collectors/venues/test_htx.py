@@ -7,7 +7,7 @@ from collectors.board import Board
 from collectors.connection import UNREADABLE
 from collectors.venue import Acked, Liquidated, Ratio, Refused, Socket, Update
 from collectors.venues.htx import COINS, CONTRACTS, VENUE
-from store.records import FeedClass, Instrument, Payoff, Side, Source, Unit
+from store.records import FeedClass, Instrument, Payoff, Quarantined, Side, Source, Unit
 
 LINEAR, INVERSE = VENUE.segments
 LEVELS, PRICES, DEATHS, RATES, ACCOUNTS, POSITIONS = LINEAR.feeds
@@ -209,3 +209,14 @@ def test_only_trading_swaps_are_collected() -> None:
 def test_each_segment_owns_its_own() -> None:
     assert [s.owns("BTC-USDT") for s in VENUE.segments] == [True, False]
     assert [s.owns("BTC-USD") for s in VENUE.segments] == [False, True]
+
+
+@pytest.mark.parametrize(("value", "checks"), [(2063137924.9668, []), (1031568962.4834, ["implied_price"])])
+def test_the_value_in_dollars_is_held_against_the_contracts(value: float, checks: list[str]) -> None:
+    [update] = replied(LEVELS, [{**LEVEL, "value": value}])
+    aside: list[object] = []
+    board = Board(listed(LINEAR, LISTED), sink=aside.append)
+    board.apply(Update("BTC-USDT", update.ts, mark=63_600.0), update.ts)
+    record = board.apply(update, update.ts)
+    assert (record is None) == bool(checks)
+    assert [q.check for q in aside if isinstance(q, Quarantined)] == checks

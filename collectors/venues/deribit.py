@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from collectors.candles import series
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, Limits, Liquidated, Message, Refused, Said, Segment, Socket, Update, Venue,
+    Acked, Answer, Archive, Ask, Limits, Liquidated, Message, Refused, Said, Segment, Socket, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
@@ -60,6 +61,12 @@ class Summary(Struct):
     current_funding: Number = None
 
 
+class Columns(Struct):
+    ticks: list[int]
+    close: list[float]
+    volume: list[float]  # coins, on inverse contracts too
+
+
 class Listing(Struct):
     instrument_name: str
     settlement_period: str
@@ -92,6 +99,19 @@ def deaths(trade: Trade, unit: Unit) -> Iterable[Liquidated]:
             yield Liquidated(
                 trade.instrument_name, trade.timestamp, side, trade.amount, unit, trade.price, FeedClass.FULL
             )
+
+
+def traded(said: Columns) -> list[Traded]:
+    columns = zip(said.ticks, said.volume, said.close, strict=True)
+    return [Traded("", start, coins, Unit.BASE, price=price) for start, coins, price in columns]
+
+
+def ask_minutes(i: Instrument, start: int, end: int) -> Ask:
+    span = f"start_timestamp={start}&end_timestamp={end}&resolution=1"
+    return Ask(f"{REST}/get_tradingview_chart_data?instrument_name={i.symbol}&{span}")
+
+
+LATELY, PAST = series("volume", ask_minutes, traded, wire(Columns, "result"), 60, 5000, 365)
 
 
 def segment(id: str, payoff: Payoff, kind: str, field: Field) -> Segment:
@@ -148,7 +168,8 @@ def segment(id: str, payoff: Payoff, kind: str, field: Field) -> Segment:
         per_socket=200, batch=50, pace=0.3, cadence=10,
     )  # fmt: skip
     return Segment(
-        id, Ask(f"{REST}/get_instruments?currency=any&kind=future&expired=false", weight=20), read, owns, (socket,),
+        id, Ask(f"{REST}/get_instruments?currency=any&kind=future&expired=false", weight=20), read, owns,
+        (socket, LATELY), (PAST,),  # how far back it goes is not documented
         archives=(Archive("ticks", "deribit", field, (field.unit, FeedClass.FULL)),),
         answers=(
             Answer(summary, wire(list[Summary], "result"), "/api/v2/public/get_book_summary_by"),

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from collectors.board import Board
-from collectors.venue import Acked, Liquidated, Refused, Update
+from collectors.venue import Acked, Liquidated, Refused, Traded, Update
 from collectors.venues.deribit import COINS, DOLLARS, VENUE
 from store.records import FeedClass, Payoff, Side, Source, Unit
 
@@ -171,3 +171,27 @@ def test_a_test_request_is_answered_and_a_heartbeat_is_not() -> None:
 def test_channels_we_never_ask_for_are_ignored() -> None:
     assert pushed(INVERSE, "perpetual.BTC-PERPETUAL.100ms", {"interest": 0.01, "timestamp": 1}) == []
     assert pushed(INVERSE, "book.BTC-PERPETUAL.100ms", {"bids": [["new", 1, 2]], "timestamp": 1}) == []
+
+
+@pytest.mark.parametrize("segment", [INVERSE, LINEAR])
+def test_minutes_are_coins_on_both_kinds_of_contract(segment) -> None:
+    lately, [past] = segment.feeds[1], segment.history
+    columns = {"ticks": [1790000040000, 1790000100000], "open": [1, 1], "high": [1, 1], "low": [1, 1],
+               "close": [7834.0, 7835], "volume": [3.668, 0], "cost": [28740.0, 0], "status": "ok"}  # fmt: skip
+    reply = lately.decode(json.dumps({"jsonrpc": "2.0", "result": columns}))
+    assert list(lately.parse(reply)) == [
+        Traded("", 1790000040000, 3.668, Unit.BASE, price=7834.0),
+        Traded("", 1790000100000, 0.0, Unit.BASE, price=7835.0, final=False),
+    ]
+    assert [minute.final for minute in past.parse(reply)] == [True, True]
+    [instrument] = listed(segment, BTC if segment is INVERSE else USDC)
+    assert past.ask(instrument, 1, 2).url == (
+        "https://www.deribit.com/api/v2/public/get_tradingview_chart_data"
+        f"?instrument_name={instrument.symbol}&start_timestamp=1&end_timestamp=2&resolution=1"
+    )
+
+
+def test_no_minutes_are_no_fault() -> None:
+    lately = INVERSE.feeds[1]
+    columns = {"ticks": [], "open": [], "high": [], "low": [], "close": [], "volume": [], "cost": []}
+    assert list(lately.parse(lately.decode(json.dumps({"result": {**columns, "status": "no_data"}})))) == []

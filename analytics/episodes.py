@@ -1,4 +1,4 @@
-"""How a divergence ends: opened, followed and resolved by rule (analytics.md, 3.5). Facts about the past, no forecast."""
+"""How a divergence ends: opened, followed and resolved by rule (analytics.md, 3.5). Facts of the past, no forecast."""
 
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ EXPIRY_S, EXPIRY_WINDOWS = 86_400, 10
 COVERED, UNCOVERED_LIFE = 0.80, 0.10
 HOUR_MS = 3_600_000
 CASCADE_SIGMAS, CASCADE_FALL, CASCADE_INTENSITY, CASCADE_MAP = 3.0, -0.05, 95.0, 0.25
+PLACEBO = "placebo_"  # before the kind of a record at a random moment
 LABELS = ("price_resolved_cascade", "leader_reversed", "laggards_caught_up", "mixed")
 
 
@@ -63,7 +64,7 @@ class Outcome:
 
 
 def opening(d: Divergence, kind: str) -> Opening | None:
-    """The record that a divergence would open: its leaders by own scales, or the extreme class. None where none is."""
+    """The record that a divergence would open: leaders by own scales, or the extreme class. None where none is."""
     if d.t1 is None:
         return None
     if kind == "conviction":

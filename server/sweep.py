@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from analytics import alerts, concentration, divergence, flow, levels, usual
 from analytics.alerts import Key, Raised, Signal
+from analytics.divergence import Divergence
 from analytics.provenance import VERSION
 from analytics.usual import Usual
+from server.followed import followed, opened
 from server.tools.house import House
 from server.tools.spans import DAY_MS, WINDOW_S, history, recent
 from store.derived import append
@@ -33,6 +35,7 @@ class Sweep:
         self.store = store
         self.assets = assets
         self.standing: frozenset[Key] | None = None
+        self.told: dict[tuple[str, int], Divergence] = {}  # of this sweep, by asset and window [s]
 
     def run(self, _: int = 0) -> tuple[Raised, ...]:
         """One sweep as of now. Gives what opened and closed."""
@@ -40,6 +43,8 @@ class Sweep:
         if self.standing is None:
             self.standing = self.remembered(now)
         signals: list[Signal] = []
+        self.told = {}
+        followed(self.house, self.store)
         returned: dict[tuple[str, str], float] = {}
         for asset in self.assets:
             known = {window: self.keep_usual(asset, window, now) for window in WINDOW_S}
@@ -53,6 +58,7 @@ class Sweep:
             if raised.signal.kind in KINDS
         ]  # fmt: skip
         append(self.store, "events", rows)
+        opened(self.house, self.store, found.raised, self.told)
         return found.raised
 
     def keep_usual(self, asset: str, window: str, now: int) -> Usual:
@@ -92,6 +98,7 @@ class Sweep:
                 latest=latest, recent=bars, history=past, now=now, window_s=window_s, gaps=gaps, usual=known[window],
                 settings=terms,
             )  # fmt: skip
+            self.told[asset, window_s] = told
             out += alerts.of_divergence(asset, told, terms)
             if window == "24h":
                 spread = concentration.assess(

@@ -14,6 +14,7 @@ from server.tools.arguments import Asset, Detail, asset_of
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, thresholds, warnings
+from server.tools.records import recorded
 from server.tools.spans import DAY_MS, PAST, WINDOW_S, Window, history, recent, usual
 
 WORDS = {
@@ -61,7 +62,8 @@ def get_oi_divergence(
     minus closed), rotated_usd, R (0 to 1: how well inflow and outflow cancel; no evidence alone), growth of both
     classes' contracts, the price quadrant, gap_change_usd (happened while a venue was silent, in no flow). Rows, a
     venue each: flow_usd (price and outages taken out), growth_pct of contracts, own_scales (robust z), share. Tables:
-    tests (p, and p adjusted for their family), thresholds (and where they come from). Measures, no forecast.
+    tests (p, and p adjusted for their family), thresholds (and where they come from),
+    open_records (divergences still open) and base_rates (how such ended before, beside chance). Measures, no forecast.
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
@@ -82,6 +84,7 @@ def get_oi_divergence(
         raise ToolError(f"no_data: no venue has stated an open interest of {named} yet. Ask get_status for why.")
     turned = found.rotation
     first, leaderless = leader(house, named, now)
+    counted, records, unsaid = recorded(house, named, now)
     return Answer(
         summary=f"{named}, last {window}: {WORDS.get(found.label, found.label)} ({found.label})"
         + (f"; net {money(found.net_usd)}" if found.net_usd is not None else "")
@@ -106,14 +109,15 @@ def get_oi_divergence(
             "windows_of_history": found.windows,
             "history": PAST[window],
             **first,
+            **counted,
             "basis": found.basis,
             "method": f"{found.method.name} v{found.method.version}",
         },
         columns=["venue", "class", "flow_usd", "growth_pct", "own_scales", "share"],
         rows=[[v.venue, v.klass, usd(v.flow_usd), pct(v.growth), rounded(v.x), rounded(v.share)] for v in found.venues],
-        tables=tables(found, detail),
+        tables={**tables(found, detail), **records},
         coverage=coverage(found.coverage),
-        warnings=[*warnings(found.coverage, found.reasons), *leaderless],
+        warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid],
         next="get_concentration for where new positions went; get_chart_value for the level over time",
     )
 

@@ -1,0 +1,111 @@
+"""Divergences as records: opened by a sweep, followed every hour, resolved by rule; each beside placebos.
+
+A placebo is the same rule at a random moment: the same leaders, hour of the week and length, in the weeks before.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+from analytics import episodes
+from analytics.alerts import Raised
+from analytics.alignment import grid, panel
+from analytics.divergence import Divergence
+from analytics.episodes import PLACEBO, RULES, Opening, Outcome
+from server.tools.house import House
+from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, carried_ms, floor
+from store.derived import append
+from store.reader import Cursors
+
+WEEK_MS = 7 * DAY_MS
+PLACEBOS = 4  # weeks before an opening
+STEP_MS = 5 * MINUTE_MS
+KINDS = ("rotation", "conviction")
+LONGEST_MS = 11 * DAY_MS  # of a record: ten windows of a day, and one more
+
+
+def opened(house: House, store: Cursors, raised: Iterable[Raised], told: Mapping[tuple[str, int], Divergence]) -> None:
+    """Open a record for each divergence that a sweep raised, and place its placebos. `told` by asset and window [s]."""
+    now = house.now()
+    for r in raised:
+        s = r.signal
+        found = told.get((s.asset, s.window_s))
+        if s.kind not in KINDS or r.state != "open" or found is None:
+            continue
+        o = episodes.opening(found, s.kind)
+        if o is None or standing(house, s.asset, o, now):
+            continue
+        outcome = episodes.follow(o, path(house, s.asset, o, now), now)
+        keep(house, store, s.asset, o, outcome, now)
+        note(house, store, s.asset, "divergence_open", o, outcome, now)
+        for week in range(1, PLACEBOS + 1):
+            place(house, store, s.asset, o, o.t0 - week * WEEK_MS, now)
+
+
+def place(house: House, store: Cursors, asset: str, o: Opening, at: int, now: int) -> None:
+    """The same rule at another moment; nothing where the leaders were not heard of then."""
+    p = Opening(PLACEBO + o.kind, o.leader, o.leaders, o.window_s, at)
+    seen = path(house, asset, p, now)
+    if len(seen.t) and (seen.t <= at).any() and seen.covered[seen.t <= at][-1] > 0:
+        outcome = episodes.follow(p, seen, now)
+        if outcome.label != "open" and outcome.gap0:
+            keep(house, store, asset, p, outcome, now)
+
+
+def followed(house: House, store: Cursors) -> None:
+    """Look at every open record again; store what has ended."""
+    now = house.now()
+    rows = house.reader.episodes(None, now - LONGEST_MS - DAY_MS, now + 1)
+    for row in rows[(rows["label"] == "open") & (rows["rules"] == RULES)].to_dict("records"):
+        asset, o = str(row["asset"]), recalled({str(k): v for k, v in row.items()})
+        outcome = episodes.follow(o, path(house, asset, o, now), now)
+        if outcome.label != "open":
+            keep(house, store, asset, o, outcome, now)
+            kind = {"expired": "divergence_expired", "void": "divergence_void"}.get(
+                outcome.label, "divergence_resolved"
+            )
+            note(house, store, asset, kind, o, outcome, now)
+
+
+def path(house: House, asset: str, o: Opening, now: int) -> episodes.Path:
+    """The market from W before the opening to its end, by five minutes."""
+    start, end = floor(o.t0 - o.window_s * 1000, STEP_MS), floor(min(now, o.expires + HOUR_MS), STEP_MS)
+    bars = house.reader.bars(asset, start - carried_ms(house), end, STEP_MS)
+    gaps = house.reader.gaps(start - DAY_MS, end, asset=asset)
+    return episodes.path(
+        panel(bars, grid(end, start, STEP_MS / 1000), settings=house.thresholds, gaps=gaps), o.leaders, house.thresholds
+    )
+
+
+def standing(house: House, asset: str, o: Opening, now: int) -> bool:
+    """Whether such a record is open: one a market, kind and leader."""
+    rows = house.reader.episodes(asset, now - LONGEST_MS, now + 1)
+    mine = (rows["kind"] == o.kind) & (rows["leader"] == o.leader) & (rows["label"] == "open")
+    return bool(mine.any())
+
+
+def recalled(row: Mapping[str, Any]) -> Opening:
+    told = json.loads(row["detail"])
+    return Opening(str(row["kind"]), str(row["leader"]), tuple(told["leaders"]), told["window_s"], int(row["opened"]))
+
+
+def keep(house: House, store: Cursors, asset: str, o: Opening, outcome: Outcome, now: int) -> None:
+    name = blake2b(f"{asset}|{o.kind}|{o.leader}|{o.t0}".encode(), digest_size=8).hexdigest()
+    row = (name, asset, o.kind, o.leader, o.t0, outcome.resolved, outcome.label, RULES, detail(o, outcome),
+           house.simulated, now)  # fmt: skip
+    append(store, "episodes", [row])
+
+
+def note(house: House, store: Cursors, asset: str, kind: str, o: Opening, outcome: Outcome, now: int) -> None:
+    append(store, "events", [(now, kind, asset, o.leader, detail(o, outcome), house.simulated, now)])
+
+
+def detail(o: Opening, outcome: Outcome) -> str:
+    return json.dumps(
+        {
+            "leaders": o.leaders, "window_s": o.window_s, "gap0": outcome.gap0, "gap": outcome.gap,
+            "leader_share": outcome.leader_share, "rest_share": outcome.rest_share, "flags": outcome.flags,
+            "label": outcome.label, "opened": o.t0, "rules": RULES,
+        }
+    )  # fmt: skip

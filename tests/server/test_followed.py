@@ -1,0 +1,78 @@
+"""A divergence becomes a record, the record ends by rule, and the tool tells of it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from server import followed
+from server.sweep import Sweep
+from server.tools.divergence import get_oi_divergence
+from store.derived import append
+from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, Times, Values, always, by_name, linear, market
+
+AT = NOW - 5 * HOUR
+
+
+def course(k: int, up: float):
+    """Breathes by the hour; parts from its class at AT, and comes back two hours later."""
+
+    def of(t: Times) -> Values:
+        away = (t >= AT) & (t < AT + 2 * HOUR)
+        return (1000.0 + 2.0 * ((t // HOUR + k) % 3)) * (1.0 + up * away)
+
+    return of
+
+
+LINES = [
+    Held(linear(name), course(k, 0.05 if k % 2 else -0.05), always(100.0), start=NOW - 12 * DAY,
+         klass="speculative" if k % 2 else "institutional")
+    for k, name in enumerate("abcdefgh")
+]  # fmt: skip
+
+
+def test_a_divergence_is_opened_followed_and_resolved_by_rule(tmp_path: Path) -> None:
+    with market(tmp_path, *LINES) as house:
+        store = house.reader.store
+        then = replace(house, reader=house.reader.at(AT + 30 * MINUTE), now=lambda: AT + 30 * MINUTE)
+        raised = Sweep(then, store, ["BTC"]).run()
+        assert ("conviction", "open") in {(r.signal.kind, r.state) for r in raised}
+        during = get_oi_divergence(house, as_of=AT + 31 * MINUTE)
+        Sweep(
+            replace(then, now=lambda: AT + 40 * MINUTE, reader=house.reader.at(AT + 40 * MINUTE)), store, ["BTC"]
+        ).run()
+        kept = house.reader.episodes("BTC", AT, NOW)
+        assert sorted(kept["kind"]) == ["conviction", "rotation"], "one record a market, kind and leader"
+        followed.followed(house, store)
+        after = get_oi_divergence(house)
+        rows = house.reader.episodes("BTC", AT, NOW)
+        events = house.reader.events("divergence_resolved", AT, NOW + 1)
+    assert during.figures["open_records"] == 2
+    told = by_name(during.tables["open_records"], "kind")["conviction"]
+    assert (told["leader"], told["age_s"]) == ("speculative", 60)
+    assert told["gap_at_opening_pct"] == pytest.approx(10.0, abs=0.1)
+    mine = rows[rows["kind"] == "conviction"]
+    assert (mine["label"].tolist(), mine["resolved"].tolist()) == (["mixed"], [AT + 2 * HOUR + 5 * MINUTE])
+    ended = next(json.loads(d) for d, v in zip(events["detail"], events["venue"], strict=True) if v == "speculative")
+    assert ended["leader_share"] == pytest.approx(0.5, abs=0.05)
+    assert after.figures["open_records"] == 0
+    assert "open_records" not in after.tables
+    assert any("1 records of this kind have ended; base rates are shown from 20 on" in w for w in after.warnings)
+
+
+def test_base_rates_are_told_beside_the_placebos(tmp_path: Path) -> None:
+    ends = {"rotation": ["mixed"] * 15 + ["leader_reversed"] * 10, "placebo_rotation": ["mixed"] * 40}
+    said = '{"leaders": []}'
+    rows = [
+        (f"{kind}{k}", "BTC", kind, "a", NOW - (k + 2) * HOUR, NOW - (k + 1) * HOUR, label, "1", said, False,
+         NOW - HOUR)
+        for kind, labels in ends.items()
+        for k, label in enumerate(labels)
+    ]  # fmt: skip
+    with market(tmp_path, Held(linear("a"), always(1.0)), Held(linear("b"), always(1.0))) as house:
+        append(house.reader.store, "episodes", rows)
+        table = by_name(get_oi_divergence(house).tables["base_rates"], "ended")
+    assert (table["leader_reversed"]["share"], table["leader_reversed"]["placebo_share"]) == (0.4, 0)
+    assert table["leader_reversed"]["words"] == "differs from chance"
+    assert (table["mixed"]["n"], table["mixed"]["placebo_n"]) == (25, 40)

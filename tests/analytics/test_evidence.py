@@ -86,6 +86,8 @@ def test_two_venues_that_move_alike_to_the_last_digit_are_one():
         [
             bars(moving, 1.0),
             bars(moving, 1.0, id=2, venue="two"),
+            bars([v + 9 for v in moving], 1.0, id=6, venue="five"),
+            bars([v + 9 for v in moving], 1.0, id=7, venue="five"),  # two contracts of one venue may mirror each other
             bars([1234.5678, 1235.5679, 1236.568], 1.0, id=3, venue="three"),
             bars([5.0, 5.0, 5.0], 1.0, id=4, venue="three"),
             bars([5.0, 5.0, 5.0], 1.0, id=5, venue="four"),

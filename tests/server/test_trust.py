@@ -33,7 +33,8 @@ def test_what_trading_cannot_explain_lowers_the_confidence(tmp_path: Path) -> No
     said: list[Record] = []
     given = [*volumes(RISING, 10.0), *volumes(DOUBTED, 5.0), live(RISING), live(DOUBTED)]
     with market(tmp_path, RISING, DOUBTED, UNTRADED, said=given) as house:
-        trust = Trust(house.reader, said.append, ["BTC"], now=house.now)
+        clock = [NOW]
+        trust = Trust(house.reader, said.append, ["BTC"], now=lambda: clock[0])
         before = get_open_interest(house)
         assert before.coverage.plausibility == "not_measured"
         trust.measure(NOW)
@@ -43,6 +44,8 @@ def test_what_trading_cannot_explain_lowers_the_confidence(tmp_path: Path) -> No
         north, south = 100_000 + 27 * 60 * 8, 50_000 + 27 * 60 * 8
         assert after.coverage.confidence == pytest.approx(north / (north + south), rel=0.05)
         assert after.coverage.grade == "D"
+        clock[0] = NOW + 3 * HOUR + 1
+        assert trust.plausible("BTC") == {}
         for event in said:
             assert isinstance(event, Event)
         told = {(e.kind, e.venue): json.loads(e.detail) for e in said if isinstance(e, Event)}

@@ -49,14 +49,14 @@ ORDER BY i.instrument_id
 
 def bars(
     con: duckdb.DuckDBPyConnection,
-    asset: str,
+    names: pd.DataFrame,
     start: int,
     end: int,
     step_ms: int,
     as_of: int,
     columns: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """`Reader.bars`, on one cursor."""
+    """`Reader.bars`, on one cursor, of the instruments that `NAMES` names."""
     if step_ms <= 0 or step_ms % MINUTE_MS:
         raise ValueError(f"a bar's step is whole minutes, not {step_ms} ms")
     unknown = set(columns or ()) - set(COLUMNS)
@@ -67,7 +67,6 @@ def bars(
     origin = start - start % grid
     stop = min(end, as_of, round(time() * 1000) + MINUTE_MS)
     con.execute("BEGIN")  # all parts see the same moment
-    names = con.execute(NAMES, {"asset": asset, "as_of": as_of}).df()
     mine = f"instrument_id IN ({', '.join(str(i) for i in names['instrument_id']) or 'NULL'})"
     known = mine if as_of >= FAR else f"{mine} AND known_at <= make_timestamp_ms({as_of})"
     taken = ", ".join(["instrument_id", "bucket", "known_at", *(f"{STORED[name]} AS {name}" for name in said)])

@@ -51,6 +51,7 @@ class Latest:
 
     def __init__(self) -> None:
         self.states: dict[int, State] = {}
+        self.told: dict[tuple[str, str, str], Health] | None = None  # of connections; None while nobody tells us
 
     def snapshot(self, asset: str | None = None) -> list[State]:
         return [s for s in list(self.states.values()) if asset is None or s.current.instrument.asset == asset]
@@ -104,6 +105,15 @@ class Latest:
     def seed(self, reading: OpenInterest) -> None:
         """What the store held when we started."""
         self.states.setdefault(reading.instrument.id, State(reading))
+
+    def tell(self, health: Health) -> None:
+        """The newest word on a venue's segment, or on a symbol of it."""
+        spot = (health.venue, health.segment, health.symbol)
+        told = {} if self.told is None else self.told
+        before = told.get(spot)
+        if before is None or health.ts >= before.ts:
+            told[spot] = health
+        self.told = told
 
     def note(self, health: Health, instrument_id: int) -> None:
         """A connection hears of a symbol more often than it has something to say."""

@@ -64,26 +64,23 @@ WHERE $asset IS NULL OR i.asset = $asset
 ORDER BY i.venue, i.segment, i.symbol
 """
 
-LATEST = """
-WITH rows AS (
-    SELECT *, least(epoch_ms(ts), epoch_ms(seen)) AS said,
-        CASE WHEN source IN ('backfill', 'import') THEN epoch_ms(ts) ELSE epoch_ms(seen) END AS heard
+CADENCE_ROWS = 65  # the cadence is the median of the 64 steps between them
+
+LATEST = f"""
+WITH found AS (
+    SELECT instrument_id, arg_max(rowid, (least(epoch_ms(ts), epoch_ms(seen)), seen)) AS row,
+        max(CASE WHEN source IN ('backfill', 'import') THEN epoch_ms(ts) ELSE epoch_ms(seen) END, {CADENCE_ROWS})
+            AS heard
     FROM readings
-    WHERE list_contains($ids, instrument_id) AND seen <= make_timestamp_ms($as_of)
+    WHERE instrument_id IN ({{ids}}) AND seen <= make_timestamp_ms($as_of)
       AND ts > make_timestamp_ms($since) AND ts <= make_timestamp_ms($as_of)
-), newest AS (
-    FROM rows QUALIFY row_number() OVER (PARTITION BY instrument_id ORDER BY said DESC, seen DESC) = 1
-), paced AS (
-    SELECT instrument_id, max(heard) AS last_seen, median(gap) / 1000 AS cadence_s FROM (
-        SELECT instrument_id, heard, heard - lag(heard) OVER (PARTITION BY instrument_id ORDER BY heard) AS gap
-        FROM rows
-        QUALIFY row_number() OVER (PARTITION BY instrument_id ORDER BY heard DESC) <= 64
-    ) GROUP BY instrument_id
+    GROUP BY instrument_id
 )
-SELECT n.instrument_id, n.field, n.unit, n.sides, n.raw, n.raw / n.sides AS native, n.base, n.usd, n.mark, n."index",
-    n.funding, n.funding_interval_h, epoch_ms(n.ts) AS ts, epoch_ms(n.seen) AS seen, p.last_seen, p.cadence_s, n.source,
-    n.simulated, n.flags
-FROM newest n JOIN paced p USING (instrument_id)
+SELECT r.instrument_id, r.field, r.unit, r.sides, r.raw, r.raw / r.sides AS native, r.base, r.usd, r.mark, r."index",
+    r.funding, r.funding_interval_h, epoch_ms(r.ts) AS ts, epoch_ms(r.seen) AS seen, f.heard[1] AS last_seen,
+    list_median(list_transform(f.heard[2:], lambda h, k: f.heard[k] - h)) / 1000 AS cadence_s, r.source,
+    r.simulated, r.flags, len(f.heard) AS rows
+FROM readings r JOIN found f ON r.rowid = f.row
 """
 
 HEALTH = """
@@ -99,13 +96,14 @@ SELECT venue, segment, symbol, epoch_ms(start) AS start,
     epoch_ms(max("end") FILTER ("end" <= make_timestamp_ms($as_of))) AS "end",
     arg_max(reason, coalesce("end", start)) AS reason
 FROM (SELECT venue, segment, symbol, start, "end", reason FROM gaps
-    WHERE start < make_timestamp_ms($end) AND start <= make_timestamp_ms($as_of) AND ($venue IS NULL OR venue = $venue)
-      AND ($asset IS NULL OR EXISTS (
-        FROM instruments i WHERE i.venue = gaps.venue AND i.segment = gaps.segment AND gaps.symbol IN ('', i.symbol)
-          AND i.asset = $asset)))
+    WHERE start < make_timestamp_ms($end) AND start <= make_timestamp_ms($as_of) AND ($venue IS NULL OR venue = $venue))
 GROUP BY venue, segment, symbol, start
 HAVING coalesce(epoch_ms(max("end") FILTER ("end" <= make_timestamp_ms($as_of))), $end) >= $start
 ORDER BY start, venue, segment, symbol
+"""
+
+SYMBOLS = """
+SELECT DISTINCT venue, segment, symbol FROM instruments WHERE asset = $asset AND $as_of IS NOT NULL
 """
 
 EVENTS = """
@@ -166,19 +164,6 @@ FROM (FROM tiers WHERE known_at <= make_timestamp_ms($as_of)
 JOIN {INSTRUMENT_VERSION} i USING (instrument_id) LEFT JOIN {VENUE_VERSION} v USING (venue)
 WHERE i.asset = $asset
 ORDER BY i.venue, i.symbol, t.tier
-"""
-
-CLOSES = f"""
-SELECT c.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.payoff, i.symbol,
-    epoch_ms(c.day::TIMESTAMP) AS day, epoch_ms(c.day::TIMESTAMP) + 86400000 AS t, c.revision,
-    c.raw / c.sides AS native, c.raw, c.sides, c.contract_size, c.mark, c.base, c.usd, c.age_s, c.basis, c.source,
-    c.simulated, epoch_ms(c.known_at) AS known_at
-FROM (FROM closes WHERE day >= make_timestamp_ms($start)::DATE AND day < make_timestamp_ms($end)::DATE
-        AND known_at <= make_timestamp_ms($as_of)
-    QUALIFY row_number() OVER (PARTITION BY instrument_id, day ORDER BY revision DESC) = 1) c
-JOIN {INSTRUMENT_VERSION} i USING (instrument_id) LEFT JOIN {VENUE_VERSION} v USING (venue)
-WHERE i.asset = $asset
-ORDER BY c.day, i.venue, i.symbol
 """
 
 QUARANTINE = """

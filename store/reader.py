@@ -7,20 +7,20 @@ observation: where no version is that old, the oldest one stands in, so that imp
 from collections.abc import Callable, Collection
 from threading import Timer
 from time import time
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import duckdb
 import pandas as pd
 
-from store import barred
+from store import barred, current, daily
 from store import questions as q
-from store.latest import Latest, State
+from store.latest import Latest
 from store.minutes import FAR
+from store.spelling import Spelling
 
 TIMEOUT_S = 10.0
-LOOK_BACK_MS = (600_000, 7_200_000, 48 * 3_600_000)  # where "the latest" is looked for, widening until all are found
 Frame = pd.DataFrame
-Question = Callable[[duckdb.DuckDBPyConnection], Frame]
+Answer = TypeVar("Answer")
 
 
 class TooSlow(Exception):  # noqa: N818 -- named as the sentence it says
@@ -37,24 +37,32 @@ class Reader:
     """Asks; never writes. Safe to call from many threads: every call has a cursor of its own."""
 
     def __init__(
-        self, store: Cursors, live: Latest | None = None, *, timeout_s: float = TIMEOUT_S, moment: int | None = None
+        self,
+        store: Cursors,
+        live: Latest | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        moment: int | None = None,
+        spelling: Spelling | None = None,
     ) -> None:
         self.store = store
         self.live = live if moment is None else None
         self.timeout_s = timeout_s
         self.moment = moment  # ms UTC: no question to this reader sees what came later; None for now
+        self.spelling = Spelling() if spelling is None else spelling
+        self.silent = current.Silent()
 
     def at(self, moment: int) -> "Reader":
         """A reader to whom it is `moment`, ms UTC, whatever it is asked."""
-        return Reader(self.store, timeout_s=self.timeout_s, moment=moment)
+        return Reader(self.store, timeout_s=self.timeout_s, moment=moment, spelling=self.spelling)
 
     def assets(self, as_of: int | None = None) -> Frame:
         """asset, instruments, venues (counts), in alphabetical order."""
-        return self.ask(q.ASSETS, as_of=self._until(as_of))
+        return self._spelled(q.ASSETS, as_of)
 
     def venues(self, as_of: int | None = None) -> Frame:
         """venue, name, class, docs, note, closed_on (YYYY-MM-DD or None)."""
-        return self.ask(q.VENUES, as_of=self._until(as_of))
+        return self._spelled(q.VENUES, as_of)
 
     def instruments(self, asset: str | None = None, as_of: int | None = None) -> Frame:
         """instrument_id, venue, class, segment, symbol, asset, quote, settle, kind, payoff, contract_size, base_factor,
@@ -63,7 +71,7 @@ class Reader:
         The last four are those of the field heard last in the segment; before the first live reading, what all fields
         in the venue's file agree on, else None.
         """
-        return self.ask(q.INSTRUMENTS, asset=asset, as_of=self._until(as_of))
+        return self._spelled(q.INSTRUMENTS, as_of, asset=asset)
 
     def latest(self, asset: str, as_of: int | None = None) -> Frame:
         """One row an instrument that was heard within two days: the columns of `instruments`, and
@@ -75,21 +83,16 @@ class Reader:
         """
         as_of = self.moment if as_of is None else as_of
         known = self.instruments(asset, as_of)
-        said = ["field", "unit", "sides", "funding_interval_h"]
-        memory = [] if self.live is None or as_of is not None else [in_memory(s) for s in self.live.snapshot(asset)]
-        missing = sorted({int(i) for i in known["instrument_id"]} - {int(row["instrument_id"]) for row in memory})
-        now = time_ms() if as_of is None else as_of
-        stored: list[dict[str, Any]] = []
-        for back in LOOK_BACK_MS:
-            if missing:
-                rows = self.ask(q.LATEST, ids=missing, as_of=self._until(as_of), since=now - back)
-                stored += [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
-                missing = sorted(set(missing) - {int(i) for i in rows["instrument_id"]})
-        columns = ["instrument_id", *q.READING_COLUMNS]
-        readings = pd.DataFrame(memory + stored, columns=columns)
-        readings = readings.astype(dict.fromkeys(q.UNSTATED, "float64"))  # None is NaN in a column of numbers
-        frame = known.drop(columns=said).merge(readings, on="instrument_id")
-        return self._with_state(self._with_status(frame, as_of), as_of)
+        live = self.live if as_of is None else None
+        rows = {} if live is None else {s.current.instrument.id: current.in_memory(s) for s in live.snapshot(asset)}
+        moment = time_ms() if as_of is None else as_of
+        missing = [int(i) for i in known["instrument_id"] if i not in rows]
+        found = None if live is None else self.silent.known(missing, moment)
+        if found is None:
+            found = self.ask_with(lambda con: current.stored(con, missing, moment, self._until(as_of)))
+            self.silent.note(missing, moment, found)
+        frame = current.assembled(known, {**found, **rows}, self.health(as_of))
+        return frame if frame["side_status"].notna().all() else current.with_status(frame, self.side_registry(as_of))
 
     def bars(
         self,
@@ -108,14 +111,16 @@ class Reader:
         `step_ms` is whole minutes. A bucket in which nothing was heard has no row; the running one is complete up to
         now, its `t` lies in the future. `columns` picks some of the columns: each costs its share of the time.
         """
-        return self.ask_with(lambda con: barred.bars(con, asset, start, end, step_ms, self._until(as_of), columns))
+        names = self._spelled(barred.NAMES, as_of, asset=asset)
+        return self.ask_with(lambda con: barred.bars(con, names, start, end, step_ms, self._until(as_of), columns))
 
     def closes(self, asset: str, start_day: int, end_day: int, as_of: int | None = None) -> Frame:
         """Daily UTC closes of days in [start_day, end_day), newest revision: instrument_id, venue, class, payoff,
         symbol, day (its first ms), t (its last ms + 1), revision, native, raw, sides, contract_size, mark, base, usd,
         age_s, basis (measured | carried), source, simulated, known_at.
         """
-        return self.ask(q.CLOSES, asset=asset, start=start_day, end=end_day, as_of=self._until(as_of))
+        names = self._spelled(barred.NAMES, as_of, asset=asset)
+        return self.ask_with(lambda con: daily.closes(con, names, start_day, end_day, self._until(as_of)))
 
     def readings(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
         """What live feeds stated in [start, end), by instrument and time: instrument_id, venue, ts, native [one-sided
@@ -154,20 +159,28 @@ class Reader:
         """Gaps that touch [start, end): venue, segment, symbol ('' for the whole segment), start, end (NaN while open),
         reason.
         """
-        return self.ask(q.GAPS, start=start, end=end, venue=venue, asset=asset, as_of=self._until(as_of))
+        gaps = self.ask(q.GAPS, start=start, end=end, venue=venue, as_of=self._until(as_of))
+        if asset is None or not len(gaps):
+            return gaps
+        known = self._spelled(q.SYMBOLS, None, asset=asset).to_numpy().tolist()
+        mine = {(v, s, symbol) for v, s, symbol in known} | {(v, s, "") for v, s, _ in known}
+        spots = zip(gaps["venue"], gaps["segment"], gaps["symbol"], strict=True)
+        return gaps[[spot in mine for spot in spots]].reset_index(drop=True)
 
     def health(self, as_of: int | None = None) -> Frame:
         """The newest word on every venue, segment and symbol ('' for the whole segment): venue, segment, symbol, ts,
         state, since, last_seen, cadence_s, frames, unreadable, detail.
         """
         as_of = self.moment if as_of is None else as_of
+        if as_of is None and self.live is not None and self.live.told is not None:
+            return current.health(list(self.live.told.values()), time_ms())
         return self.ask(q.HEALTH, as_of=time_ms() + 60_000 if as_of is None else as_of)
 
     def side_registry(self, as_of: int | None = None) -> Frame:
         """venue, segment ('' where the venue's file does not tie the field to one), field, unit, sides, status,
         valid_from, evidence, known_at.
         """
-        return self.ask(q.SIDES, as_of=self._until(as_of))
+        return self._spelled(q.SIDES, as_of)
 
     def quarantine_counts(self, start: int, end: int) -> Frame:
         """venue, segment, symbol, check, count, last (ms), words (the newest)."""
@@ -216,7 +229,7 @@ class Reader:
 
     def lists(self, asset: str) -> bool:
         """Whether any venue has ever listed it."""
-        return len(self.ask("SELECT 1 AS one FROM instruments WHERE asset = $asset LIMIT 1", asset=asset)) > 0
+        return len(self._spelled(q.SYMBOLS, None, asset=asset)) > 0
 
     def counts(self) -> dict[str, int]:
         """Rows in each table, as the engine estimates them."""
@@ -237,7 +250,7 @@ class Reader:
     def ask(self, sql: str, **values: Any) -> Frame:
         return self.ask_with(lambda con: con.execute(sql, values).df())
 
-    def ask_with(self, question: Question) -> Frame:
+    def ask_with(self, question: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
         """Run one question on a cursor of its own, interrupted when its time is up."""
         con = self.store.cursor()
         timer = Timer(self.timeout_s, con.interrupt)
@@ -255,58 +268,9 @@ class Reader:
         asked = [t for t in (as_of, self.moment) if t is not None]
         return min(asked) if asked else FAR
 
-    def _with_status(self, frame: Frame, as_of: int | None) -> Frame:
-        """Fill in how the sides of an imported reading's field are known: the venue's file says it of all segments."""
-        if frame["side_status"].notna().all():
-            return frame
-        registry = self.side_registry(as_of).drop_duplicates(["venue", "field", "unit"])
-        status = {(v, f, u): s for v, f, u, s in registry[["venue", "field", "unit", "status"]].to_numpy().tolist()}
-        spots = zip(frame["venue"], frame["field"], frame["unit"], strict=True)
-        own = pd.Series([status.get(spot) for spot in spots], index=frame.index, dtype=object)
-        return frame.assign(side_status=own.where(frame["side_status"].isna(), frame["side_status"]))
-
-    def _with_state(self, frame: Frame, as_of: int | None) -> Frame:
-        """Add each instrument's connection state: its segment's where that is not live, else its own.
-
-        A connection hears of a symbol more often than it has something new to say, so its word on last_seen counts too.
-        """
-        spots = ["venue", "segment", "symbol"]
-        said = ["state", "last_seen", "cadence_s"]
-        health = self.health(as_of)[[*spots, *said]]
-        own = health[health["symbol"] != ""].rename(columns={c: f"own_{c}" for c in said})
-        whole = health[health["symbol"] == ""].drop(columns=["symbol", "last_seen", "cadence_s"])
-        frame = frame.merge(own, on=spots, how="left").merge(whole, on=spots[:2], how="left")
-        alone = frame["state"].isna() | (frame["state"] == "live") & frame["own_state"].notna()
-        frame["state"] = frame["own_state"].where(alone, frame["state"])
-        frame["last_seen"] = frame[["last_seen", "own_last_seen"]].max(axis=1).astype("int64")
-        frame["cadence_s"] = frame[["cadence_s", "own_cadence_s"]].min(axis=1)
-        return frame.drop(columns=[f"own_{c}" for c in said])
-
-
-def in_memory(state: State) -> dict[str, Any]:
-    """The newest reading of one instrument as a row of `latest`."""
-    r = state.current
-    return {
-        "instrument_id": r.instrument.id,
-        "field": str(r.field.key),
-        "unit": r.field.unit.value,
-        "sides": r.field.sides,
-        "raw": r.raw,
-        "native": r.raw / r.field.sides,
-        "base": r.base,
-        "usd": r.usd,
-        "mark": r.mark,
-        "index": r.index,
-        "funding": r.funding,
-        "funding_interval_h": r.funding_interval_h,
-        "ts": r.ts,
-        "seen": r.seen,
-        "last_seen": state.last_seen,
-        "cadence_s": state.cadence_s,
-        "source": r.source.value,
-        "simulated": r.simulated,
-        "flags": r.flags,
-    }
+    def _spelled(self, sql: str, as_of: int | None, **values: Any) -> Frame:
+        """The answer to a question of what is listed, from memory where it is known."""
+        return self.ask_with(lambda con: self.spelling.frame(con, sql, self._until(as_of), values))
 
 
 def time_ms() -> int:

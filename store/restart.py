@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import duckdb
 
-from store.records import Field, Gap, Instrument, OpenInterest, Source, Unit
+from store import questions as q
+from store.records import Field, Gap, Health, Instrument, OpenInterest, Source, Unit
 
 SETTLED_MS = 1000  # a pause shorter than this hides nothing
 
@@ -57,3 +58,8 @@ def last_known(con: duckdb.DuckDBPyConnection, instruments: Mapping[int, Instrum
         for i, key, unit, sides, ts, seen, raw, base, usd, mark, index, funding, interval, source, simulated, flags
         in rows if i in instruments
     ]  # fmt: skip
+
+
+def last_told(con: duckdb.DuckDBPyConnection, now: int) -> list[Health]:
+    """The newest word on every connection, of the last seven days."""
+    return [Health(*row) for row in con.execute(q.HEALTH, {"as_of": now}).fetchall()]

@@ -28,7 +28,7 @@ from store.records import (
     instrument_id,
 )
 from store.registry import Facts, Registry, described
-from store.restart import downtime, last_known
+from store.restart import downtime, last_known, last_told
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ class Writer:
         now = round(time() * 1000) if now_ms is None else now_ms
         for reading in last_known(self._con, self._registry.instruments, now):
             self.latest.seed(reading)
+        self.latest.told = {(h.venue, h.segment, h.symbol): h for h in last_told(self._con, now)}
         for gap in downtime(self._con, now):
             self._buffer.add(gap)
         self._thread = Thread(target=self._run, name="store-writer", daemon=True)
@@ -120,8 +121,10 @@ class Writer:
             ):
                 self._refuse(record)
                 return
-            case Health() if record.symbol:
-                self.latest.note(record, instrument_id(record.venue, record.segment, record.symbol))
+            case Health():
+                self.latest.tell(record)
+                if record.symbol:
+                    self.latest.note(record, instrument_id(record.venue, record.segment, record.symbol))
             case Quarantined() if not self._admitted(record):
                 return
             case _:

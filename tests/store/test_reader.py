@@ -1,12 +1,15 @@
 """Every question, with values; nothing heard after `as_of` is seen."""
 
 import math
+from time import time
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from store import bars, bulk, closes
+from store import questions as q
 from store.engine import Store
 from store.reader import Reader, TooSlow
 from store.records import (
@@ -339,3 +342,89 @@ def test_a_question_that_takes_too_long_is_interrupted() -> None:
         with pytest.raises(TooSlow, match=r"longer than 0\.05 s"):
             reader.ask("SELECT sum(hash(a.range, b.range)) FROM range(10_000_000) a, range(10_000_000) b")
         assert rows(store, "SELECT 1") == [(1,)]
+
+
+def test_what_is_listed_is_remembered_until_there_is_news_and_known_then() -> None:
+    asked: list[str] = []
+
+    class Counted:
+        def __init__(self, store: Store) -> None:
+            self.store = store
+
+        def cursor(self) -> "Any":
+            return Cursor(self.store.cursor())
+
+    class Cursor:
+        def __init__(self, con: "Any") -> None:
+            self.con, self.interrupt, self.close = con, con.interrupt, con.close
+
+        def execute(self, sql: str, values: object = None) -> "Any":
+            asked.append(sql)
+            return self.con.execute(sql, values)
+
+    with store_of() as store, writing(store) as writer:
+        writer.put(LINEAR)
+        assert writer.flush()
+        reader = Reader(Counted(store))
+        frame = reader.instruments("BTC")
+        frame["symbol"] = "spoilt"
+        assert list(reader.instruments("BTC")["symbol"]) == ["BTCUSDT"]
+        assert asked.count(q.INSTRUMENTS) == 1
+        writer.put(INVERSE)
+        assert writer.flush()
+        known_at = round(float(str(rows(store, "SELECT epoch_ms(max(known_at)) FROM instruments")[0][0])))
+        assert list(reader.instruments("BTC")["symbol"]) == ["BTCUSDT", "BTCUSD"]
+        assert list(reader.at(known_at).instruments("BTC")["symbol"]) == ["BTCUSDT", "BTCUSD"]
+        assert asked.count(q.INSTRUMENTS) == 2
+
+
+def test_of_what_is_listed_an_older_moment_sees_the_older_version() -> None:
+    with store_of() as store:
+        con = store.cursor()
+        for known_at, live in ((T0, True), (T0 + DAY, False)):
+            con.execute(
+                "INSERT INTO instruments VALUES (1, 'here', 's', 'A', 'BTC', 'USD', 'USD', 'perpetual', 'linear', 1, "
+                "1, ?, NULL, NULL, 'current', NULL, make_timestamp_ms(?), FALSE)",
+                [live, known_at],
+            )
+        reader = Reader(store)
+        asked = [reader.instruments("BTC", t)["live"].tolist() for t in (T0, T0 + DAY - 1, T0 + DAY, T0 - 1, None)]
+        assert asked == [[True], [True], [False], [True], [False]]
+
+
+def test_the_cadence_of_a_busy_line_and_of_a_slow_one_are_the_median_of_their_last_64_steps() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            for k in range(200):  # 50 ms apart, lately 100 ms
+                writer.put(reading(T0 + 50 * k + max(0, k - 130) * 50, 200.0 + k))
+            for k in range(5):
+                writer.put(reading(T0 - k * MINUTE, 300.0 + k, of=INVERSE, source=Source.POLL))
+        frame = Reader(store).latest("BTC", T0 + 14_000).set_index("symbol")
+        assert frame.loc["BTCUSDT", "cadence_s"] == 0.1
+        assert frame.loc["BTCUSDT", "raw"] == 399.0
+        assert frame.loc["BTCUSD", "cadence_s"] == 60.0
+        assert frame.loc["BTCUSD", "raw"] == 300.0
+
+
+def test_health_comes_from_memory_when_there_is_one_and_says_the_same() -> None:
+    with store_of() as store, writing(store) as writer:
+        now = round(time() * 1000)
+        for state, ts in (("connecting", now - 2000), ("live", now - 1000)):
+            writer.put(Health("here", "linear", "", ts, state, ts, None, None, 1, 0))
+        writer.put(Health("here", "linear", "BTCUSDT", now, "live", now, now - 5, 0.25, 7, 1, "well"))
+        writer.put(Health("gone", "linear", "", now - 8 * DAY, "live", now, now - 5, 0.25, 7, 1, "well"))
+        assert writer.flush()
+        told, stored = (r.health() for r in (Reader(store, writer.latest), Reader(store)))
+        assert list(told.columns) == list(stored.columns)
+        same = [[None if pd.isna(x) else x for x in row] for row in told.to_numpy().tolist()]
+        assert same == [[None if pd.isna(x) else x for x in row] for row in stored.to_numpy().tolist()]
+        assert list(told["state"]) == ["live", "live"]
+
+
+def test_a_new_run_knows_what_connections_said_before_it() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(Health("here", "linear", "", T0 - 1000, "down", T0 - 1000, None, None, 1, 0))
+        with writing(store) as writer:
+            assert writer.latest.told is not None
+            assert writer.latest.told["here", "linear", ""].state == "down"

@@ -1,0 +1,139 @@
+"""What the newest row of each instrument is made of: memory where we have it, else the store."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from store import questions as q
+from store.latest import State
+from store.records import Health
+
+Row = Mapping[str, Any]
+Rows = Mapping[int, Row]  # by instrument
+
+DENSE_MS = 15_000  # who was heard often enough in this tells its cadence by it; all others are looked for further back
+LOOK_BACK_MS = (600_000, 7_200_000, 48 * 3_600_000)  # ... widening until all are found
+MOST = 1000  # answers that are remembered
+SILENT_MS = 60_000  # how long it is believed that who was not in memory has no news in the store either
+HEALTH_MS = 7 * 86_400_000
+TELLING = tuple(f.name for f in fields(Health))
+TOLD = ("state", "last_seen", "cadence_s")  # of a connection
+SAID = ["field", "unit", "sides", "funding_interval_h"]  # of an instrument, and of its reading, which counts
+
+
+class Silent:
+    """Owns what the store had of the instruments that memory knows nothing of.
+
+    Whatever is heard comes into memory first, so the store has news of them only after an import.
+    """
+
+    def __init__(self) -> None:
+        self._asked: dict[tuple[int, ...], tuple[int, Rows]] = {}
+
+    def known(self, missing: Collection[int], moment: int) -> Rows | None:
+        """What the store had of exactly these, if it was asked within the last minute."""
+        if not missing:
+            return {}
+        at, rows = self._asked.get(tuple(missing), (0, {}))
+        return rows if 0 <= moment - at < SILENT_MS else None
+
+    def note(self, missing: Collection[int], moment: int, rows: Rows) -> None:
+        if len(self._asked) > MOST:
+            self._asked.clear()
+        self._asked[tuple(missing)] = (moment, rows)
+
+
+def stored(con: duckdb.DuckDBPyConnection, missing: Collection[int], moment: int, as_of: int) -> Rows:
+    """The newest row of each that was heard within two days of `moment`, as far as `as_of` knows."""
+    rows: dict[int, Row] = {}
+    sought: list[int] = list(missing)
+    for back in (DENSE_MS, *LOOK_BACK_MS):
+        if not sought:
+            break
+        sql = q.LATEST.format(ids=", ".join(str(i) for i in sought))
+        answer = con.execute(sql, {"as_of": as_of, "since": moment - back})
+        names = [str(d[0]) for d in answer.description or ()]
+        for values in answer.fetchall():
+            row = dict(zip(names, values, strict=True))
+            if back > DENSE_MS or row["rows"] == q.CADENCE_ROWS:
+                rows[row["instrument_id"]] = row
+        sought = [i for i in sought if i not in rows]
+    return rows
+
+
+def in_memory(state: State) -> Row:
+    """The newest reading of one instrument as a row of `latest`."""
+    r = state.current
+    return {
+        "field": str(r.field.key),
+        "unit": r.field.unit.value,
+        "sides": r.field.sides,
+        "raw": r.raw,
+        "native": r.raw / r.field.sides,
+        "base": r.base,
+        "usd": r.usd,
+        "mark": r.mark,
+        "index": r.index,
+        "funding": r.funding,
+        "funding_interval_h": r.funding_interval_h,
+        "ts": r.ts,
+        "seen": r.seen,
+        "last_seen": state.last_seen,
+        "cadence_s": state.cadence_s,
+        "source": r.source.value,
+        "simulated": r.simulated,
+        "flags": r.flags,
+    }
+
+
+def assembled(known: pd.DataFrame, rows: Rows, health: pd.DataFrame) -> pd.DataFrame:
+    """`Reader.latest`: what is listed, its newest row, and the state of its connection.
+
+    That is its segment's where the segment is not live, else its own. A connection hears of a symbol more often than it
+    has something new to say, so its word on last_seen and cadence counts too.
+    """
+    ids: list[int] = known["instrument_id"].tolist()
+    heard = np.array([i in rows for i in ids], dtype=bool)
+    frame = known[heard].drop(columns=SAID).reset_index(drop=True)
+    taken = [rows[i] for i in ids if i in rows]
+    made: dict[str, Any] = {name: [row[name] for row in taken] for name in q.READING_COLUMNS}
+    numbers = (health[c].to_numpy(dtype=float, na_value=np.nan).tolist() for c in TOLD[1:])
+    said = zip(*(health[c].tolist() for c in ("venue", "segment", "symbol", "state")), *numbers, strict=True)
+    told: dict[tuple[str, ...], tuple[Any, ...]] = {row[:3]: row[3:] for row in said}
+    states: list[str | None] = []
+    spots = zip(frame["venue"].tolist(), frame["segment"].tolist(), frame["symbol"].tolist(), strict=True)
+    for k, (venue, segment, symbol) in enumerate(spots):
+        whole, own = told.get((venue, segment, "")), told.get((venue, segment, symbol))
+        counts = whole if own is None or (whole is not None and whole[0] != "live") else own
+        states.append(None if counts is None else str(counts[0]))
+        if own is not None:
+            _, last_seen, cadence_s = own
+            made["last_seen"][k] = int(np.fmax(last_seen, made["last_seen"][k]))
+            made["cadence_s"][k] = np.fmin(cadence_s, np.nan if made["cadence_s"][k] is None else made["cadence_s"][k])
+    for name in q.UNSTATED:
+        made[name] = np.array(made[name], dtype=float)  # None is NaN in a column of numbers
+    for name, column in {**made, "state": states}.items():
+        frame[name] = column
+    return frame.astype(dict.fromkeys(("ts", "seen", "last_seen"), "int64"))
+
+
+def with_status(frame: pd.DataFrame, registry: pd.DataFrame) -> pd.DataFrame:
+    """Fill in how the sides of an imported reading's field are known: the venue's file says it of all segments."""
+    first = registry.drop_duplicates(["venue", "field", "unit"])
+    status = {(v, f, u): s for v, f, u, s in first[["venue", "field", "unit", "status"]].to_numpy().tolist()}
+    spots = zip(frame["venue"], frame["field"], frame["unit"], strict=True)
+    own = pd.Series([status.get(spot) for spot in spots], index=frame.index, dtype=object)
+    return frame.assign(side_status=own.where(frame["side_status"].isna(), frame["side_status"]))
+
+
+def health(told: Sequence[Health], moment: int) -> pd.DataFrame:
+    """`Reader.health` from memory: the words of the last seven days."""
+    lately = [h for h in told if moment - HEALTH_MS < h.ts <= moment + 60_000]
+    lately.sort(key=lambda h: (h.venue, h.segment, h.symbol))
+    made = {name: [getattr(h, name) for h in lately] for name in TELLING}
+    frame = pd.DataFrame(made, columns=list(TELLING))
+    return frame.astype({"cadence_s": float, **({} if frame["last_seen"].dtype != object else {"last_seen": float})})

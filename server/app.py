@@ -21,7 +21,7 @@ from collectors.venues import VENUES
 from server import daemon, listener, protocol
 from server.backfill import Backfill, add_backfill
 from server.beside import together, watchers
-from server.clock import keep
+from server.clock import keep, once
 from server.daemon import Daemon, DaemonError
 from server.files import Files, add_files
 from server.jobs import catch_up, jobs
@@ -30,6 +30,7 @@ from server.page import add_page
 from server.rest import SECURITY, add_routes
 from server.settings import ASSETS as MAPPED
 from server.settings import Settings
+from server.sweep import Sweep
 from server.tools import TOOLS, House
 from server.trust import Trust
 from store.engine import REFUSALS, Store, open_store
@@ -92,15 +93,17 @@ async def serve(settings: Settings, say: Say, world: World | None = None) -> Non
                 store.reader, store.writer.put, settings.assets or MAPPED, settings.thresholds,
                 every=settings.assets is None, now=utc_ms,
             )  # fmt: skip
+            house = house_of(settings, store, maps, trust, world.simulated)
+            sweep = Sweep(house, store.store, settings.assets or MAPPED)
             current = anyio.Event()
-            tasks.start_soon(tend, store, maps, trust, settings.raw_days, current)
+            tasks.start_soon(tend, store, maps, trust, sweep, settings.raw_days, current)
             collecting = what(settings, world.simulated)
             days = 0.0 if world.simulated else settings.backfill_days  # a made-up market writes its own past
             backfill = Backfill(store.store, store.writer.put, chosen, collecting, days)
             tasks.start_soon(collect, settings, chosen, store, world, collecting, backfill)
             files = Files(store.store, settings.home, world.venues)
             tasks.start_soon(files.keep)
-            async with answering(face(settings, store, maps, trust, world.simulated, backfill, files), line):
+            async with answering(face(settings, house, backfill, files), line):
                 me = Daemon(pid=os.getpid(), version=daemon.VERSION, url=url, mode=settings.mode)
                 daemon.describe(settings.home, me)
                 say(f"MCP   {url}/mcp\npage  {url}/\nstore {store.store.path}")
@@ -177,20 +180,20 @@ async def held(reader: Reader) -> list[Hold]:
     return [Hold(str(row["venue"]), int(row["until"]), str(row["reason"])) for row in rows.to_dict("records")]
 
 
-async def tend(store: Kept, maps: Maps, trust: Trust, raw_days: float, current: anyio.Event) -> None:
+async def tend(store: Kept, maps: Maps, trust: Trust, sweep: Sweep, raw_days: float, current: anyio.Event) -> None:
     """Make up for the time we did not run, tell so, and then do what the clock asks."""
     await catch_up(store.store, maps, utc_ms())
     current.set()
     await to_thread.run_sync(maps.advance, utc_ms())  # takes seconds an asset after a month away; all else is ready
-    await keep(jobs(store.store, maps, trust, raw_days))
+    work = jobs(store.store, maps, trust, sweep, raw_days)
+    await once(next(job for job in work if job.name == "sweep"), utc_ms())  # what is usual is known from the start
+    await keep(work)
     await to_thread.run_sync(maps.save)
 
 
-def face(
-    settings: Settings, store: Kept, maps: Maps, trust: Trust, simulated: bool, backfill: Backfill, files: Files
-) -> ASGIApp:
-    """MCP, REST and the page as one application."""
-    house = House(
+def house_of(settings: Settings, store: Kept, maps: Maps, trust: Trust, simulated: bool) -> House:
+    """What the tools and the hourly sweep know."""
+    return House(
         reader=store.reader,
         simulated=simulated,
         version=daemon.VERSION,
@@ -200,6 +203,10 @@ def face(
         map_state=maps.state,
         plausible=trust.plausible,
     )
+
+
+def face(settings: Settings, house: House, backfill: Backfill, files: Files) -> ASGIApp:
+    """MCP, REST and the page as one application."""
     server = protocol.build(TOOLS, house, daemon.VERSION)
     health = {
         "version": daemon.VERSION,

@@ -5,8 +5,10 @@ from typing import Any
 
 from anyio import to_thread
 
+from server import leads
 from server.clock import Job, Work
 from server.maps import Maps
+from server.sweep import Sweep
 from server.trust import Trust
 from store import bars
 from store.closes import GRACE_MS, write_closes
@@ -17,13 +19,15 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 DAY_MS = 86_400_000
 
 
-def jobs(store: Store, maps: Maps, trust: Trust, raw_days: float) -> Sequence[Job]:
+def jobs(store: Store, maps: Maps, trust: Trust, sweep: Sweep, raw_days: float) -> Sequence[Job]:
     return (
         Job("bars", MINUTE, in_thread(Kept(store).up), after=4),
         Job("maps", MINUTE, in_thread(maps.advance), after=10),
         Job("maps kept", 5 * MINUTE, in_thread(lambda _: maps.save()), after=30),
         Job("trust", 5 * MINUTE, in_thread(trust.look), after=40),
         Job("trust measured", HOUR, in_thread(trust.measure), after=150),
+        Job("sweep", HOUR, in_thread(sweep.run), after=45),
+        Job("leads", HOUR, in_thread(lambda _: leads.measure(sweep.house, store, sweep.assets)), after=200),
         Job("closes", DAY, in_thread(lambda due: write_closes(store, due - DAY_MS)), after=GRACE_MS / 1000 + 20),
         Job("order", HOUR, in_thread(lambda due: compact(store, due)), after=150),
         Job("retention", HOUR, in_thread(lambda due: bars.retention(store, raw_days, due)), after=90),

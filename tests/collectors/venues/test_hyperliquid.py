@@ -4,12 +4,12 @@ import pytest
 
 from collectors.board import Board
 from collectors.public import Dealt, Held
-from collectors.venue import Acked, CatalogueError, Refused, Update
+from collectors.venue import Acked, Ask, CatalogueError, Refused, Tier, Traded, Update
 from collectors.venues.hyperliquid import OI, VENUE
 from store.records import Flag, Side, Status, Unit
 
 [SEGMENT] = VENUE.segments
-[FEED] = SEGMENT.feeds
+FEED, MINUTES, LADDERS = SEGMENT.feeds
 UNIVERSE = [
     {"name": "BTC", "szDecimals": 5, "maxLeverage": 40, "marginTableId": 56},
     {"name": "MATIC", "szDecimals": 1, "maxLeverage": 20, "isDelisted": True},
@@ -178,3 +178,54 @@ def test_a_position_has_its_side_in_its_sign_and_may_have_no_liquidation_price()
     ]
     with pytest.raises(ValueError, match="assetPositions"):
         public.read('{"time":3}')
+
+
+def test_a_minute_has_ended_when_the_next_begins() -> None:
+    parse = MINUTES.parse.make(INSTRUMENTS, None)
+
+    def told(start: int, coins: str) -> list[object]:
+        data = {"t": start, "T": start + 59_999, "s": "BTC", "i": "1m", "o": "1", "c": "60000.5", "h": "1", "l": "1",
+                "v": coins, "n": 189}  # fmt: skip
+        return list(parse(MINUTES.decode(json.dumps({"channel": "candle", "data": data}))))
+
+    running = Traded("BTC", 1790000040000, 2.5, Unit.BASE, price=60000.5, final=False)
+    assert told(1790000040000, "2.5") == [running]
+    assert told(1790000100000, "0.25") == [
+        Traded("BTC", 1790000040000, 2.5, Unit.BASE, price=60000.5),
+        Traded("BTC", 1790000100000, 0.25, Unit.BASE, price=60000.5, final=False),
+    ]
+
+
+def test_minutes_are_subscribed_for_each_coin() -> None:
+    assert list(MINUTES.subscribe(INSTRUMENTS[:1], 1)) == [
+        {"method": "subscribe", "subscription": {"type": "candle", "interval": "1m", "coin": "BTC"}}
+    ]
+    ack = {"method": "subscribe", "subscription": {"type": "candle", "coin": "BTC", "interval": "1m"}}
+    assert said("subscriptionResponse", ack) == [Acked(symbol="BTC")]
+
+
+def test_the_newest_minutes_of_the_past_can_be_asked_for() -> None:
+    [past] = SEGMENT.history
+    req = {"coin": "BTC", "interval": "1m", "startTime": 60_000, "endTime": 120_000}
+    assert past.ask(INSTRUMENTS[0], 60_000, 120_000) == Ask(
+        "https://api.hyperliquid.xyz/info", "POST", {"type": "candleSnapshot", "req": req}, weight=104
+    )
+    row = {"t": 60_000, "T": 119_999, "s": "BTC", "i": "1m", "o": "1", "c": "9.5", "h": "1", "l": "1", "v": "3", "n": 1}
+    assert list(past.parse(past.decode(json.dumps([row])))) == [Traded("BTC", 60_000, 3.0, Unit.BASE, price=9.5)]
+
+
+def test_a_ladder_keeps_half_the_margin_and_deducts_what_makes_it_continuous() -> None:
+    steps = [{"lowerBound": "0.0", "maxLeverage": 40}, {"lowerBound": "150000000.0", "maxLeverage": 20}]
+    tables = [[56, {"description": "tiered 40x", "marginTiers": steps}]]
+    universe = [
+        {"name": "BTC", "maxLeverage": 40, "marginTableId": 56},
+        {"name": "SOL", "maxLeverage": 20, "marginTableId": 20},
+        {"name": "ODD", "maxLeverage": 20, "marginTableId": 99},
+        {"name": "OLD", "maxLeverage": 20},
+    ]
+    reply = LADDERS.decode(json.dumps({"universe": universe, "marginTables": tables, "collateralToken": 0}))
+    assert list(LADDERS.parse(reply)) == [
+        Tier("BTC", 1, 0.0, 150_000_000.0, Unit.USD, 0.0125, 40.0, 0.0),
+        Tier("BTC", 2, 150_000_000.0, None, Unit.USD, 0.025, 20.0, 1_875_000.0),
+        Tier("SOL", 1, 0.0, None, Unit.USD, 0.025, 20.0, 0.0),
+    ]

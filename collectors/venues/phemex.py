@@ -6,9 +6,10 @@ is coins, whatever its suffix says. Coin-margined contracts have prices times 10
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
-from msgspec import Struct, convert
+from msgspec import Raw, Struct, convert, defstruct
 
 from collectors.minutes import listed
 from collectors.venue import (
@@ -21,6 +22,7 @@ from store.records import Field, Instrument, Payoff, Unit
 REST = "https://api.phemex.com"
 PRODUCTS = Ask(f"{REST}/public/products")
 PACK, COIN_PACK = "perp_market24h_pack_p", "market24h"
+UPDATE = f"{PACK}.update"
 DIGITS, PRICE, RATE, NS = 4, 1e4, 1e8, 1_000_000  # of scaled prices; what divides prices, rates, and times into ms
 OURS = re.compile(r"[^s.].*USD[TC]?")  # BTCUSDT, BTCUSD; sBTCUSDT is spot, .BTCUSDT an index
 MULTIPLE = re.compile(r"u(?=1000)")  # u1000PEPE is a thousand PEPE
@@ -32,15 +34,49 @@ CONTRACTS = Field("openInterest", Unit.CONTRACTS, 1, evidence=SILENT)
 Candle = tuple[int, int, float, float, float, float, float, float, float]
 
 
+class Scaled(Struct, gc=False):
+    symbol: str
+    openInterest: Number
+    volume: Number
+    markPrice: Number
+    indexPrice: Number
+    fundingRate: Number
+
+
 class Frame(Struct, gc=False):
     method: str = ""
     fields: list[str] | None = None
-    data: list[list[Any]] | None = None
-    market24h: dict[str, Any] | None = None
+    data: Raw = Raw()  # rows, to be read under their header
+    market24h: Scaled | None = None
     timestamp: int | None = None
     id: int | None = None
     result: dict[str, Any] | str | None = None
     error: dict[str, Any] | None = None
+
+
+class Row(Struct, array_like=True, gc=False):
+    """A packed row under the documented header, for `Floor`."""
+
+    symbol: str
+    openRp: Any
+    highRp: Any
+    lowRp: Any
+    lastRp: Any
+    volumeRq: Number
+    turnoverRv: Any
+    openInterestRv: Number
+    indexRp: Number
+    markRp: Number
+    fundingRateRr: Number = None  # other headers have fewer columns
+
+
+class Floor(Struct, gc=False):
+    """A packed frame typed throughout, for the bench."""
+
+    fields: list[str] | None = None
+    data: list[Row] | None = None
+    market24h: Scaled | None = None
+    timestamp: int | None = None
 
 
 class Listing(Struct):
@@ -65,28 +101,54 @@ class Products(Struct):
 
 
 read = wire(Products, "data")
+COLUMNS = {
+    "symbol": str, "openInterestRv": Number, "volumeRq": Number, "markRp": Number, "indexRp": Number,
+    "fundingRateRr": Number,
+}  # fmt: skip
 
 
-def level(row: dict[str, Any], names: Sequence[str], ns: Any, field: Field, price: float, rate: float) -> Update:
-    oi, volume, mark, index, funding = (number(convert(row[name], Number, strict=False)) for name in names)
-    if oi == 0 and volume:  # captures of 2022 show 0 for every symbol: where contracts changed hands, that is no value
-        oi = None
-    mark, index = (None if p is None else p / price for p in (mark, index))
-    funding = None if funding is None else funding / rate
-    ts = convert(ns, int, strict=False) // NS  # over REST it is a text
-    return Update(convert(row["symbol"], str), ts, oi, field, mark, index, funding)
+@lru_cache(16)  # the venue is known to change between a few
+def under(header: tuple[str, ...]) -> Callable[[Raw], list[Any]]:
+    """Rows of these columns, no more and no fewer. What is not read may be anything."""
+    for name in COLUMNS:
+        if name not in header:
+            raise KeyError(name)
+    columns = [(name if name in COLUMNS else f"_{n}", COLUMNS.get(name, Any)) for n, name in enumerate(header)]
+    row = defstruct("Row", columns, array_like=True, forbid_unknown_fields=True, gc=False)
+    return wire(list[row])
 
 
-def packed(row: dict[str, Any], ns: Any) -> Update:
-    return level(row, ("openInterestRv", "volumeRq", "markRp", "indexRp", "fundingRateRr"), ns, COINS, 1, 1)
+def held(oi: Number, volume: Number) -> float | None:
+    """Captures of 2022 show 0 for every symbol: where contracts changed hands, that is no value."""
+    return None if (said := number(oi)) == 0 and number(volume) else said
 
 
-def scaled(row: dict[str, Any], ns: Any, *names: str) -> Update:
-    return level(row, ("openInterest", "volume", *names), ns, CONTRACTS, PRICE, RATE)
+def over(value: Number, scale: float) -> float | None:
+    return None if (said := number(value)) is None else said / scale
 
 
-def ticker(told: Callable[[dict[str, Any], Any], Update]) -> Answer:
-    return Answer(lambda row: [told(row, row["timestamp"])], wire(dict[str, Any], "result"), "/24hr")
+def packed(row: Any, ts: int) -> Update:
+    return Update(
+        row.symbol, ts, held(row.openInterestRv, row.volumeRq), COINS, number(row.markRp), number(row.indexRp),
+        number(row.fundingRateRr),
+    )  # fmt: skip
+
+
+def scaled(row: Scaled, ts: int) -> Update:
+    return Update(
+        row.symbol, ts, held(row.openInterest, row.volume), CONTRACTS, over(row.markPrice, PRICE),
+        over(row.indexPrice, PRICE), over(row.fundingRate, RATE),
+    )  # fmt: skip
+
+
+def ticker(told: Callable[[Any, int], Update], shape: Any, **also: str) -> Answer:
+    """Over REST the time is a text in the row, and scaled fields may have other names."""
+
+    def parse(row: dict[str, Any]) -> Sequence[Said]:
+        named = row | {ours: row[theirs] for ours, theirs in also.items()}
+        return [told(convert(named, shape, strict=False), convert(row["timestamp"], int, strict=False) // NS)]
+
+    return Answer(parse, wire(dict[str, Any], "result"), "/24hr")
 
 
 def control(frame: Frame) -> Sequence[Said]:
@@ -96,24 +158,30 @@ def control(frame: Frame) -> Sequence[Said]:
 
 
 def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Callable[[Frame], Sequence[Said]]:
-    header, skip = list[str](), unasked(instruments, wanted)
+    header, skip = tuple[str, ...](), unasked(instruments, wanted)
 
     def parse(frame: Frame) -> Sequence[Said]:
-        if frame.method != f"{PACK}.update" or frame.data is None:
+        nonlocal header
+        if frame.method != UPDATE:
             return control(frame)
         if frame.fields is not None:
-            header[:] = frame.fields
+            header = tuple(frame.fields)
         if not header:
             raise ValueError("rows before the frame that names their columns")
-        rows = [dict(zip(header, row, strict=True)) for row in frame.data]
-        return [packed(row, frame.timestamp) for row in rows if row["symbol"] not in skip]
+        ts = milliseconds(frame)
+        return [packed(row, ts) for row in under(header)(frame.data) if row.symbol not in skip]
 
     return parse
 
 
+def milliseconds(frame: Frame) -> int:
+    if frame.timestamp is None:
+        raise ValueError("rows without their time")
+    return frame.timestamp // NS
+
+
 def parse_scaled(frame: Frame) -> Sequence[Said]:
-    row, names = frame.market24h, ("markPrice", "indexPrice", "fundingRate")
-    return control(frame) if row is None else (scaled(row, frame.timestamp, *names),)
+    return control(frame) if frame.market24h is None else (scaled(frame.market24h, milliseconds(frame)),)
 
 
 def perpetual(row: Listing) -> Instrument:
@@ -173,7 +241,7 @@ VENUE = Venue(
                 socket(PACK, Remembering(make)), minutes("kline/last", Unit.BASE, 1),
                 tiers(lambda found: found.riskLimitsV2, "Rr", 1, Unit.USD),
             ),
-            answers=(ticker(packed),),
+            answers=(ticker(packed, defstruct("Ticker", list(COLUMNS.items()))),),
         ),
         Segment(
             "inverse", PRODUCTS, lambda found: (perpetual(row) for row in found.products if row.type == "Perpetual"),
@@ -182,7 +250,7 @@ VENUE = Venue(
                 socket(COIN_PACK, parse_scaled), minutes("kline", Unit.CONTRACTS, PRICE),
                 tiers(lambda found: found.riskLimits, "Er", RATE, Unit.BASE),
             ),
-            answers=(ticker(lambda row, ns: scaled(row, ns, "markEp", "indexEp", "fundingRateEr")),),
+            answers=(ticker(scaled, Scaled, markPrice="markEp", indexPrice="indexEp", fundingRate="fundingRateEr"),),
         ),
     ),
     limits=Limits(weight=100, per=60, dials=5),

@@ -27,9 +27,36 @@ STATUS, TRADES, DEATHS = "deriv:", "", "liq:global"  # what a channel's key begi
 ALREADY = 10301  # subscribed twice: the stream goes on
 LEAVING = {20051: "the venue restarts its sockets", 20061: "maintenance has ended: subscribe anew"}
 OI = Field("OPEN_INTEREST", Unit.BASE, 1, evidence="documented as total outstanding contracts, not how they count")
-TIME, SPOT, FUNDING, MARK, INTEREST = 0, 3, 11, 14, 17
 
 Row = list[Any]
+
+
+class Status(Struct, array_like=True, gc=False):
+    """The places that a status has at least; it may have more."""
+
+    time: int
+    _1: float | None
+    _2: float | None
+    spot: float | None
+    _4: float | None
+    _5: float | None
+    _6: float | None
+    _7: float | None
+    _8: float | None
+    _9: float | None
+    _10: float | None
+    funding: float | None
+    _12: float | None
+    _13: float | None
+    mark: float | None
+    _15: float | None
+    _16: float | None
+    open_interest: float | None
+
+
+Frame = list[Status | int | float | str | None]  # of a status channel: its number, then a status or "hb"
+
+
 Trade = tuple[int, int, float]  # id, ms, coins (negative where the seller took)
 Candle = tuple[int, float, float, float, float, float]  # start, open, close (before high and low), high, low, coins
 Death = tuple[str, int, float, None, str, float, float, None, int, int | None, None, float | None]
@@ -71,12 +98,13 @@ def tiers(reply: Row) -> Sequence[Said]:
     return [Tier(f"t{pair}", 1, 0.0, None, Unit.USD, rate, maximum) for pair, maximum, rate in margins(reply)]
 
 
-def status(symbol: str, row: Row) -> Update:
-    if len(row) <= INTEREST:
-        raise ValueError(f"a status of {len(row)} values has no open interest")
-    said = msgspec.convert(row[: INTEREST + 1], list[float | None])
-    ts = msgspec.convert(row[TIME], int)
-    return Update(symbol, ts, said[INTEREST], OI, said[MARK], said[SPOT], said[FUNDING], HOURS)
+def status(symbol: str, row: Status) -> Update:
+    return Update(symbol, row.time, row.open_interest, OI, row.mark, row.spot, row.funding, HOURS)
+
+
+def named(rows: Iterable[Row]) -> Sequence[Said]:
+    """The list over REST: every row has its symbol in front."""
+    return [status(row[0], msgspec.convert(row[1:], Status)) for row in rows]
 
 
 def deaths(rows: Iterable[Row]) -> Iterable[Liquidated]:
@@ -120,7 +148,9 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
     def parse(frame: Event | Row) -> Sequence[Said]:
         if isinstance(frame, Event):
             return control(frame)
-        channel, told = frame[0], cast(Row | str, frame[1])
+        channel, told = frame[0], cast(Status | Row | str, frame[1])
+        if isinstance(told, Status):
+            return (status(about(channel), told),)
         if told == "te":
             _, ts, coins = msgspec.convert(frame[2][:3], Trade)
             return tally.trade(about(channel), ts, abs(coins), coins > 0)
@@ -128,26 +158,26 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
             return ()
         if isinstance(told[0], list):  # forced closes, or the trades before we came
             return [death for death in deaths(told) if death.symbol not in skip] if told[0][0] == "pos" else ()
-        return (status(about(channel), told),)
+        raise ValueError("a status where none is asked for")
 
     return parse
 
 
 def past(rows: list[Row]) -> Sequence[Said]:
     """One row a minute, the first: they come every few seconds, at no fixed distance."""
-    first = {row[TIME] // 60_000: row for row in sorted(rows, key=lambda row: row[TIME], reverse=True)}
-    return [status("", first[minute]) for minute in sorted(first)]
+    ordered = sorted((msgspec.convert(row, Status) for row in rows), key=lambda row: row.time, reverse=True)
+    return [status("", row) for row in reversed({row.time // 60_000: row for row in ordered}.values())]
 
 
-def socket(gives: Iterable[Gives], channel: str, begins: str, each: int, cadence: float | None) -> Socket:
+def socket(gives: Iterable[Gives], channel: str, begins: str, each: int, cadence: float | None, rows: Any) -> Socket:
     def subscribe(instruments: Sequence[Instrument], _: int) -> Iterable[Message]:
         keys = [DEATHS] if begins == DEATHS else [begins + i.symbol for i in instruments]
         name = "symbol" if begins == TRADES else "key"
         return [{"event": "subscribe", "channel": channel, name: key} for key in keys]
 
     return Socket(
-        STREAM, frozenset(gives), subscribe, Remembering(make), wire(Event | Row), greets=True, per_socket=each,
-        batch=each, heartbeat=Heartbeat({"event": "ping", "cid": 1}, every=20), cadence=cadence,
+        STREAM, frozenset(gives), subscribe, Remembering(make), msgspec.json.Decoder(Event | rows).decode, greets=True,
+        per_socket=each, batch=each, heartbeat=Heartbeat({"event": "ping", "cid": 1}, every=20), cadence=cadence,
     )  # fmt: skip
 
 
@@ -164,9 +194,10 @@ VENUE = Venue(
         Segment(
             "linear", MARGINS, read, owns, decode=wire(Row),
             feeds=(
-                socket(LEVELS, "status", STATUS, 25, cadence=20),  # 25 channels a connection; "hb" after idle 15 s
-                socket(("volume",), "trades", TRADES, 25, cadence=None),
-                socket(("liquidations",), "status", DEATHS, 10_000, cadence=None),
+                # 25 channels a connection; "hb" after idle 15 s
+                socket(LEVELS, "status", STATUS, 25, cadence=20, rows=Frame),
+                socket(("volume",), "trades", TRADES, 25, cadence=None, rows=Row),
+                socket(("liquidations",), "status", DEATHS, 10_000, cadence=None, rows=Row),
                 Poll(MARGINS, 86_400, frozenset({"tiers"}), tiers, wire(Row)),
             ),
             history=(  # 5,000 rows at most, no two in a second: never more than 80 minutes; from 2019 or 2020 on
@@ -177,7 +208,7 @@ VENUE = Venue(
                 ),
             ),
             answers=(
-                Answer(lambda rows: [status(row[0], row[1:]) for row in rows], wire(list[Row]), "/v2/status/deriv"),
+                Answer(named, wire(list[Row]), "/v2/status/deriv"),
                 Answer(lambda lists: [d for rows in lists for d in deaths(rows)], wire(list[Row]), "/v2/liquidations"),
             ),
         ),

@@ -24,14 +24,13 @@ ROW = [
 class Talk:
     """One connection."""
 
-    def __init__(self, *wanted: str) -> None:
-        assert isinstance(LEVELS, Socket)
-        assert isinstance(LEVELS.parse, Remembering)
-        self.parse = LEVELS.parse.make(listed(LISTED), set(wanted) or None)
+    def __init__(self, *wanted: str, feed: object = LEVELS) -> None:
+        assert isinstance(feed, Socket)
+        assert isinstance(feed.parse, Remembering)
+        self.decode, self.parse = feed.decode, feed.parse.make(listed(LISTED), set(wanted) or None)
 
     def hear(self, frame: object) -> list[object]:
-        assert isinstance(LEVELS, Socket)
-        return list(self.parse(LEVELS.decode(json.dumps(frame))))
+        return list(self.parse(self.decode(json.dumps(frame))))
 
     def opened(self, number: int, key: str) -> list[object]:
         return self.hear({"event": "subscribed", "channel": "status", "chanId": number, "key": key})
@@ -75,7 +74,7 @@ def test_rows_may_grow_at_their_end_and_shorter_ones_are_unreadable() -> None:
     [grown] = talk.hear([17, [*ROW, "new", 7]])
     [tailed] = talk.hear([17, ROW, 2043, 1790000000400])
     assert (grown.oi, tailed.oi) == (5775.25, 5775.25)
-    with pytest.raises(ValueError, match="a status of 15 values"):
+    with pytest.raises(ValueError, match="at least length 18, got 15"):
         talk.hear([17, ROW[:15]])
 
 
@@ -106,16 +105,16 @@ def test_executions_count_and_triggers_do_not() -> None:
     executed = ["pos", 1, 1790000000789.0, None, BTC, -3.5, 61000.5, None, 1, 1, None, 62000]
     long = ["pos", 2, 1790000000790, None, BTC, 0.25, 61000.5, None, 1, 0, None, 59000.5]
     spot = [*long[:4], "tBTCUSD", *long[5:]]
-    assert Talk().hear([91684, [trigger, executed, long, spot]]) == [
+    assert Talk(feed=DEATHS).hear([91684, [trigger, executed, long, spot]]) == [
         Liquidated(BTC, 1790000000789, Side.SHORT, 3.5, Unit.BASE, 62_000.0, FeedClass.FULL),
         Liquidated(BTC, 1790000000790, Side.LONG, 0.25, Unit.BASE, 59_000.5, FeedClass.FULL),
     ]
-    assert Talk("tETHF0:USTF0").hear([91684, [executed]]) == []
+    assert Talk("tETHF0:USTF0", feed=DEATHS).hear([91684, [executed]]) == []
     assert [d.size for d in answered(1, [[executed], [trigger], [long]])] == [3.5, 0.25]
 
 
 def test_trades_make_minutes_with_the_takers_side() -> None:
-    talk = Talk()
+    talk = Talk(feed=MINUTES)
     assert talk.hear({"event": "subscribed", "channel": "trades", "chanId": 18, "symbol": BTC}) == [Acked(symbol=BTC)]
     minute = 1790000040000
 

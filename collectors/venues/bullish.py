@@ -7,14 +7,13 @@ percent. `docs/venues/bullish.md` is the sheet.
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from msgspec import Raw, Struct
-from msgspec.json import Decoder
+from msgspec import Struct
 
 from collectors.minutes import listed
 from collectors.venue import (
     Acked, Answer, Ask, Heartbeat, Lately, Limits, Message, Poll, Refused, Said, Segment, Socket, Traded, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, coin, iso, number, wire
+from collectors.wire import Number, among, coin, iso, number, wire
 from store.records import Field, Instrument, Payoff, Unit
 
 REST = "https://api.exchange.bullish.com/trading-api/v1/markets"
@@ -51,17 +50,24 @@ class Fault(Struct):
     errorCodeName: str = ""
 
 
-class Frame(Struct):
-    """What a socket says: data of a type, or the answer to a message of ours."""
+class Frame(Struct, gc=False):
+    """What the socket of ticks says: one, or the answer to a message of ours."""
 
-    dataType: str = ""
-    data: Raw = Raw()
+    dataType: Literal["V1TATickerResponse", ""] = ""
+    data: Tick | None = None
     id: str = ""  # our requests count from one; the ping is number nought
     result: Done | None = None
     error: Fault | None = None
 
 
-TICK, INDEX = Decoder(Tick, strict=False).decode, Decoder(Index, strict=False).decode
+class Indices(Struct, gc=False):
+    """The same of the other socket."""
+
+    dataType: Literal["V1TAIndexPrice", ""] = ""
+    data: Index | None = None
+    id: str = ""
+    result: Done | None = None
+    error: Fault | None = None
 
 
 class Listing(Struct):
@@ -116,23 +122,23 @@ def told(tick: Tick) -> Sequence[Said]:
     rate = number(tick.fundingRate)
     funding = None if rate is None else rate / 100
     oi, mark = number(tick.openInterest), number(tick.markPrice)
-    return (Update(tick.symbol, tick.createdAtTimestamp, oi, OI, mark, funding=funding, funding_interval_h=HOURS),)
+    return (Update(tick.symbol, tick.createdAtTimestamp, oi, OI, mark, None, funding, HOURS),)
 
 
-def parse(frame: Frame) -> Sequence[Said]:
-    match frame.dataType:
-        case "V1TATickerResponse":
-            return told(TICK(frame.data))
-        case "V1TAIndexPrice":
-            index = INDEX(frame.data)
-            return (Update(f"{index.assetSymbol}-USDC-PERP", index=number(index.price)),)
-        case "":
-            return answered(frame)
-        case _:
-            return ()
+def parse(frame: Frame | None) -> Sequence[Said]:
+    if frame is None:
+        return ()
+    return answered(frame) if frame.data is None else told(frame.data)
 
 
-def answered(frame: Frame) -> Sequence[Said]:
+def parse_index(frame: Indices | None) -> Sequence[Said]:
+    if frame is None:
+        return ()
+    index = frame.data
+    return answered(frame) if index is None else (Update(f"{index.assetSymbol}-USDC-PERP", index=number(index.price)),)
+
+
+def answered(frame: Frame | Indices) -> Sequence[Said]:
     request = int(frame.id) if frame.id.isdigit() else None
     if frame.error is not None:
         return (Refused(f"{frame.error.errorCode} {frame.error.errorCodeName}", request),)
@@ -150,6 +156,8 @@ def lately(i: Instrument, start: int, end: int) -> Ask:
     return Ask(f"{REST}/{i.symbol}/candle?{span}&timeBucket=1m")
 
 
+TICKS = among(wire(Frame), {"V1TATickerResponse", ""}.__contains__, "dataType")
+INDICES = among(wire(Indices), {"V1TAIndexPrice", ""}.__contains__, "dataType")
 VENUE = Venue(
     "bullish", "Bullish", "mixed", "https://docs.exchange.bullish.com/websocket/public/market-data/ticks", fields=(OI,),
     limits=Limits(weight=300, per=10, dials=20, dials_per=60),
@@ -158,11 +166,11 @@ VENUE = Venue(
             "usdc", Ask(f"{REST}?marketType=PERPETUAL"), read, lambda symbol: symbol.endswith("-USDC-PERP"),
             feeds=(
                 Socket(
-                    f"{LIVE}/market-data/tick", frozenset({"oi", "mark", "funding"}), ticks, parse, wire(Frame),
+                    f"{LIVE}/market-data/tick", frozenset({"oi", "mark", "funding"}), ticks, parse, TICKS,
                     heartbeat=Heartbeat(PING, 20), per_socket=100, batch=1, pace=0.05, cadence=60,
                 ),
                 Socket(
-                    f"{LIVE}/index-data", frozenset({"index"}), indices, parse, wire(Frame),
+                    f"{LIVE}/index-data", frozenset({"index"}), indices, parse_index, INDICES,
                     heartbeat=Heartbeat(PING, 20), per_socket=100, batch=1, pace=0.05, cadence=None,
                 ),
                 Poll(Lately(lately, 300), 60, frozenset({"volume"}), minutes, wire(list[Candle])),

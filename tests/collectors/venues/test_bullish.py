@@ -81,7 +81,7 @@ def test_what_is_neither_data_nor_an_answer_is_unreadable() -> None:
 
 def test_the_index_comes_for_an_asset_and_is_the_perpetuals() -> None:
     frame = {"type": "update", "dataType": "V1TAIndexPrice", "data": {"price": "86610.0000", "assetSymbol": "BTC"}}
-    assert heard(frame) == [Update("BTC-USDC-PERP", index=86_610.0)]
+    assert list(INDICES.parse(INDICES.decode(json.dumps(frame)))) == [Update("BTC-USDC-PERP", index=86_610.0)]
 
 
 def test_other_channels_say_nothing() -> None:

@@ -113,19 +113,34 @@ def changed(symbol: str, m: Market) -> Update:
     return Update(symbol, None, None if silent else number(m.openInterest), OI, price, price, rate, hours, silent)
 
 
+def oracle(markets: Mapping[str, Oracle], skip: Collection[str]) -> Iterable[Said]:
+    """Prices, which mostly are of one moment, and which say that the open interest has not changed."""
+    moment, ts = None, None
+    for symbol, o in markets.items():
+        if symbol not in skip:
+            if o.effectiveAt != moment:
+                moment = o.effectiveAt
+                ts = None if moment is None else ms(moment)
+            price = number(o.oraclePrice)
+            yield Update(symbol, ts, None, None, price, price, None, None, True)
+
+
 def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
     skip = unasked(instruments, wanted)
 
-    def said(part: Contents, symbol: str) -> Iterable[Said]:
-        yield from (u for u in snapshot(part.markets) if isinstance(u, Update) and u.symbol not in skip)
-        yield from (changed(market, m) for market, m in part.trading.items() if market not in skip)
-        for market, o in part.oraclePrices.items():
-            if market not in skip:
-                price, at = number(o.oraclePrice), o.effectiveAt
-                yield Update(market, None if at is None else ms(at), mark=price, index=price, affirms=True)
+    def said(part: Contents, symbol: str) -> list[Said]:
+        words: list[Said] = []
+        if part.trading:
+            words += [changed(market, m) for market, m in part.trading.items() if market not in skip]
+        if part.oraclePrices:
+            words += oracle(part.oraclePrices, skip)
+        if part.markets:
+            words += snapshot({market: m for market, m in part.markets.items() if market not in skip})
         for t in part.trades:
             if t.type == "LIQUIDATED":
-                yield Liquidated(symbol, ms(t.createdAt), SIDES[t.side], t.size, Unit.BASE, t.price, FeedClass.FULL)
+                died = Liquidated(symbol, ms(t.createdAt), SIDES[t.side], t.size, Unit.BASE, t.price, FeedClass.FULL)
+                words.append(died)
+        return words
 
     def parse(frame: Frame) -> Iterable[Said]:
         if frame.type == "error":
@@ -134,8 +149,9 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
             return (Refused(frame.message, request, None if named is None else named[1]),)
         if frame.channel == "v4_trades" and frame.type == "subscribed":
             return (Acked(symbol=frame.id),)  # its trades are of before
-        parts = frame.contents if isinstance(frame.contents, list) else [frame.contents]
-        return [word for part in parts for word in said(part, frame.id)]
+        if isinstance(frame.contents, Contents):
+            return said(frame.contents, frame.id)
+        return [word for part in frame.contents for word in said(part, frame.id)]
 
     return parse
 

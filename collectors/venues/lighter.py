@@ -122,18 +122,19 @@ def answer(frame: Frame) -> Message | None:
 
 
 def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
-    names, others, tally = {i.code: i.symbol for i in instruments}, unasked(instruments, wanted), Tally(Unit.BASE)
+    names, others = {int(i.code): i.symbol for i in instruments}, unasked(instruments, wanted)
+    tally = Tally(Unit.BASE)
 
-    def name(market: int | str) -> str:
-        found = names.get(str(market))
+    def name(market: int) -> str:
+        found = names.get(market)
         if found is None:
             raise CatalogueError(f"no market has the number {market}")
         return found
 
-    def update(s: Stats, ts: int | None) -> Update:
+    def update(s: Stats, symbol: str, ts: int | None) -> Update:
         percent = number(s.current_funding_rate)
         return Update(
-            s.symbol or name(s.market_id), ts, number(s.open_interest), DOLLARS, number(s.mark_price),
+            symbol, ts, number(s.open_interest), DOLLARS, number(s.mark_price),
             number(s.index_price), None if percent is None else percent / 100, 1.0,
         )  # fmt: skip
 
@@ -151,15 +152,17 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
         if isinstance(frame, Trade):
             return [died(frame)] if frame.type == "liquidation" else ()
         if isinstance(frame, Single):
-            return (update(frame.market_stats, frame.timestamp),)
+            s = frame.market_stats
+            return (update(s, s.symbol or name(s.market_id), frame.timestamp),)
         if frame.market_stats is not None:
-            return [update(s, frame.timestamp) for s in frame.market_stats.values() if s.symbol not in others]
+            named = [(s, s.symbol or name(s.market_id)) for s in frame.market_stats.values()]
+            return [update(s, symbol, frame.timestamp) for s, symbol in named if symbol not in others]
         fault = frame.error or (Fault(frame.code, frame.message) if frame.type == "error" else None)
         if fault is not None:
             return (Refused(f"{fault.code}: {fault.message}"),) if fault.code != SUBSCRIBED else ()
         kind, _, market = frame.channel.partition(":")
         if kind == "trade" and frame.type.startswith("subscribed"):
-            return (Acked(symbol=names.get(market)),)
+            return (Acked(symbol=names.get(int(market)) if market.isdecimal() else None),)
         return traded(frame.liquidation_trades or [], frame.trades or [])
 
     return parse

@@ -1,4 +1,7 @@
-"""Frame text to records, against the same frames through bare typed structs; frames in the mix in which they come."""
+"""Frame text to records, against the same frames through bare typed structs.
+
+A venue's feeds count by how often their frames come: the times are those of a mean second of all of them.
+"""
 
 from collections.abc import Callable
 from math import exp, log
@@ -13,12 +16,14 @@ WANTED = 0.35
 
 
 def run() -> list[Figure]:
-    times: dict[str, list[tuple[float, float]]] = {}
+    times: dict[str, list[tuple[float, float, float]]] = {}
     for feed in feeds(FRAMES):
-        times.setdefault(feed.venue.id, []).append(timed(feed))
+        times.setdefault(feed.venue.id, []).append((feed.rate, *timed(feed)))
     figures = []
-    for venue, pairs in times.items():
-        floor, ours = (sum(part) / (len(pairs) * FRAMES) * 1e6 for part in zip(*pairs, strict=True))
+    for venue, rows in times.items():
+        often = sum(rate for rate, _, _ in rows) * FRAMES
+        floor = sum(rate * bare for rate, bare, _ in rows) / often * 1e6
+        ours = sum(rate * whole for rate, _, whole in rows) / often * 1e6
         figures.append(Figure("decode", venue, floor / ours, "of the floor", None, "higher", floor, ours, "us a frame"))
     mean = exp(sum(log(f.value) for f in figures) / len(figures))
     return [*figures, Figure("decode", "geometric mean", mean, "of the floor", WANTED, "higher")]

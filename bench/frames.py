@@ -21,6 +21,7 @@ from store.records import Instrument
 
 START_MS = 1_795_305_600_000  # a fixed moment: the same frames in every run
 STEP_MS = 250
+SELDOM = 60  # seconds
 GZIP = b"\x1f\x8b"
 
 
@@ -32,6 +33,7 @@ class Feed:
     segment: Segment
     gives: frozenset[str]
     frames: tuple[bytes, ...]
+    rate: float  # frames a second, as the venue sends them or we ask
     seen: tuple[int, ...]  # when each is heard, ms UTC
     bare: Callable[[bytes], object]  # the same frames through bare typed structs
     decode: Callable[[bytes], Any]
@@ -51,7 +53,10 @@ def market(scripts: dict[str, Script]) -> Market:
 
 
 def feeds(count: int) -> Iterator[Feed]:
-    """Every feed that has to do with open interest, marks or funding, with `count` frames each."""
+    """Every feed that has to do with open interest, marks or funding, with `count` frames each.
+
+    Without those that we ask for more seldom than once a minute: what is read four times an hour is no hot path.
+    """
     scripts = dict(load_all())
     quotes = market(scripts)
     for id, venue in VENUES.items():
@@ -63,7 +68,7 @@ def feeds(count: int) -> Iterator[Feed]:
             listing = tuple(segment.read(segment.decode(reply(desk, segment.catalogue, START_MS))))
             wanted = tuple(i for i in listing if any(c.symbol == i.symbol for c in contracts(scripts[id])))
             for feed in segment.feeds:
-                if not feed.gives & {"oi", "mark", "funding"}:
+                if not feed.gives & {"oi", "mark", "funding"} or (isinstance(feed, Poll) and feed.every > SELDOM):
                     continue
                 if isinstance(feed, Socket):
                     parse = parser(feed, listing, wanted)
@@ -72,19 +77,24 @@ def feeds(count: int) -> Iterator[Feed]:
                         parse(feed.decode(frame))  # frames that mean nothing outside their connection need this
                     heard = tuple(streamed(talk, count))
                     bare = bare_decoder(id, feed, packed=heard[0][1][:2] == GZIP)
+                    rate = len(heard) * 1000 / (heard[-1][0] - START_MS + STEP_MS)
                 else:
                     bare, parse = feed.decode, feed.parse
                     heard = tuple(polled(desk, feed, wanted, count))
+                    rate = (1 if isinstance(feed.ask, Ask) else len(wanted)) / feed.every
                 seen, frames = zip(*heard, strict=True)
-                yield Feed(venue, segment, feed.gives, frames, seen, bare, feed.decode, parse, wanted)
+                yield Feed(venue, segment, feed.gives, frames, rate, seen, bare, feed.decode, parse, wanted)
 
 
 def bare_decoder(id: str, feed: Socket, packed: bool) -> Callable[[bytes], object]:
     """The venue's wire shape through msgspec and nothing else; packed frames are unpacked first.
 
-    Where a venue's frames are rows and no struct (`Frame` is missing), its own decoder is the floor.
+    Bare means that every value which becomes part of a record is read with its type. A venue's `Frame` is that shape;
+    where it leaves a part unread until later (rows under a header), the file has a `Floor` beside it, the same frame
+    typed throughout. A venue with neither is held against its own decoder.
     """
-    shape = getattr(sys.modules[f"collectors.venues.{id}"], "Frame", None)
+    module = sys.modules[f"collectors.venues.{id}"]
+    shape = getattr(module, "Floor", None) or getattr(module, "Frame", None)
     if shape is None:
         return feed.decode
     decode = msgspec.json.Decoder(shape, strict=False).decode

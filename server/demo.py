@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
+import duckdb
 import httpx2
 from anyio import to_thread
 from mcp.client import Client
@@ -82,12 +83,30 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
             await serve(settings, say, world)
         except ServeError as error:  # carried past the groups, which would wrap it
             refused = error
+        except ExceptionGroup as group:  # what preparing raised, wrapped by the groups it came through
+            unwritten, others = group.split(duckdb.IOException)
+            if unwritten is None or others is not None:
+                raise
+            refused = ServeError(
+                f"The demo's past could not be written: {first_of(unwritten)} It takes about 300 MB: free some, or set "
+                "CROSSOI_HOME to a folder with more. The next start begins it anew."
+            )
         tasks.cancel_scope.cancel()
     if floor.unheard:
         some = "; ".join(sorted(set(floor.unheard))[:3])
         say(f"{len(floor.unheard)} questions were not understood by the simulated venues: {some}")
     if refused is not None:
         raise refused
+
+
+def first_of(group: ExceptionGroup[Exception]) -> str:
+    """What the first exception of a group says, in a line."""
+    inner = group.exceptions[0]
+    return (
+        first_of(cast(ExceptionGroup[Exception], inner))
+        if isinstance(inner, ExceptionGroup)
+        else str(inner).splitlines()[0].rstrip(".") + "."
+    )
 
 
 def wanted(settings: Settings, venue: str) -> bool:

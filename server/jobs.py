@@ -8,6 +8,7 @@ from anyio import to_thread
 from server import leads
 from server.clock import Job, Work
 from server.maps import Maps
+from server.scored import Scores
 from server.sweep import Sweep
 from server.trust import Trust
 from store import bars
@@ -20,10 +21,13 @@ DAY_MS = 86_400_000
 
 
 def jobs(store: Store, maps: Maps, trust: Trust, sweep: Sweep, raw_days: float) -> Sequence[Job]:
+    house = sweep.house
+    scores = Scores(house.reader, store, maps.folder, maps.states, house.simulated, house.now)
     return (
         Job("bars", MINUTE, in_thread(Kept(store).up), after=4),
         Job("maps", MINUTE, in_thread(maps.advance), after=10),
         Job("maps kept", 5 * MINUTE, in_thread(lambda _: maps.save()), after=30),
+        Job("map scores", DAY, in_thread(scores.daily), after=90),
         Job("trust", 5 * MINUTE, in_thread(trust.look), after=40),
         Job("trust measured", HOUR, in_thread(trust.measure), after=150),
         Job("sweep", HOUR, in_thread(sweep.run), after=45),

@@ -20,6 +20,10 @@ SHAPES: Mapping[str, Mapping[str, Column]] = {
         "opened": columns.times, "resolved": columns.times, "label": columns.words, "rules": columns.words,
         "detail": columns.words, "simulated": columns.flags, "known_at": columns.times,
     },
+    "map_scores": {
+        "asset": columns.words, "venue": columns.words, "day": columns.times, "detail": columns.words,
+        "simulated": columns.flags, "known_at": columns.times,
+    },
     "events": columns.SHAPES["events"],
 }  # fmt: skip
 """Each table's columns, in the order in which a row gives them; times are ms UTC, None for unknown."""

@@ -1,12 +1,14 @@
 """What would be force-closed if price moved."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from analytics.liquidation import LiquidationMap, view
 from analytics.liquidation.answer import Bin
+from server import scored
 from server.answers import Answer, Cell, Coverage, Table, rounded, tenths, usd, utc
 from server.tools.arguments import Asset, Detail, asset_of, venue_of
 from server.tools.house import House
@@ -33,9 +35,10 @@ def get_liquidation_map(
     Use it for where leverage is fragile; it says nothing about where price will go. Rows, a bin each, low to high:
     price_low, price_high, distance_pct (of its middle from mark), long_usd, short_usd, and both cumulative from mark
     outward; detailed adds p10 and p90 and 10 bp bins. Tables: within (totals within 1, 2, 5, 10 %, with p10 and p90),
-    clusters (neighbouring heavy bins), venues. Figures: mark_usd, status (unvalidated: no score against real
-    liquidations yet), identified_share (of open interest whose entry was observed), legacy_share (the rest),
-    residual_24h_usd (swept by price in the map, but not seen to leave open interest). Renewed every minute: see age_s.
+    clusters (neighbouring heavy bins), venues. Figures: mark_usd, status (unvalidated until map_score, the skill on
+    real liquidations, is above 0 at its lower bound), identified_share (of open interest whose entry was observed),
+    legacy_share (the rest), residual_24h_usd (swept by price in the map, but not seen to leave open interest). Renewed
+    every minute: see age_s.
     All masses are modelled.
     """
     house = at(house, as_of)
@@ -55,7 +58,9 @@ def get_liquidation_map(
             "out, or ask get_oi_divergence and get_concentration, which answer for past instants."
         )
     venues = None if only is None else {only}
-    found = view(state, now=now, venues=venues)
+    omega = scored.calibrated(house.reader, named, state, now)
+    score = scored.map_score(house.reader, named, now)
+    found = view(state, now=now, venues=venues, omega=omega)
     if found.mark is None:
         raise ToolError(
             f"no_data: the map of {named}{f' on {only}' if only else ''} holds nothing yet. Ask get_status."
@@ -63,7 +68,7 @@ def get_liquidation_map(
     width = found.mark * WIDTH if step_usd is None and detail == "concise" else step_usd
     if width is not None:
         try:
-            found = view(state, now=now, step_usd=width, venues=venues)
+            found = view(state, now=now, step_usd=width, venues=venues, omega=omega)
         except ValueError as unfit:
             raise ToolError(f"{unfit}. Leave step_usd out for 1 % bins.") from None
     bins = found.bins
@@ -75,13 +80,13 @@ def get_liquidation_map(
         simulated=house.simulated,
         asset=named,
         figures={
-            "status": found.status, "mark_usd": rounded(found.mark, 7),
+            "status": found.status if score is None else score["status"], "mark_usd": rounded(found.mark, 7),
             "age_s": None if found.age_s is None else tenths(found.age_s),
             "open_interest_usd": usd(found.open_interest_usd), "long_usd": usd(found.long_usd),
             "short_usd": usd(found.short_usd), "identified_share": rounded(found.identified_share),
             "legacy_share": rounded(found.legacy_share), "swept_24h_usd": usd(found.swept_usd),
             "explained_24h_usd": usd(found.explained_usd), "residual_24h_usd": usd(found.residual_usd),
-            "map_score": None, "basis": found.basis, "policy": found.policy, "method": found.method,
+            "map_score": spoken_score(score), "basis": found.basis, "policy": found.policy, "method": found.method,
         },
         columns=[*BIN, *(BANDS if detail == "detailed" else ())],
         rows=[row(bins[k], detail) for k in nearest],
@@ -91,7 +96,7 @@ def get_liquidation_map(
             venues_carried=sorted({b.venue for b in found.books if b.silent}),
             age_s={b.venue: tenths(b.age_s) for b in sorted(found.books, key=lambda b: b.venue)},
         ),
-        warnings=warnings(found),
+        warnings=warnings(found, score),
         truncated=len(nearest) < len(bins),
         next="step_usd for other bins, detail=detailed for 10 bp bins with bands; get_concentration for where it sits",
     )  # fmt: skip
@@ -114,9 +119,28 @@ def row(b: Bin, detail: Detail) -> list[Cell]:
     return cells
 
 
-def warnings(found: LiquidationMap) -> list[str]:
+def warnings(found: LiquidationMap, score: Mapping[str, Any] | None) -> list[str]:
     """Every reason and caveat as a sentence."""
-    return [f"{found.status}_map: {found.status_words}", *found.caveats]
+    if score is None:
+        return [f"{found.status}_map: {found.status_words}", *found.caveats]
+    if score["status"] == "unvalidated":
+        words = "unvalidated_map: scored against realised liquidations, but not shown to know more than distance does."
+        return [words, *found.caveats]
+    return list(found.caveats)
+
+
+def spoken_score(score: Mapping[str, Any] | None) -> str | None:
+    """The score in one line; None before any day was judged."""
+    if score is None:
+        return None
+    if score["skill_nats_per_usd"] is None:
+        return f"no liquidations of full feeds in {score['window_days']} days"
+    low, high = score["interval_90"]
+    return (
+        f"skill {score['skill_nats_per_usd']:.3g} nats/USD (90 %: {low:.3g} to {high:.3g}) over {score['baseline']}, "
+        f"predicted/realised {score['predicted_over_realised']:.3g}, {score['window_days']} days, "
+        f"{score['n_events']} events on the last"
+    )
 
 
 def tables(found: LiquidationMap, detail: Detail) -> dict[str, Table]:

@@ -1,4 +1,4 @@
-"""Socket to queryable: readings a second into a store file while three readers ask."""
+"""Socket to queryable: readings a second into a store file while three readers ask and the clock makes bars."""
 
 import logging
 import statistics
@@ -13,6 +13,8 @@ import psutil
 from bench.figures import Figure
 from bench.load import Venues, streaming, under_load
 from collectors import supervisor
+from server.clock import Job, keep
+from server.jobs import MINUTE, Kept, in_thread
 from store.engine import open_store
 from store.reader import Reader
 from store.records import OpenInterest, Record
@@ -66,6 +68,14 @@ async def ingest(load: Venues, folder: Path, venues: list[supervisor.Venue], sec
     readers = [threading.Thread(target=ask, args=(reader, asset, stop, asked)) for asset in ASSETS]
     memory: list[int] = []
     commits: list[float] = []
+    built_s: list[float] = []
+    kept = Kept(store)
+
+    def build(due: int) -> None:
+        began = time.monotonic()
+        kept.up(due)
+        built_s.append(time.monotonic() - began)
+
     collecting = supervisor.Collecting(assets=None, simulated=True)
 
     async def collect() -> None:
@@ -73,6 +83,7 @@ async def ingest(load: Venues, folder: Path, venues: list[supervisor.Venue], sec
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(collect)
+        tasks.start_soon(keep, [Job("bars", MINUTE, in_thread(build), after=4)])  # as the daemon does
         await anyio.sleep(WARM_S)
         for thread in readers:
             thread.start()
@@ -94,7 +105,9 @@ async def ingest(load: Venues, folder: Path, venues: list[supervisor.Venue], sec
     lag = [statistics.quantiles(commits, n=100)[98], statistics.quantiles(wire_ms, n=100)[98]]
     grown = memory[-1] / memory[len(memory) // 3]
     middle = statistics.median(commits)
+    load_1m = psutil.getloadavg()[0]
     note = f"p99 on the wire {lag[1]:.0f} ms + p99 put to commit {lag[0]:.0f} ms; median {middle:.0f} ms"
+    note += f"; bars built in {', '.join(f'{s:.1f}' for s in built_s) or 'no'} s; load average {load_1m:.1f}"
     return [
         Figure("ingest", f"rows a second for {took:.0f} s", rows / took, "rows/s", RATE * 0.98, "higher", None, None,
                f"{sent:,} frames sent, {put:,} readings heard, {end.shed} shed"),

@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 
 Mode = Literal["live", "demo"]
 MEMORY = Path(":memory:")
+# Of the engine's memory. It keeps what it has read until this is full, so the daemon grows to about as much, however
+# large the machine: a larger one would only hide how much is read again.
+LIMIT_MIB = 1024
 PORTABLE = "v1.5.0"  # the storage both supported engines read and write (storage.md, 0)
 DAMAGE = re.compile(
     r"not a valid DuckDB|corrupt|checksum|replaying WAL|deserializ|Failed to decode|INTERNAL Error", re.IGNORECASE
@@ -99,7 +102,7 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
         str(path),
         config={
             "threads": 2,
-            "memory_limit": f"{min(quarter, 4 * 2**30) // 2**20}MiB",
+            "memory_limit": f"{min(quarter // 2**20, LIMIT_MIB)}MiB",
             "checkpoint_threshold": "32MB",  # a larger one stalls the writer for as long as its log is (storage.md, 2)
             "asof_loop_join_threshold": 0,  # the default makes as-of joins quadratic (storage.md, 4c)
         },

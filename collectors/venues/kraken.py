@@ -6,9 +6,9 @@ beside it, and alone in REST tickers, are coins a contract or dollars a coin and
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType, ValidationError
 
 from collectors.minutes import listed
 from collectors.venue import (
@@ -26,11 +26,27 @@ STATED, DEATHS = frozenset[Gives]({"oi", "mark", "index", "funding"}), frozenset
 SIDES = {"sell": Side.LONG, "buy": Side.SHORT}  # of the taker, which is the liquidation engine
 
 
+class Frame(Struct, gc=False):
+    """A ticker as it is pushed. All else that a socket says is read as it comes."""
+
+    feed: Literal["ticker"]
+    product_id: str
+    time: int
+    openInterest: Number
+    markPrice: Number
+    index: Number
+    relative_funding_rate: Stated = UNSET
+    funding_rate: Stated = UNSET
+
+
 class Ticker(Struct):
     symbol: str
     openInterest: Stated = UNSET  # as with the mark: an index has none
     markPrice: Stated = UNSET
     indexPrice: Number = None
+
+
+PUSHED = wire(Frame)
 
 
 class Tickers(Struct):
@@ -79,7 +95,30 @@ def subscribe(feed: str, instruments: Sequence[Instrument], request: int) -> Ite
     yield {"event": "subscribe", "feed": feed, "product_ids": [i.symbol for i in instruments]}
 
 
-def parse(frame: Message) -> Iterable[Said]:
+def heard(frame: str | bytes) -> Frame | Message:
+    try:
+        return PUSHED(frame)
+    except ValidationError:
+        message = READ(frame)
+        if message.get("feed") == "ticker" and "event" not in message:
+            raise
+        return message
+
+
+def ticked(t: Frame) -> Update:
+    rate = t.relative_funding_rate
+    if isinstance(rate, UnsetType):
+        rate = 0.0 if t.funding_rate is UNSET else None  # documented: left out where it is zero
+    paid = number(rate)
+    hours = None if paid is None else 1.0
+    return Update(
+        t.product_id, t.time, number(t.openInterest), OI, number(t.markPrice), number(t.index), paid, hours
+    )  # fmt: skip
+
+
+def parse(frame: Frame | Message) -> Iterable[Said]:
+    if isinstance(frame, Frame):
+        return (ticked(frame),)
     match frame:
         case {"event": "subscribed"}:  # of one product each, or of all
             return [Acked(symbol=product) for product in frame["product_ids"]]
@@ -87,12 +126,6 @@ def parse(frame: Message) -> Iterable[Said]:
             return [Refused("subscribed_failed", symbol=product) for product in frame["product_ids"]]
         case {"event": "error" | "alert"}:
             return (Refused(frame["message"]),)
-        case {"feed": "ticker", **rest} if "event" not in rest:
-            absent = None if "funding_rate" in frame else 0.0  # documented: left out where it is zero
-            oi, mark, index = (number(frame[key]) for key in ("openInterest", "markPrice", "index"))
-            rate = number(frame.get("relative_funding_rate", absent))
-            hours = None if rate is None else 1.0
-            return (Update(frame["product_id"], frame["time"], oi, OI, mark, index, rate, hours),)
         case {"feed": "trade", "type": "liquidation"}:
             side, size, price = SIDES[frame["side"]], float(frame["qty"]), float(frame["price"])
             return (Liquidated(frame["product_id"], frame["time"], side, size, CONTRACTS, price, FeedClass.FULL),)
@@ -175,7 +208,7 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
     return Segment(
         id, LISTED, read, owns, decode=listing, answers=(Answer(tickers, wire(Tickers), "/api/v3/tickers"),),
         feeds=(
-            Socket(WS, STATED, partial(subscribe, "ticker"), parse, READ, greets=True, cadence=20),
+            Socket(WS, STATED, partial(subscribe, "ticker"), parse, heard, greets=True, cadence=20),
             Socket(WS, DEATHS, partial(subscribe, "trade"), parse, READ, greets=True, cadence=None),
             Poll(Lately(volume, 300), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), candles),
             Poll(Lately(ratio, 900), 300, frozenset({"ratios"}), lambda said: crowds(said)[-1:], crowded),

@@ -128,27 +128,27 @@ def owns(symbol: str) -> bool:
 
 def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
     """Whom a channel is about is known from the answer to our subscription, and holds for this connection only."""
-    keys, tally, skip = dict[int, str](), Tally(Unit.BASE), unasked(instruments, wanted)
+    symbols, tally, skip = dict[Any, str](), Tally(Unit.BASE), unasked(instruments, wanted)
 
     def control(frame: Event) -> Sequence[Said]:
         name = frame.key or frame.symbol
         symbol = None if name == DEATHS else name.removeprefix(STATUS) or None
         if frame.event == "subscribed" and frame.chanId is not None:
-            keys[frame.chanId] = name
+            symbols[frame.chanId] = name.removeprefix(STATUS)
             return (Acked(symbol=symbol),)
         if frame.event == "error" and frame.code != ALREADY:
             return (Refused(f"{frame.code}: {frame.msg}", symbol=symbol),)
         return (Notice(LEAVING[frame.code]),) if frame.event == "info" and frame.code in LEAVING else ()
 
     def about(channel: Any) -> str:
-        if channel not in keys:
+        if channel not in symbols:
             raise ValueError(f"channel {channel} is of no subscription of this connection")
-        return keys[channel].removeprefix(STATUS)
+        return symbols[channel]
 
     def parse(frame: Event | Row) -> Sequence[Said]:
         if isinstance(frame, Event):
             return control(frame)
-        channel, told = frame[0], cast(Status | Row | str, frame[1])
+        channel, told = frame[0], frame[1]
         if isinstance(told, Status):
             return (status(about(channel), told),)
         if told == "te":
@@ -156,8 +156,9 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
             return tally.trade(about(channel), ts, abs(coins), coins > 0)
         if isinstance(told, str) or not told:  # "hb": idle; "tu": a trade told again
             return ()
-        if isinstance(told[0], list):  # forced closes, or the trades before we came
-            return [death for death in deaths(told) if death.symbol not in skip] if told[0][0] == "pos" else ()
+        rows = cast(list[Any], told)
+        if isinstance(rows[0], list):  # forced closes, or the trades before we came
+            return [death for death in deaths(rows) if death.symbol not in skip] if rows[0][0] == "pos" else ()
         raise ValueError("a status where none is asked for")
 
     return parse

@@ -107,10 +107,13 @@ def snapshot(markets: Mapping[str, Market]) -> Iterable[Said]:
 
 def changed(symbol: str, m: Market) -> Update:
     """A delta of a market: what it leaves out has not changed."""
-    price = None if m.oraclePrice is UNSET else number(m.oraclePrice)
-    rate = None if m.nextFundingRate is UNSET else number(m.nextFundingRate)
-    silent, hours = m.openInterest is UNSET, None if rate is None else 1.0
-    return Update(symbol, None, None if silent else number(m.openInterest), OI, price, price, rate, hours, silent)
+    oi, price, rate = m.openInterest, m.oraclePrice, m.nextFundingRate
+    price = None if price is UNSET else number(price)
+    rate = None if rate is UNSET else number(rate)
+    hours = None if rate is None else 1.0
+    if oi is UNSET:
+        return Update(symbol, None, None, OI, price, price, rate, hours, True)
+    return Update(symbol, None, number(oi), OI, price, price, rate, hours)
 
 
 def oracle(markets: Mapping[str, Oracle], skip: Collection[str]) -> Iterable[Said]:

@@ -81,7 +81,10 @@ class Push(Struct):  # of the unified socket
 
 
 def first(*values: Number) -> float | None:
-    return next((value for value in map(number, values) if value is not None), None)
+    for value in values:
+        if (known := number(value)) is not None:
+            return known
+    return None
 
 
 def hours(*ms: Number) -> float | None:

@@ -155,8 +155,12 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
             s = frame.market_stats
             return (update(s, s.symbol or name(s.market_id), frame.timestamp),)
         if frame.market_stats is not None:
-            named = [(s, s.symbol or name(s.market_id)) for s in frame.market_stats.values()]
-            return [update(s, symbol, frame.timestamp) for s, symbol in named if symbol not in others]
+            ts = frame.timestamp
+            return [
+                update(s, symbol, ts)
+                for s in frame.market_stats.values()
+                if (symbol := s.symbol or name(s.market_id)) not in others
+            ]
         fault = frame.error or (Fault(frame.code, frame.message) if frame.type == "error" else None)
         if fault is not None:
             return (Refused(f"{fault.code}: {fault.message}"),) if fault.code != SUBSCRIBED else ()

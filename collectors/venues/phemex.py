@@ -118,9 +118,9 @@ def under(header: tuple[str, ...]) -> Callable[[Raw], list[Any]]:
     return wire(list[row])
 
 
-def held(oi: Number, volume: Number) -> float | None:
-    """Captures of 2022 show 0 for every symbol: where contracts changed hands, that is no value."""
-    return None if (said := number(oi)) == 0 and number(volume) else said
+def held(oi: float, volume: Number) -> float | None:
+    """Zero, or no value: captures of 2022 show 0 for every symbol, also where contracts changed hands."""
+    return None if number(volume) else oi
 
 
 def over(value: Number, scale: float) -> float | None:
@@ -128,17 +128,17 @@ def over(value: Number, scale: float) -> float | None:
 
 
 def packed(row: Any, ts: int) -> Update:
-    return Update(
-        row.symbol, ts, held(row.openInterestRv, row.volumeRq), COINS, number(row.markRp), number(row.indexRp),
-        number(row.fundingRateRr),
-    )  # fmt: skip
+    oi, mark, index = number(row.openInterestRv), number(row.markRp), number(row.indexRp)
+    if oi == 0:
+        oi = held(oi, row.volumeRq)
+    return Update(row.symbol, ts, oi, COINS, mark, index, number(row.fundingRateRr))
 
 
 def scaled(row: Scaled, ts: int) -> Update:
-    return Update(
-        row.symbol, ts, held(row.openInterest, row.volume), CONTRACTS, over(row.markPrice, PRICE),
-        over(row.indexPrice, PRICE), over(row.fundingRate, RATE),
-    )  # fmt: skip
+    oi, mark, index = number(row.openInterest), over(row.markPrice, PRICE), over(row.indexPrice, PRICE)
+    if oi == 0:
+        oi = held(oi, row.volume)
+    return Update(row.symbol, ts, oi, CONTRACTS, mark, index, over(row.fundingRate, RATE))
 
 
 def ticker(told: Callable[[Any, int], Update], shape: Any, **also: str) -> Answer:

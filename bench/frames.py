@@ -79,23 +79,23 @@ def feeds(count: int) -> Iterator[Feed]:
                     bare = bare_decoder(id, feed, packed=heard[0][1][:2] == GZIP)
                     rate = len(heard) * 1000 / (heard[-1][0] - START_MS + STEP_MS)
                 else:
-                    bare, parse = feed.decode, feed.parse
+                    bare, parse = bare_decoder(id, feed), feed.parse
                     heard = tuple(polled(desk, feed, wanted, count))
                     rate = (1 if isinstance(feed.ask, Ask) else len(wanted)) / feed.every
                 seen, frames = zip(*heard, strict=True)
                 yield Feed(venue, segment, feed.gives, frames, rate, seen, bare, feed.decode, parse, wanted)
 
 
-def bare_decoder(id: str, feed: Socket, packed: bool) -> Callable[[bytes], object]:
+def bare_decoder(id: str, feed: Socket | Poll, packed: bool = False) -> Callable[[bytes], object]:
     """The venue's wire shape through msgspec and nothing else; packed frames are unpacked first.
 
     Bare means that every value which becomes part of a record is read with its type. A venue's `Frame` is that shape;
     where it leaves a part unread until later (rows under a header), the file has a `Floor` beside it, the same frame
-    typed throughout. A venue with neither is held against its own decoder.
+    or reply typed throughout. Other replies over REST are held against their own decoder, which is typed and no more.
     """
     module = sys.modules[f"collectors.venues.{id}"]
     shape = getattr(module, "Floor", None) or getattr(module, "Frame", None)
-    if shape is None:
+    if shape is None or (isinstance(feed, Poll) and not hasattr(module, "Floor")):
         return feed.decode
     decode = msgspec.json.Decoder(shape, strict=False).decode
     return (lambda frame: decode(inflate(frame))) if packed else decode

@@ -43,6 +43,22 @@ class Details(Struct):
     index_price: Number = None
 
 
+class Whole(Struct):
+    product_id: str
+    product_venue: str
+    future_product_details: Details
+    quote_currency_id: str
+    is_disabled: bool
+    trading_disabled: bool
+    mid_market_price: Number = None
+
+
+class Floor(Struct):
+    """A reply without dead rows, typed throughout, for the bench."""
+
+    products: list[Whole]
+
+
 class Candle(Struct):
     start: int  # seconds
     close: float

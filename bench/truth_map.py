@@ -1,0 +1,162 @@
+"""The liquidation map, blind, on the market with known truth: walk-forward scores by UTC day."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analytics.liquidation import Terms, advance, start
+from analytics.liquidation.calibration import Counts, omegas
+from analytics.liquidation.frozen import Day, Frozen, freeze, judge, swept_bins
+from analytics.liquidation.scoring import DistanceLaw, Score, Swept, ladder, score
+from simulator.truth import Truth
+from simulator.truth_positions import DAY
+
+DAY_MS = 86_400_000
+STEP = 5  # minutes a bar of the map
+START_MS = 1_760_054_400_000  # 2025-10-10T00:00Z
+
+
+def bars(truth: Truth, step: int = STEP) -> pd.DataFrame:
+    """What a store would have kept of the observables, `step` minutes a bar, one-sided."""
+    ends = np.arange(step - 1, len(truth.mark), step)
+    frames: list[pd.DataFrame] = []
+
+    def per_bar(values: np.ndarray) -> np.ndarray:
+        return values[: len(ends) * step].reshape(len(ends), step).sum(axis=1)
+
+    forced = truth.forced
+    for v, place in enumerate(truth.places):
+        shown = ends // place.cadence * place.cadence  # the last minute in which the venue stated its open interest
+        amount, mark = truth.amount[shown, v], truth.mark[ends] * place.premium
+        change = np.diff(amount, prepend=amount[0])
+        slow = place.cadence > 1  # what moves between two statements is not seen
+        unit = 1.0 if place.inverse else mark
+        coin = mark if place.inverse else 1.0
+        died: dict[int, np.ndarray] = {}
+        for side in (0, 1):
+            mine = (forced["venue"] == v) & (forced["side"] == side)
+            worth = forced["amount"][mine] * (1.0 if place.inverse else forced["price"][mine])
+            died[side] = per_bar(np.bincount(forced["minute"][mine].astype(np.int64), worth, len(truth.mark)))
+        shape = (len(ends), step)
+        volume, bought = per_bar(truth.volume[:, v]) / coin, per_bar(truth.bought[:, v]) / coin
+        frames.append(
+            pd.DataFrame(
+                {
+                    "instrument_id": v + 1, "venue": place.venue, "class": place.cls,
+                    "payoff": "inverse" if place.inverse else "linear", "symbol": "BTC",
+                    "t": START_MS + (ends + 1) * 60_000,
+                    "native": amount, "base": amount / coin, "usd": amount * unit, "mark": mark,
+                    "mark_high": truth.high[: len(ends) * step].reshape(shape).max(axis=1) * place.premium,
+                    "mark_low": truth.low[: len(ends) * step].reshape(shape).min(axis=1) * place.premium,
+                    "opened": np.maximum(change, 0) if slow else per_bar(truth.opened[:, v]),
+                    "closed": np.maximum(-change, 0) if slow else per_bar(truth.closed[:, v]),
+                    "funding": truth.funding[ends, v], "funding_interval_h": 8.0,
+                    "covered_s": step * 60.0, "readings": step, "volume": volume, "taker_buy": bought,
+                    "taker_sell": volume - bought, "liquidated_long": died[0], "liquidated_short": died[1],
+                }
+            )
+        )  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+def real(truth: Truth, frozen: Frozen, minute: int) -> np.ndarray:
+    """[V, 2, bins] USD of all positions by their true trigger: the ceiling."""
+    found = np.zeros((len(frozen.venues), 2, len(frozen.edges()) - 1))
+    snap = next(s for s in truth.snapshots if s.minute == minute)
+    for v, place in enumerate(truth.places):
+        for side in (0, 1):
+            mine = (snap.venue == v) & (snap.side == side)
+            price = snap.trigger[mine] * place.premium
+            usd = snap.amount[mine] * (1.0 if place.inverse else price)
+            found[frozen.venues.index(place.venue), side] = np.histogram(price, bins=frozen.edges(), weights=usd)[0]
+    return found
+
+
+def after(truth: Truth, minute: int) -> Day:
+    """The day that starts with `minute`, as full feeds show it."""
+    f = truth.forced
+    some = (f["minute"] >= minute) & (f["minute"] < minute + DAY)
+    v = f["venue"][some].astype(np.int64)
+    inverse = np.array([p.inverse for p in truth.places])[v]
+    usd = f["amount"][some] * np.where(inverse, 1.0, f["price"][some])
+    names = np.array([p.venue for p in truth.places], object)
+    window = slice(minute, minute + DAY)
+    return Day(
+        float(truth.low[window].min()), float(truth.high[window].max()), names[v], f["side"][some].astype(np.int64),
+        f["price"][some], usd,
+    )  # fmt: skip
+
+
+def terms(truth: Truth) -> dict[str, Terms]:
+    """What the venues publish: the highest leverage."""
+    return {p.venue: Terms(max_leverage=p.most) for p in truth.places}
+
+
+def walk(truth: Truth, warm: int, *, calibrated: bool = True) -> dict[str, Any]:
+    """Freeze at each UTC close, judge by the next day, learn, go on. Days before `warm` teach and are not scored."""
+    frame = bars(truth)
+    days = len(truth.mark) // DAY
+    by_day = dict(iter(frame.groupby((frame["t"] - START_MS - 1) // DAY_MS)))
+    state = start("BTC", terms(truth))
+    law, counts = DistanceLaw(), dict[str, Counts]()
+    full = {p.venue for p in truth.places if p.feed == "full"}
+    classes = {p.venue: p.cls for p in truth.places}
+    ours: list[Swept] = []
+    others: dict[str, list[Swept]] = {"true": [], "ladder": []}
+    marks = truth.mark[::60]
+    drift = 0.0
+    for d in range(days - 1):
+        state = advance(state, by_day[d], step_ms=STEP * 60_000)
+        longs, shorts = (state.mass.total[:, s].sum(axis=1).mean(axis=1) for s in (0, 1))
+        drift = max(
+            drift, float(np.abs(longs / state.ledger.amount - 1).max()), float(np.abs(longs / shorts - 1).max())
+        )
+        past = np.diff(np.log(marks[max(0, (d - 29) * 24) : (d + 1) * 24]))
+        sigma = max(float(past.std()) * 24**0.5, 1e-3)
+        known = omegas(counts, classes, set(classes) - full) if calibrated else {}
+        frozen = freeze(state, sigma, known)
+        assert frozen is not None
+        minute = (d + 1) * DAY
+        laddered = ladders(frame, truth, frozen, full, d)
+        found = judge(frozen, after(truth, minute), law, counts, full, laddered)
+        if d >= warm:
+            ours += found.swept
+            true = real(truth, frozen, minute)
+            at = [frozen.venues.index(v) for v in sorted(full)]
+            for row in found.swept:
+                day = after(truth, minute)
+                into = swept_bins(frozen, day.low, day.high, row.side)
+                for name, whole in (("true", true[at, row.side].sum(axis=0)), ("ladder", laddered[row.side])):
+                    others[name].append(Swept(row.day, row.side, row.realised, whole[into], row.baselines))
+        law, counts = found.law, dict(found.counts)
+    return {
+        "drift": drift,
+        "map": told(score(ours)),
+        "true": told(score(others["true"])),
+        "ladder": told(score(others["ladder"])),
+    }
+
+
+def ladders(frame: pd.DataFrame, truth: Truth, frozen: Frozen, full: set[str], d: int) -> np.ndarray:
+    """B2 of all venues with full feeds, USD, of the last ten days' bars."""
+    found = np.zeros((2, len(frozen.edges()) - 1))
+    window = frame[(frame["t"] > frozen.as_of - 10 * DAY_MS) & (frame["t"] <= frozen.as_of)]
+    for place in truth.places:
+        if place.venue in full:
+            b = window[window["venue"] == place.venue]
+            x = {n: b[n].to_numpy(float) for n in ("opened", "closed", "native", "mark", "mark_low", "mark_high")}
+            one = ladder(x["opened"], x["closed"], x["native"], x["mark"], x["mark_low"], x["mark_high"],
+                         0.5 / place.most, frozen.edges())  # fmt: skip
+            found += one if place.inverse else one * frozen.mark
+    return found
+
+
+def told(s: Score) -> Mapping[str, Any]:
+    gains = {g.baseline: [g.gain, g.low, g.high] for g in s.gains}
+    skill = None if s.skill is None else [s.skill.gain, s.skill.low, s.skill.high]
+    return {
+        "days": s.days, "events_usd": s.events_usd, "ratio": s.ratio, "gains": gains, "skill": skill, "slope": s.slope,
+        "spearman": s.spearman, "lift": s.lift, "validated": s.validated,
+    }  # fmt: skip

@@ -1,0 +1,66 @@
+"""A small slice of the benches that hold the analyses against known truth: fixed seed, wide bounds, few days."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import nulls
+from bench.truth_labels import spoiled
+from bench.truth_map import bars, walk
+from simulator.truth import Truth, run
+
+
+@cache
+def market() -> Truth:
+    return run(7, 5, before=3)
+
+
+@cache
+def walked() -> dict[str, Any]:
+    return walk(market(), 1)
+
+
+def test_the_map_holds_as_much_on_each_side_as_is_open() -> None:
+    assert walked()["drift"] < 1e-9
+
+
+def test_the_true_map_beats_the_fixed_ladder() -> None:
+    true, fixed = (walked()[name]["gains"]["uniform"][0] for name in ("true", "ladder"))
+    assert true > 0
+    assert true > fixed
+
+
+def test_the_map_is_of_the_size_of_what_died_and_the_fixed_ladder_is_not() -> None:
+    ours, fixed = walked()["map"]["ratio"], walked()["ladder"]["ratio"]
+    assert 0.2 < ours < 5
+    assert abs(np.log(ours)) < abs(np.log(fixed))
+
+
+def test_three_days_do_not_validate_a_map_that_gains_nothing() -> None:
+    told = walked()["map"]
+    assert told["days"] == 3
+    assert told["validated"] == (told["skill"][1] > 0)
+
+
+def test_bars_of_the_market_add_up_to_its_minutes() -> None:
+    frame, truth = bars(market(), 5), market()
+    north = frame[frame["venue"] == "north"]
+    assert north["opened"].sum() == pytest.approx(truth.opened[:, 0].sum())
+    assert north["native"].iloc[-1] == truth.amount[-1, 0]
+
+
+def test_a_glitch_of_the_unit_never_becomes_a_row() -> None:
+    rows = bars(market(), 1)
+    rows = rows[rows["t"] > rows["t"].max() - 7_200_000]
+    broken = spoiled(rows, "unit_glitch", "north", int(rows["t"].max()) - 1_800_000)
+    assert len(rows) - len(broken) == 2
+    assert broken["native"].max() <= rows["native"].max()
+
+
+def test_null_rates_of_a_few_windows_are_near_their_levels() -> None:
+    found = {(r["rule"], r["world"]): r["rate"] for r in nulls.run(windows=300, histories=40)["rows"]}
+    assert found["median of R", "10 venues, independent normal flows"] == pytest.approx(0.72, abs=0.06)
+    assert found["R >= 0.80 and sign-flip p <= 0.05", "10 venues, independent normal flows"] <= 0.09
+    assert found["alert: percentile >= 98.76", "random walk, normal steps"] <= 0.1

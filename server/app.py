@@ -78,7 +78,7 @@ async def serve(settings: Settings, say: Say, world: World | None = None) -> Non
     """Serve until SIGTERM, SIGINT or cancellation; then write what waits and leave. Raises ServeError."""
     world = World() if world is None else world
     await refuse_a_second(settings)
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(settings)
     with listening(settings) as line:
         url = f"http://{settings.host}:{line.getsockname()[1]}"
         async with kept(settings, world.simulated) as store, anyio.create_task_group() as tasks:
@@ -122,6 +122,13 @@ async def refuse_a_second(settings: Settings) -> None:
         raise ServeError(str(of_another_version)) from None
     if other is not None:
         raise ServeError(f"A crossoi {other.mode} daemon runs already: pid {other.pid}, {other.url}. `crossoi status`.")
+
+
+def make_home(settings: Settings) -> None:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as refused:
+        raise ServeError(f"The home cannot be made ({refused}). Set CROSSOI_HOME to a folder you may write.") from None
 
 
 def listening(settings: Settings) -> socket.socket:

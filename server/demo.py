@@ -19,7 +19,7 @@ from mcp.types import TextContent
 from collectors.http import Address, utc_ms
 from collectors.venue import Venue
 from collectors.venues import VENUES
-from server.app import Kept, Say, ServeError, World, serve
+from server.app import Kept, Say, ServeError, World, make_home, serve
 from server.past import ask_for_the_last_day, import_past, settle
 from server.settings import Settings
 from server.tools import TOOLS
@@ -52,7 +52,7 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
     for fault in faults:
         if fault.venue not in scripts:
             raise ServeError(f"{fault.venue} cannot have a fault: it is not played here. Played: {', '.join(scripts)}.")
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(settings)
     note = beginning(settings, seed, sorted(scripts), say)
     market = market_of(scripts, seed, note.start_ms)
     say(f"The market is made up (seed {seed}); it plays {', '.join(scripts)}.")

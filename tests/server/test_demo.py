@@ -1,5 +1,6 @@
 """The whole product against the simulator, in this process: what a newcomer sees in the first minute."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -72,4 +73,12 @@ async def test_a_fault_of_a_venue_that_is_not_played_is_refused_before_anything_
 async def test_a_demo_of_venues_that_nobody_plays_says_which_are_played(tmp_path: Path) -> None:
     settings = load("demo", {"venues": "none"}, {"CROSSOI_HOME": str(tmp_path)})
     with pytest.raises(ServeError, match=f"It plays: .*{min(load_all())}"):
+        await demo(settings, [], 1, lambda _: None)
+
+
+async def test_a_home_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    settings = load("demo", {"http.port": 0, "venues": min(load_all())}, {"CROSSOI_HOME": str(tmp_path)})
+    settings = replace(settings, root=tmp_path / "file")
+    with pytest.raises(ServeError, match="home cannot be made .* Set CROSSOI_HOME"):
         await demo(settings, [], 1, lambda _: None)

@@ -80,5 +80,5 @@ async def test_a_home_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) 
     (tmp_path / "file").write_text("in the way")
     settings = load("demo", {"http.port": 0, "venues": min(load_all())}, {"CROSSOI_HOME": str(tmp_path)})
     settings = replace(settings, root=tmp_path / "file")
-    with pytest.raises(ServeError, match="home cannot be made .* Set CROSSOI_HOME"):
+    with pytest.raises(ServeError, match=r"home cannot be made .* Set CROSSOI_HOME"):
         await demo(settings, [], 1, lambda _: None)

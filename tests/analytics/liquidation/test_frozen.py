@@ -74,6 +74,18 @@ def test_what_died_lands_in_its_bin_and_teaches_law_and_omega() -> None:
     assert 0 < found.counts[venue].observed.sum() <= 7.0
 
 
+def test_a_day_is_judged_by_what_was_known_before_it() -> None:
+    held = frozen()
+    venue = held.venues[0]
+    price = held.mark * np.array([0.99, 0.96])
+    day = Day(held.mark * 0.95, held.mark, np.array([venue] * 2, object), np.zeros(2, np.int64), price, np.full(2, 7e6))
+    first = judge(held, day, DistanceLaw(), {}, {venue})
+    assert np.ptp(first.swept[0].baselines["distance"]) == 0.0
+    again = judge(held, day, first.law, first.counts, {venue})
+    assert np.ptp(again.swept[0].baselines["distance"]) > 0.0
+    assert np.array_equal(again.swept[0].mapped, first.swept[0].mapped)
+
+
 def test_venues_that_hide_amounts_are_neither_judged_nor_learned_from() -> None:
     held = frozen()
     found = judge(held, nobody(held.mark * 0.95, held.mark), DistanceLaw(), {}, set())

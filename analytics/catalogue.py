@@ -3,32 +3,11 @@
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from analytics.chart import Chart, Guide
+from analytics.trackguide import TRACKED
+
 ALL_EXCHANGES = "derivatives-oi-aggregated-all-exchanges"
 VENUE_PREFIX = "derivatives-oi-"
-
-
-@dataclass(frozen=True, slots=True)
-class Guide:
-    what: str
-    how_to_read: str
-    zones: tuple[str, ...]
-    watch: tuple[str, ...]
-    mistakes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """`series` names the attribute of `levels.ChartPoint` that the chart draws."""
-
-    id: str  # may hold {venue}
-    name: str
-    unit: str
-    basis: str
-    formula: str
-    series: str
-    guide: Guide
-    related: tuple[str, ...]
-    log_scale: bool = False  # a matter of display only
 
 
 CHARTS = (
@@ -178,6 +157,7 @@ CHARTS = (
         ),
         (ALL_EXCHANGES,),
     ),
+    *TRACKED,
 )
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
-from analytics import catalogue, levels
+from analytics import catalogue, levels, tracks
 from server.answers import Answer, rounded, utc
 from server.tools import series as told
 from server.tools.arguments import Asset, Detail, asset_of
@@ -15,6 +15,7 @@ from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, warnings
 from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, WINDOW_S, carried_ms, floor, recent
+from server.tools.tracked import ROWS, thinned, tracked
 
 Timeframe = Literal["24h", "7d", "30d", "90d", "1y", "all"]
 SPANS: dict[str, tuple[int, int]] = {
@@ -26,7 +27,6 @@ SPANS: dict[str, tuple[int, int]] = {
 }
 """Length and step of each timeframe in ms (decisions.md, 25)."""
 POINTS = 1000  # "all" beyond so many days goes by the week
-ROWS = 200
 ELSEWHERE = {
     "high_share": "It is made of daily closes: ask timeframe 90d, 1y or all.",
     "funding_8h": "Daily closes hold no funding: ask timeframe 24h, 7d or 30d.",
@@ -62,6 +62,8 @@ def get_chart_value(
         raise ToolError(f"{metric_id!r} is a pattern. Put a venue in: {', '.join(venues(house)) or 'none yet'}.")
     now = house.now()
     start, step = span(house, named, timeframe, now)
+    if found.chart.series in tracks.SERIES:
+        return tracked(house, named, found, timeframe, start, step, now, detail)
     day = recent(house, named, now, WINDOW_S["24h"])
     shown = levels.chart(
         latest=house.reader.latest(named),
@@ -133,10 +135,3 @@ def span(house: House, asset: str, timeframe: Timeframe, now: int) -> tuple[int,
     known = house.reader.span(asset)
     start = now - DAY_MS if known is None else known[0]
     return start, DAY_MS if (now - start) / DAY_MS <= POINTS else 7 * DAY_MS
-
-
-def thinned(count: int, limit: int) -> tuple[list[int], bool]:
-    """Which of `count` points to show: evenly spread, the first and the last among them."""
-    if count <= limit:
-        return list(range(count)), False
-    return [round(k * (count - 1) / (limit - 1)) for k in range(limit)], True

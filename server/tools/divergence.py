@@ -11,6 +11,7 @@ from analytics.quadrant import Quadrant
 from analytics.rotation import Rotation
 from server.answers import Answer, Cell, Table, age_s, rounded, usd, utc
 from server.tools.arguments import Asset, Detail, asset_of
+from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, thresholds, warnings
@@ -68,6 +69,7 @@ def get_oi_divergence(
     house = at(house, as_of)
     named = asset_of(house, asset)
     now, window_s = house.now(), WINDOW_S[window]
+    silences, changed = gaps(house, named, now - 2 * DAY_MS, now, window_s * 1000)
     known, bars = usual(house, named, now, window), recent(house, named, now, window_s)
     found = divergence.assess(
         latest=house.reader.latest(named),
@@ -76,7 +78,7 @@ def get_oi_divergence(
         usual=known,
         now=now,
         window_s=window_s,
-        gaps=house.reader.gaps(now - 2 * DAY_MS, now, asset=named),
+        gaps=silences,
         plausible=house.plausible(named),
         settings=house.thresholds,
     )
@@ -117,7 +119,7 @@ def get_oi_divergence(
         rows=[[v.venue, v.klass, usd(v.flow_usd), pct(v.growth), rounded(v.x), rounded(v.share)] for v in found.venues],
         tables={**tables(found, detail), **records},
         coverage=coverage(found.coverage),
-        warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid],
+        warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid, *changed],
         next="get_concentration for where new positions went; get_chart_value for the level over time",
     )
 

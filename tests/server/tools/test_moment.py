@@ -19,6 +19,7 @@ from store.derived import append
 from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, always, columns, linear, market, turned
 
 THEN = NOW - 3 * HOUR
+SAID = '{"leaders": [], "window_s": 3600, "gap0": 0.1}'
 ASKED = [function for function in TOOLS if function is not get_liquidation_map]
 
 
@@ -46,7 +47,7 @@ def test_what_arrives_later_changes_no_answer_about_then(tmp_path: Path) -> None
             [("BTC", "rotated", 3600, 1.0, 999, "1", NOW), ("BTC", "hhi q50", 86400, 1, 999, "1", NOW)],
         )
         append(store, "events", [(THEN - HOUR, "plateau", "BTC", "", "{}", False, NOW)])
-        append(store, "episodes", [("x", "BTC", "rotation", "", THEN - HOUR, None, "open", "1", "{}", False, NOW)])
+        append(store, "episodes", [("x", "BTC", "rotation", "", THEN - HOUR, None, "open", "1", SAID, False, NOW)])
         assert answers(house) == before
         now = [function(house) for function in ASKED]
     assert [a.as_of for a in before] == [utc(THEN)] * len(before)

@@ -146,7 +146,7 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
         return symbols[channel]
 
     def parse(frame: Event | Row) -> Sequence[Said]:
-        if isinstance(frame, Event):
+        if not isinstance(frame, list):
             return control(frame)
         channel, told = frame[0], frame[1]
         if isinstance(told, Status):

@@ -6,7 +6,7 @@ shares and goods are left out: their names are not coins.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal
+from typing import Literal, final
 
 from msgspec import Struct
 
@@ -43,6 +43,7 @@ class Value(Struct, gc=False):
     t: int
 
 
+@final
 class Tickers(Struct, tag_field="channel", tag="ticker", gc=False):
     data: list[Ticker]
 
@@ -129,14 +130,14 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
             users.setdefault(i.code, []).append(i.symbol)
 
     def tell(result: Channel) -> Sequence[Said]:
-        if isinstance(result, Tickers):
+        if type(result) is Tickers:  # isinstance that says no is slow with these
             return levels(result.data)
         name, rows = result.instrument_name, result.data
-        if isinstance(result, Marks):
-            return [Update(name, r.t, mark=number(r.v)) for r in rows]
-        if isinstance(result, Indices):
-            return [Update(user, r.t, index=number(r.v)) for r in rows for user in users.get(name, ())]
-        return [Update(name, r.t, funding=number(r.v), funding_interval_h=HOURLY) for r in rows]
+        if type(result) is Marks:
+            return [Update(name, r.t, None, None, number(r.v)) for r in rows]
+        if type(result) is Indices:
+            return [Update(user, r.t, None, None, None, number(r.v)) for r in rows for user in users.get(name, ())]
+        return [Update(name, r.t, None, None, None, None, number(r.v), HOURLY) for r in rows]
 
     def parse(frame: Frame | Channel | None) -> Sequence[Said]:
         if not isinstance(frame, Frame):

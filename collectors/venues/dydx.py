@@ -116,16 +116,16 @@ def changed(symbol: str, m: Market) -> Update:
     return Update(symbol, None, number(oi), OI, price, price, rate, hours)
 
 
-def oracle(markets: Mapping[str, Oracle], skip: Collection[str]) -> Iterable[Said]:
+def oracle(markets: Mapping[str, Oracle], skip: Collection[str]) -> list[Said]:
     """Prices, which mostly are of one moment, and which say that the open interest has not changed."""
-    moment, ts = None, None
+    words, moment, ts = list[Said](), None, None
     for symbol, o in markets.items():
         if symbol not in skip:
-            if o.effectiveAt != moment:
-                moment = o.effectiveAt
-                ts = None if moment is None else ms(moment)
-            price = number(o.oraclePrice)
-            yield Update(symbol, ts, None, None, price, price, None, None, True)
+            price, at = number(o.oraclePrice), o.effectiveAt
+            if at != moment:
+                moment, ts = at, None if at is None else ms(at)
+            words.append(Update(symbol, ts, None, None, price, price, None, None, True))
+    return words
 
 
 def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:

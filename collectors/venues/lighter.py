@@ -149,9 +149,9 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
         return said
 
     def parse(frame: Frame | Single | Trade) -> Sequence[Said]:
-        if isinstance(frame, Trade):
-            return [died(frame)] if frame.type == "liquidation" else ()
-        if isinstance(frame, Single):
+        if not isinstance(frame, Frame):
+            if isinstance(frame, Trade):
+                return [died(frame)] if frame.type == "liquidation" else ()
             s = frame.market_stats
             return (update(s, s.symbol or name(s.market_id), frame.timestamp),)
         if frame.market_stats is not None:

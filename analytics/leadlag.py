@@ -77,7 +77,7 @@ def correlation(x_t: ArrayLike, x: ArrayLike, y_t: ArrayLike, y: ArrayLike, lag:
 
 
 def turned(x: Ticks, y: Ticks, start: int, seconds: int) -> Floats:
-    """U at every lag from -seconds to +seconds - 1 s, y being a circle: the value at lag s is also that of a shift by s.
+    """U at every lag from -seconds to +seconds - 1 s, y being a circle: the value at lag s is that of a shift by s.
 
     Times are taken to the full second. One correlation gives all lags and all shifts.
     """

@@ -97,11 +97,37 @@ def faults() -> str:
     return table(("fault", "what holds", "", "played in"), sorted(rows))
 
 
+def truth() -> str:
+    """What bench/truth.py found on the market with known truth."""
+    kept = json.loads((DOCS.parent / "bench" / "truth.json").read_text(encoding="utf-8"))
+    rows = [
+        (r["what"], "" if r["value"] is None else f"{r['value']:.3g}", r["wanted"], reached(r["reached"]), r["note"])
+        for r in kept["rows"]
+    ]
+    days = f"{kept['seeds']} of 20 seeds, {kept['days']} days each, the first {kept['warm']} to learn from."
+    return f"{days}\n\n" + table(("what", "measured", "wanted", "reached", ""), rows)
+
+
+def nulls() -> str:
+    """What bench/nulls.py found where there is nothing to find."""
+    kept = json.loads((DOCS.parent / "bench" / "nulls.json").read_text(encoding="utf-8"))
+    rows = [
+        (r["rule"], r["world"], f"{r['rate']:.3f}", r["stated"], reached(r["kept"]), str(r["n"])) for r in kept["rows"]
+    ]
+    return table(("rule", "world", "measured", "stated", "kept", "draws"), rows)
+
+
+def reached(said: bool | None) -> str:
+    return {None: "", True: "yes", False: "no"}[said]
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "venues": venues,
     "fields": fields,
     "bench": bench,
     "tools": tools,
+    "truth": truth,
+    "nulls": nulls,
     "faults": faults,
 }
 

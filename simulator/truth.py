@@ -51,7 +51,9 @@ class Truth:
     bought: Array  # of it by takers
     funding: Array  # 8 h rate
     uneven: float  # largest |longs / shorts - 1| of any venue, summed anew every hour: rounding
-    forced: Mapping[str, Array] = field(repr=False)  # minute, venue, side, amount, price of every forced close
+    forced: Mapping[str, Array] = field(
+        repr=False
+    )  # minute, venue, side, amount, price, age [minutes] of forced closes
     snapshots: Sequence[Snapshot] = field(repr=False)
 
 
@@ -106,7 +108,8 @@ def run(seed: int, days: int, *, places: Sequence[Place] = PLACES, script: Seque
             sums = np.bincount(side * width + venue, amount, 2 * width).reshape(2, width)
             if by_force:
                 forced_usd += float(((sums[SHORT] - sums[LONG]) * value).sum())
-                deaths.append((np.full(len(gone), t), venue, side, amount, book.trigger[gone] * premium[venue]))
+                price = book.trigger[gone] * premium[venue]
+                deaths.append((np.full(len(gone), t), venue, side, amount, price, t - book.opened[gone]))
             book.remove(gone)
             ends = np.minimum(sums * habits.closes, 0.8 * hedged[::-1])  # the absorber closes its other side as well
             hedged += sums - ends  # or takes the position over
@@ -145,8 +148,8 @@ def run(seed: int, days: int, *, places: Sequence[Place] = PLACES, script: Seque
             out["volume"][t] = traded + extra
             out["bought"][t] = bought + extra * np.clip(lean[t], 0.2, 0.8)
             out["opened"][t], out["closed"][t] = gross
-    every = [np.concatenate(column) for column in zip(*deaths, strict=True)] if deaths else [np.zeros(0)] * 5
-    names = ("minute", "venue", "side", "amount", "price")
+    every = [np.concatenate(column) for column in zip(*deaths, strict=True)] if deaths else [np.zeros(0)] * 6
+    names = ("minute", "venue", "side", "amount", "price", "age")
     seen = every[0] >= lead
     forced = {n: (c[seen] - lead if n == "minute" else c[seen]) for n, c in zip(names, every, strict=True)}
     mood = np.convolve(shocks, np.ones(480) / 480, mode="full")[:minutes] / habits.volatility * 38

@@ -98,7 +98,7 @@ def measured(earlier: Panel, closes: pd.DataFrame | None, before: int, settings:
     for klass in (SPECULATIVE, INSTITUTIONAL):
         mine = np.array([c.klass == klass for c in earlier.contracts], bool)
         parts.append(np.where(held, stride.total_growth(mine), np.nan))
-    gap = conviction.scales(*parts, settings)
+    gap = conviction.scales(parts[0], parts[1], settings)
     for name in CLASS_SCALES:
         value = getattr(gap, name)
         out[f"conviction_{name}"] = (float("nan") if value is None else value, gap.n)

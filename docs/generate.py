@@ -97,6 +97,23 @@ def faults() -> str:
     return table(("fault", "what holds", "", "played in"), sorted(rows))
 
 
+def rooms() -> str:
+    """Every module with the first sentence of its docstring; venues, which are many and alike, as one line."""
+    lines: list[str] = []
+    for room in ("server", "collectors", "analytics", "store", "simulator"):
+        lines.append(f"{room}/")
+        for path in sorted((DOCS.parent / room).rglob("*.py")):
+            name = path.relative_to(DOCS.parent / room).as_posix()
+            if path.name == "__init__.py" or (name.startswith("venues/") and room == "collectors"):
+                continue
+            said = " ".join((ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split())
+            first = re.split(r"(?<=[.?!])\s", said, maxsplit=1)[0]
+            lines.append(f"  {name:<28}{first}")
+        if room == "collectors":
+            lines.append(f"  {'venues/<id>.py':<28}One file a venue: facts and a few pure functions.")
+    return "```text\n" + "\n".join(lines) + "\n```\n"
+
+
 def truth() -> str:
     """What bench/truth.py found on the market with known truth."""
     kept = json.loads((DOCS.parent / "bench" / "truth.json").read_text(encoding="utf-8"))
@@ -125,6 +142,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "venues": venues,
     "fields": fields,
     "bench": bench,
+    "rooms": rooms,
     "tools": tools,
     "truth": truth,
     "nulls": nulls,

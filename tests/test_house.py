@@ -49,7 +49,8 @@ def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
 @pytest.mark.parametrize("path", VENUE_FILES, ids=lambda p: p.stem)
 def test_a_venue_is_a_small_thing(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if line.strip()]
-    assert len(lines) <= 150
+    name = str(path.relative_to(ROOT))
+    assert len(lines) <= 150 or name in (ROOT / "docs" / "decisions.md").read_text(), f"{name} has {len(lines)} lines"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))

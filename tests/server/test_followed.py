@@ -20,7 +20,7 @@ def course(k: int, up: float):
 
     def of(t: Times) -> Values:
         away = (t >= AT) & (t < AT + 2 * HOUR)
-        return (1000.0 + 2.0 * ((t // HOUR + k) % 3)) * (1.0 + up * away)
+        return (1000.0 + 2.0 * (((t - AT) // HOUR + k) % 3)) * (1.0 + up * away)
 
     return of
 
@@ -51,7 +51,7 @@ def test_a_divergence_is_opened_followed_and_resolved_by_rule(tmp_path: Path) ->
     assert during.figures["open_records"] == 2
     told = by_name(during.tables["open_records"], "kind")["conviction"]
     assert (told["leader"], told["age_s"]) == ("speculative", 60)
-    assert told["gap_at_opening_pct"] == pytest.approx(10.0, abs=0.1)
+    assert told["gap_at_opening_pct"] == pytest.approx(10.0, abs=0.3)  # the course itself steps by 0.2 % an hour
     mine = rows[rows["kind"] == "conviction"]
     assert (mine["label"].tolist(), mine["resolved"].tolist()) == (["mixed"], [AT + 2 * HOUR + 5 * MINUTE])
     ended = next(json.loads(d) for d, v in zip(events["detail"], events["venue"], strict=True) if v == "speculative")

@@ -8,10 +8,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as distribution_version
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import httpx2
@@ -139,3 +142,25 @@ async def start(settings: Settings) -> Daemon:
         else f"is silent for {START_S:.0f} s"
     )
     raise DaemonError(f"The crossoi daemon was started and {ended}: {' / '.join(said) or 'no words'}. Its log: {log}")
+
+
+async def work(url: str, body: Any, told: Callable[[dict[str, Any]], object], *, refused: str, kept: str) -> None:
+    """Have the daemon do long work, and hear its own words line by line. Raises DaemonError.
+
+    `refused` and `kept` finish the two sentences: what it does not do, and what stays when it goes away.
+    """
+    try:
+        async with (
+            httpx2.AsyncClient(timeout=httpx2.Timeout(10.0, read=None), trust_env=False) as client,
+            client.stream("POST", url, json=body) as reply,
+        ):
+            if reply.status_code != 200:
+                words = json.loads(await reply.aread()).get("error", f"HTTP {reply.status_code}")
+                raise DaemonError(f"The daemon does not {refused}: {words}")
+            async for line in reply.aiter_lines():
+                told(json.loads(line))
+    except httpx2.HTTPError as broken:
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        raise DaemonError(
+            f"The daemon at {origin} went away: {broken.__class__.__name__}. Ask again; what is {kept} stays."
+        ) from broken

@@ -16,7 +16,6 @@ from uuid import uuid4
 
 import anyio
 import duckdb
-import httpx2
 import msgspec
 from anyio import from_thread, to_thread
 from starlette.requests import Request
@@ -104,19 +103,7 @@ def heard(tell: Tell) -> Tell:
 async def ask(settings: Settings, url: str, job: Job, tell: Tell) -> None:
     name = leave(settings.home, job)
     try:
-        async with (
-            httpx2.AsyncClient(timeout=httpx2.Timeout(10.0, read=None), trust_env=False) as client,
-            client.stream("POST", url + PATH, json={"job": name}) as reply,
-        ):
-            if reply.status_code != 200:
-                words = json.loads(await reply.aread()).get("error", f"HTTP {reply.status_code}")
-                raise daemon.DaemonError(f"The daemon does not do it: {words}")
-            async for line in reply.aiter_lines():
-                tell(json.loads(line))
-    except httpx2.HTTPError as broken:
-        raise daemon.DaemonError(
-            f"The daemon at {url} went away: {broken.__class__.__name__}. Ask again; what is done stays."
-        ) from broken
+        await daemon.work(url + PATH, {"job": name}, tell, refused="do it", kept="done")
     finally:
         taken_out(settings.home, name)
 

@@ -1,13 +1,11 @@
 """`crossoi backfill`: asks the daemon to fill the past; where none runs, opens the store and fills it itself."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import anyio
-import httpx2
 
 from collectors.catalogue import catalogue
 from collectors.connection import UNREADABLE
@@ -49,20 +47,7 @@ async def fill(settings: Settings, venues: Sequence[str], days: float, dry: bool
 
 async def ask(url: str, body: Line, told: Tell) -> None:
     """The daemon's own words, line by line."""
-    try:
-        async with (
-            httpx2.AsyncClient(timeout=httpx2.Timeout(10.0, read=None), trust_env=False) as client,
-            client.stream("POST", url + PATH, json=body) as reply,
-        ):
-            if reply.status_code != 200:
-                words = json.loads(await reply.aread()).get("error", f"HTTP {reply.status_code}")
-                raise daemon.DaemonError(f"The daemon does not fill: {words}")
-            async for line in reply.aiter_lines():
-                told(json.loads(line))
-    except httpx2.HTTPError as broken:
-        raise daemon.DaemonError(
-            f"The daemon at {url} went away: {broken.__class__.__name__}. Ask again; what is filled stays."
-        ) from broken
+    await daemon.work(url + PATH, body, told, refused="fill", kept="filled")
 
 
 async def alone(settings: Settings, body: Line, told: Tell, world: World) -> None:

@@ -128,7 +128,7 @@ TOUCHED = f"""
         UNION ALL SELECT epoch_ms(ts) - epoch_ms(ts) % {MINUTE_MS} FROM liquidations
         WHERE seen >= make_timestamp_ms($since) AND ts < make_timestamp_ms($start)
         UNION ALL SELECT epoch_ms(start) - epoch_ms(start) % {MINUTE_MS} FROM gaps
-        WHERE "end" >= make_timestamp_ms($since) AND start < make_timestamp_ms($start)
+        WHERE known_at >= make_timestamp_ms($since) AND start < make_timestamp_ms($start)
     )
 """
 

@@ -103,7 +103,7 @@ SHAPES: Mapping[str, Mapping[str, Callable[[Iterable[Any]], npt.NDArray[Any]]]] 
     },
     "gaps": {
         "venue": words, "segment": words, "symbol": words, "start": times, "end": times, "reason": words,
-        "simulated": flags,
+        "simulated": flags, "known_at": times,
     },
     "health": {
         "venue": words, "segment": words, "symbol": words, "ts": times, "state": words, "since": times,
@@ -159,7 +159,7 @@ def row(record: object, simulated: bool, now: int) -> tuple[str, tuple[Any, ...]
                 p.simulated,
             )  # fmt: skip
         case Gap() as g:
-            return "gaps", (g.venue, g.segment, g.symbol, g.start, g.end, g.reason, simulated)
+            return "gaps", (g.venue, g.segment, g.symbol, g.start, g.end, g.reason, simulated, now)
         case Health() as h:
             return "health", (
                 h.venue, h.segment, h.symbol, h.ts, h.state, h.since, h.last_seen, h.cadence_s, h.frames, h.unreadable,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-VERSION = 2  # of schema.sql
+VERSION = 3  # of schema.sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,21 @@ STEPS: tuple[Step, ...] = (
         ALTER TABLE ratios RENAME TO ratios_1;
         ALTER TABLE tiers RENAME TO tiers_1;
         ALTER TABLE positions RENAME TO positions_1;
+        """,
+    ),
+    # Gaps say when they were recorded. Of older rows nothing tells: an end was known when it came, an opening at best
+    # from its start.
+    Step(
+        3,
+        """
+        ALTER TABLE gaps RENAME TO gaps_2;
+        CREATE TABLE gaps (
+            venue VARCHAR NOT NULL, segment VARCHAR NOT NULL, symbol VARCHAR NOT NULL,
+            start TIMESTAMP NOT NULL, "end" TIMESTAMP, reason VARCHAR NOT NULL, simulated BOOLEAN NOT NULL,
+            known_at TIMESTAMP NOT NULL
+        );
+        INSERT INTO gaps SELECT *, coalesce("end", start) FROM gaps_2;
+        DROP TABLE gaps_2;
         """,
     ),
 )

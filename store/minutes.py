@@ -89,18 +89,20 @@ WITH picked AS {"NOT " if among == "TRUE" else ""}MATERIALIZED (
         coalesce(lag(kind) OVER w = kind, TRUE) AS alike
     FROM chain WINDOW w AS (PARTITION BY instrument_id ORDER BY ord)
 ), broken AS (
-    SELECT DISTINCT s.instrument_id, s.ord
+    SELECT s.instrument_id, s.ord, any_value(s.said - s.said % 60000) AS t, min(epoch_ms(g.known_at)) AS known
     FROM (FROM stepped WHERE said - said_before > {BREAK_MS}) s
     JOIN (FROM instruments QUALIFY row_number() OVER (PARTITION BY instrument_id ORDER BY known_at DESC) = 1) i
         USING (instrument_id)
     LEFT JOIN gaps g ON g.venue = i.venue AND g.segment = i.segment AND g.symbol IN ('', i.symbol)
         AND epoch_ms(g.start) < s.said AND coalesce(epoch_ms(g."end"), {FAR}) > s.said_before
+        AND g.known_at <= make_timestamp_ms($as_of)
     WHERE s.flags & {Flag.RESYNC.value} != 0 OR g.venue IS NOT NULL
+    GROUP BY s.instrument_id, s.ord
 ), moved AS (
     SELECT instrument_id, said - said % 60000 AS t,
         sum(greatest(change, 0)) AS opened, sum(greatest(-change, 0)) AS closed
     FROM stepped WHERE said >= $start AND alike AND change IS NOT NULL
-        AND (instrument_id, ord) NOT IN (FROM broken)
+        AND (instrument_id, ord) NOT IN (SELECT instrument_id, ord FROM broken)
     GROUP BY ALL
 ), firsts AS (
     SELECT instrument_id, min(said) AS said FROM stepped GROUP BY instrument_id HAVING min(said) >= $start
@@ -152,15 +154,17 @@ WITH picked AS {"NOT " if among == "TRUE" else ""}MATERIALIZED (
         USING (instrument_id)
 ), pieces AS (
     SELECT k.instrument_id, k.t, greatest(epoch_ms(g.start), k.t) AS a,
-        least(coalesce(epoch_ms(g.until), {FAR}), k.t + 60000) AS z
+        least(coalesce(epoch_ms(g.until), {FAR}), k.t + 60000) AS z,
+        CASE WHEN epoch_ms(g.until) < k.t + 60000 THEN g.ended ELSE g.opened END AS told
     FROM known k JOIN (
-        SELECT venue, segment, symbol, start, max("end") AS until FROM gaps
-        WHERE start < make_timestamp_ms($end) AND start <= make_timestamp_ms($as_of) GROUP BY ALL
+        SELECT venue, segment, symbol, start, max("end") AS until, min(known_at) AS opened, max(known_at) AS ended
+        FROM gaps WHERE start < make_timestamp_ms($end) AND known_at <= make_timestamp_ms($as_of) GROUP BY ALL
         HAVING coalesce(max("end"), make_timestamp_ms({FAR})) > make_timestamp_ms($start)
     ) g ON g.venue = k.venue AND g.segment = k.segment AND g.symbol IN ('', k.symbol)
         AND epoch_ms(g.start) < k.t + 60000 AND coalesce(epoch_ms(g.until), {FAR}) > k.t
 ), lost AS (  -- the length of the union of the gaps in each minute
-    SELECT instrument_id, t, sum(greatest(0, z - greatest(a, coalesce(reached, a)))) AS ms FROM (
+    SELECT instrument_id, t, sum(greatest(0, z - greatest(a, coalesce(reached, a)))) AS ms, epoch_ms(max(told)) AS told
+    FROM (
         SELECT *, max(z) OVER (PARTITION BY instrument_id, t ORDER BY a, z
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached FROM pieces
     ) GROUP BY ALL
@@ -183,7 +187,8 @@ SELECT make_timestamp_ms(k.t) AS bucket, k.instrument_id, raw_open, raw_high, ra
     mark_open, mark_high, mark_low, mark_close, index_close, funding, funding_interval_h,
     greatest(0, 60000 - coalesce(l.ms, 0) - late) / 1000 AS covered_s,
     make_timestamp_ms(heard) AS last_seen, source, simulated,
-    make_timestamp_ms(greatest(k.t + 60000, k.seen, s.seen, v.seen)) AS known_at
+    make_timestamp_ms(greatest(k.t + 60000, k.seen, s.seen, v.seen, l.told, b.known)) AS known_at
 FROM known k LEFT JOIN lost l USING (instrument_id, t) LEFT JOIN shot s USING (instrument_id, t)
 LEFT JOIN traded v USING (instrument_id, t)
+LEFT JOIN (SELECT instrument_id, t, max(known) AS known FROM broken GROUP BY ALL) b USING (instrument_id, t)
 """

@@ -92,13 +92,13 @@ ORDER BY venue, segment, symbol
 """
 
 GAPS = """
-SELECT venue, segment, symbol, epoch_ms(start) AS start,
-    epoch_ms(max("end") FILTER ("end" <= make_timestamp_ms($as_of))) AS "end",
+SELECT venue, segment, symbol, epoch_ms(start) AS start, epoch_ms(max("end")) AS "end",
     arg_max(reason, coalesce("end", start)) AS reason
 FROM (SELECT venue, segment, symbol, start, "end", reason FROM gaps
-    WHERE start < make_timestamp_ms($end) AND start <= make_timestamp_ms($as_of) AND ($venue IS NULL OR venue = $venue))
+    WHERE start < make_timestamp_ms($end) AND known_at <= make_timestamp_ms($as_of)
+      AND ($venue IS NULL OR venue = $venue))
 GROUP BY venue, segment, symbol, start
-HAVING coalesce(epoch_ms(max("end") FILTER ("end" <= make_timestamp_ms($as_of))), $end) >= $start
+HAVING coalesce(epoch_ms(max("end")), $end) >= $start
 ORDER BY start, venue, segment, symbol
 """
 

@@ -101,7 +101,8 @@ CREATE TABLE IF NOT EXISTS positions ( -- logical key: instrument_id, holder, se
 
 CREATE TABLE IF NOT EXISTS gaps (  -- logical key: venue, segment, symbol, start; the row with an end wins
     venue VARCHAR NOT NULL, segment VARCHAR NOT NULL, symbol VARCHAR NOT NULL,  -- symbol '': the whole segment
-    start TIMESTAMP NOT NULL, "end" TIMESTAMP, reason VARCHAR NOT NULL, simulated BOOLEAN NOT NULL
+    start TIMESTAMP NOT NULL, "end" TIMESTAMP, reason VARCHAR NOT NULL, simulated BOOLEAN NOT NULL,
+    known_at TIMESTAMP NOT NULL    -- when this row was recorded; who asks as of an earlier moment does not see it
 );
 
 CREATE TABLE IF NOT EXISTS health (  -- one row a state change, and one every ten seconds

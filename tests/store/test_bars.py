@@ -3,6 +3,7 @@
 import pytest
 
 from store import bars
+from store.reader import Reader
 from store.records import FeedClass, Field, Flag, Gap, Instrument, Liquidation, OpenInterest, Side, Source, Unit, Volume
 from tests.store.made import DAY, HOUR, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
 
@@ -93,6 +94,36 @@ def test_a_minute_is_covered_but_for_the_union_of_its_gaps_and_what_came_before_
         columns="covered_s",
     )  # fmt: skip
     assert said == [(45.0,), (30.0,), (60.0,)]
+
+
+def test_a_bar_is_known_as_changed_by_a_gap_only_from_when_the_gap_was_recorded() -> None:
+    back = T0 + 6 * MINUTE
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 200.0))
+            writer.put(reading(T0 + 10_000, 200.0))
+            writer.put(reading(back, 210.0))
+        reader = Reader(store)
+
+        def told(moment: int | None) -> list[object]:
+            frame = reader.bars("BTC", T0, back + MINUTE, MINUTE, moment, ("t", "covered_s", "opened"))
+            return frame[["t", "covered_s", "opened"]].fillna(-1).to_numpy().tolist()
+
+        whole = [[T0 + MINUTE, 60.0, -1.0], [back + MINUTE, 60.0, 5.0]]
+        for built in (False, True):  # from readings, and as stored bars
+            if built:
+                bars.build(store, T0, back + MINUTE)
+            assert told(None) == told(back + HOUR) == whole
+        with writing(store) as writer:
+            writer.put(Gap("here", "linear", "", T0 + 10_000, None, "lost"))
+            writer.put(Gap("here", "linear", "", T0 + 10_000, back - 1, "lost"))
+        for moment, ended in ((T0 + 3 * HOUR, False), (T0 + 4 * HOUR, True)):
+            sql = f'UPDATE gaps SET known_at = make_timestamp_ms({moment}) WHERE ("end" IS NOT NULL) = {ended}'
+            assert rows(store, sql) == [(1,)]
+        bars.build(store, T0, back + MINUTE)
+        broken = [[T0 + MINUTE, 10.0, -1.0], [back + MINUTE, 60.0, -1.0]]
+        assert told(T0 + 3 * HOUR - 1) == whole
+        assert told(T0 + 3 * HOUR) == told(None) == broken
 
 
 def test_forced_closes_are_summed_by_side() -> None:

@@ -10,14 +10,14 @@ import pytest
 
 from store.engine import DAMAGE, Locked, TooNew, Unusable, WrongMode, open_store, refusal
 from store.migrations import Step
-from store.records import LongShort, Source
+from store.records import Gap, LongShort, Source
 from tests.store.made import LINEAR, T0, rows, store_of, writing
 
 
 def test_a_new_store_says_what_it_is(tmp_path: Path) -> None:
     with store_of(tmp_path / "home" / "oi.duckdb", "demo") as store:
         meta = dict(rows(store, "SELECT key, value FROM meta"))
-    assert (meta["schema_version"], meta["mode"], meta["engine"]) == ("2", "demo", duckdb.__version__)
+    assert (meta["schema_version"], meta["mode"], meta["engine"]) == ("3", "demo", duckdb.__version__)
 
 
 def test_a_new_file_can_be_opened_by_both_supported_engines(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_store_of_a_later_schema_is_refused_and_left_alone(tmp_path: Path) -> 
     path = tmp_path / "oi.duckdb"
     with store_of(path) as store:
         rows(store, "UPDATE meta SET value = '7' WHERE key = 'schema_version'")
-    with pytest.raises(TooNew, match=r"written by schema 7; this crossoi knows schema 2\. Upgrade"):
+    with pytest.raises(TooNew, match=r"written by schema 7; this crossoi knows schema 3\. Upgrade"):
         open_store(path, "live")
     with duckdb.connect(str(path)) as con:
         assert con.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchall() == [("7",)]
@@ -125,24 +125,25 @@ def test_a_folder_where_the_file_should_be_is_no_damage(tmp_path: Path) -> None:
 
 def test_an_older_store_is_led_through_every_step(tmp_path: Path) -> None:
     path = tmp_path / "oi.duckdb"
-    with store_of(path) as store:  # a made-up version 2: holds without their reason
+    with store_of(path) as store:  # made-up later versions: holds without their reason
         rows(store, "INSERT INTO holds VALUES ('here', TIMESTAMP '2026-11-19 00:00:00', 'lost')")
         rows(store, "ALTER TABLE holds DROP COLUMN reason")
     steps = (
-        Step(3, "ALTER TABLE holds ADD COLUMN why VARCHAR DEFAULT 'unknown'"),
-        Step(4, "ALTER TABLE holds RENAME COLUMN why TO reason"),
+        Step(4, "ALTER TABLE holds ADD COLUMN why VARCHAR DEFAULT 'unknown'"),
+        Step(5, "ALTER TABLE holds RENAME COLUMN why TO reason"),
     )
-    store = open_store(path, "live", steps=steps, version=4)
+    store = open_store(path, "live", steps=steps, version=5)
     assert rows(store, "SELECT venue, reason FROM holds") == [("here", "unknown")]
-    assert rows(store, "SELECT value FROM meta WHERE key = 'schema_version'") == [("4",)]
+    assert rows(store, "SELECT value FROM meta WHERE key = 'schema_version'") == [("5",)]
     store.close()
 
 
-def test_a_store_of_schema_1_is_led_to_2_and_takes_what_is_new_there(tmp_path: Path) -> None:
+def test_a_store_of_schema_1_is_led_on_and_takes_what_is_new_there(tmp_path: Path) -> None:
     path = tmp_path / "oi.duckdb"
     with store_of(path) as store:  # schema 1 knew no volumes, and other columns in three tables
         for sql in (
             "UPDATE meta SET value = '1' WHERE key = 'schema_version'",
+            "ALTER TABLE gaps DROP COLUMN known_at",
             "DROP TABLE volumes", "DROP TABLE ratios", "DROP TABLE tiers", "DROP TABLE positions",
             "CREATE TABLE ratios (ts TIMESTAMP, seen TIMESTAMP, instrument_id BIGINT, kind VARCHAR, long_share DOUBLE, "
             "simulated BOOLEAN)",
@@ -156,7 +157,7 @@ def test_a_store_of_schema_1_is_led_to_2_and_takes_what_is_new_there(tmp_path: P
             rows(store, sql)
     for _ in range(2):  # the second time there is nothing left to do
         with store_of(path) as store:
-            assert rows(store, "SELECT value FROM meta WHERE key = 'schema_version'") == [("2",)]
+            assert rows(store, "SELECT value FROM meta WHERE key = 'schema_version'") == [("3",)]
             assert rows(store, "SELECT reason FROM holds") == [("kept",)]
             assert rows(store, "SELECT long_share FROM ratios_1") == [(0.5,)]
             with writing(store) as writer:
@@ -164,15 +165,35 @@ def test_a_store_of_schema_1_is_led_to_2_and_takes_what_is_new_there(tmp_path: P
             assert rows(store, "SELECT kind, ratio FROM ratios") == [("account", 1.5)]
 
 
+def test_gaps_of_schema_2_are_known_since_they_could_have_been(tmp_path: Path) -> None:
+    path = tmp_path / "oi.duckdb"
+    begun, ended = "TIMESTAMP '2026-11-19 00:00:00'", "TIMESTAMP '2026-11-19 00:05:00'"
+    with store_of(path) as store:  # schema 2 did not say when a gap was recorded
+        for sql in (
+            "UPDATE meta SET value = '2' WHERE key = 'schema_version'",
+            "ALTER TABLE gaps DROP COLUMN known_at",
+            f"INSERT INTO gaps VALUES ('here', 'linear', '', {begun}, NULL, 'down', FALSE)",
+            f"INSERT INTO gaps VALUES ('here', 'linear', '', {begun}, {ended}, 'down', FALSE)",
+        ):
+            rows(store, sql)
+    with store_of(path) as store:
+        assert rows(store, 'SELECT "end"::VARCHAR, known_at::VARCHAR FROM gaps ORDER BY known_at') == [
+            (None, "2026-11-19 00:00:00"), ("2026-11-19 00:05:00", "2026-11-19 00:05:00"),
+        ]  # fmt: skip
+        with writing(store) as writer:
+            writer.put(Gap("here", "linear", "", T0, None, "lost"))
+        assert rows(store, "SELECT now()::TIMESTAMP - max(known_at) < INTERVAL 1 MINUTE FROM gaps") == [(True,)]
+
+
 def test_a_step_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "oi.duckdb"
     with store_of(path):
         pass
-    steps = (Step(3, "ALTER TABLE holds ADD COLUMN more VARCHAR"), Step(4, "SELECT * FROM nowhere"))
+    steps = (Step(4, "ALTER TABLE holds ADD COLUMN more VARCHAR"), Step(5, "SELECT * FROM nowhere"))
     with pytest.raises(duckdb.CatalogException, match="nowhere"):
-        open_store(path, "live", steps=steps, version=4)
-    with pytest.raises(LookupError, match="no migration leads to schema 3"):
-        open_store(path, "live", steps=(), version=3)
+        open_store(path, "live", steps=steps, version=5)
+    with pytest.raises(LookupError, match="no migration leads to schema 4"):
+        open_store(path, "live", steps=(), version=4)
     with store_of(path) as store:
         assert rows(store, "SELECT column_name FROM duckdb_columns() WHERE table_name = 'holds'") == [
             ("venue",), ("until",), ("reason",),

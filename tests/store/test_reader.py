@@ -238,13 +238,15 @@ def test_closes_show_the_newest_revision_known_then() -> None:
         assert reader.closes("BTC", T0, T0 + DAY).empty
 
 
-def test_gaps_touch_the_range_and_end_when_the_end_was_known() -> None:
+def test_gaps_touch_the_range_and_are_known_from_when_they_were_recorded() -> None:
     with store_of() as store:
         with writing(store) as writer:
             writer.put(LINEAR)
             writer.put(Gap("here", "linear", "", T0, None, "closed"))
             writer.put(Gap("here", "linear", "", T0, T0 + MINUTE, "closed"))
             writer.put(Gap("there", "inverse", "BTCUSD", T0 + HOUR, None, "mute"))
+        late = 'UPDATE gaps SET known_at = coalesce("end", start) + INTERVAL 20 SECOND'  # noticed after the fact
+        assert rows(store, late) == [(3,)]
         reader = Reader(store)
 
         def found(start: int, end: int, **more: object) -> list[object]:
@@ -254,7 +256,10 @@ def test_gaps_touch_the_range_and_end_when_the_end_was_known() -> None:
         closed = ["here", "", T0, T0 + MINUTE, "closed"]
         assert found(T0, T0 + DAY) == [closed, ["there", "BTCUSD", T0 + HOUR, -1, "mute"]]
         assert found(T0, T0 + DAY, venue="here") == found(T0, T0 + DAY, asset="BTC") == [closed]
-        assert found(T0, T0 + DAY, as_of=T0 + 30_000) == [["here", "", T0, -1, "closed"]]
+        assert found(T0, T0 + DAY, as_of=T0 + 19_999) == []
+        for moment in (T0 + 20_000, T0 + MINUTE + 19_999):
+            assert found(T0, T0 + DAY, as_of=moment) == [["here", "", T0, -1, "closed"]]
+        assert found(T0, T0 + DAY, as_of=T0 + MINUTE + 20_000) == [closed]
         assert found(T0 + 2 * MINUTE, T0 + 3 * MINUTE) == []
         assert found(T0 + 2 * HOUR, T0 + DAY) == [["there", "BTCUSD", T0 + HOUR, -1, "mute"]]
 

@@ -126,7 +126,9 @@ def test_every_other_record_has_its_table() -> None:
         assert rows(store, "SELECT * EXCLUDE (seen) FROM liquidations") == [
             (at, LINEAR.id, "long", 3.0, "contracts", 0.03, 3e3, 1e5, "full", False)
         ]
-        assert rows(store, "FROM gaps") == [("here", "linear", "", at, None, "closed", False)]
+        assert rows(store, "SELECT * EXCLUDE (known_at) FROM gaps") == [
+            ("here", "linear", "", at, None, "closed", False)
+        ]
         assert rows(store, "FROM holds") == [("here", at, "429")]
         assert rows(store, "FROM health") == [("here", "linear", "", at, "live", at, None, 0.5, 7, 1, "fine", False)]
         assert rows(store, "FROM quarantine") == [(at, "here", "linear", "BTCUSDT", "jump", "too far", "{}", False)]

@@ -25,6 +25,8 @@ RECEIVE_TIME, SKEWED, STALE_MARK, RESYNC, AFFIRMED = (  # as plain integers: enu
 )
 BORROWED_MARK = int(Flag.BORROWED_MARK)
 STREAM = Source.STREAM  # looking a member up costs as much as a record, too
+Worth = Callable[[str], tuple[float, int] | None]
+"""What a coin is worth [USD], and when that was said [ms UTC]."""
 DOLLARS: Mapping[str, float] = MappingProxyType({"USD": 1.0, "USDT": 1.0, "USDC": 1.0})  # modelled, decisions.md 8
 
 
@@ -75,7 +77,7 @@ class Board:
         *,
         simulated: bool = False,
         dollars: Mapping[str, float] = DOLLARS,
-        coin: Callable[[str], float | None] = lambda _: None,
+        coin: Worth = lambda _: None,
         unpriced: bool = False,
         sink: Callable[[Record], None] | None = None,
         confirm_ms: int = CONFIRM_MS,
@@ -168,7 +170,7 @@ class Board:
             worth = self.coin(known.instrument.asset) if self.unpriced else None
             if worth is None:
                 return None
-            price, known.mark_seen = worth / known.dollar, seen
+            price, known.mark_seen = worth[0] / known.dollar, worth[1]
             flags |= BORROWED_MARK
         amount = oi * known.factor
         if known.native_usd:
@@ -179,7 +181,9 @@ class Board:
                 coin = self.coin(known.instrument.settle)
                 if coin is None:
                     return None
-                base, usd = base * coin, usd * coin
+                base, usd = base * coin[0], usd * coin[0]
+                if seen - coin[1] > OLD_MARK_MS:
+                    flags |= STALE_MARK
         if seen - known.mark_seen > OLD_MARK_MS:
             flags |= STALE_MARK
         if known.resync:
@@ -299,7 +303,7 @@ class Board:
             return amount * scale / price if price else None
         if known.quanto:
             coin = self.coin(known.instrument.settle)
-            return None if coin is None else amount * scale * coin
+            return None if coin is None else amount * scale * coin[0]
         return amount * scale
 
     def dollars_of(self, known: Known, amount: float, unit: Unit) -> float | None:

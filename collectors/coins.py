@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from statistics import median
 
-from collectors.board import OLD_MARK_MS, Board
+from collectors.board import OLD_MARK_MS, Board, Worth
 from store.records import Payoff
 
 KEPT_MS = 1000  # a price is looked up once a second, however many contracts ask
@@ -12,14 +12,17 @@ KEPT_MS = 1000  # a price is looked up once a second, however many contracts ask
 class Coins:
     """Owns the list of boards of one run."""
 
-    def __init__(self, now: Callable[[], int], before: Callable[[str], float | None] = lambda _: None) -> None:
+    def __init__(self, now: Callable[[], int], before: Worth = lambda _: None) -> None:
         self.now = now
         self.before = before  # what a coin was worth before any board tells
         self.boards: dict[str, Board] = {}  # by segment; a segment that is begun again has a new board
-        self.kept: dict[str, tuple[int, float | None]] = {}
+        self.kept: dict[str, tuple[int, tuple[float, int] | None]] = {}
 
-    def __call__(self, coin: str) -> float | None:
-        """USD a coin: the median mark of its contracts, none older than a minute. None where no board knows one."""
+    def __call__(self, coin: str) -> tuple[float, int] | None:
+        """USD a coin, and when that was heard [ms UTC]: the median mark of its contracts, none older than a minute.
+
+        Else what it was worth before. None where nobody knows.
+        """
         now = self.now()
         at, price = self.kept.get(coin, (-KEPT_MS, None))
         if not 0 <= now - at < KEPT_MS:
@@ -27,7 +30,7 @@ class Coins:
             self.kept[coin] = (now, price)
         return price
 
-    def asked(self, coin: str, now: int) -> float | None:
+    def asked(self, coin: str, now: int) -> tuple[float, int] | None:
         marks = [
             known.price * known.dollar
             for board in self.boards.values()
@@ -37,4 +40,4 @@ class Coins:
             and known.instrument.payoff is not Payoff.QUANTO
             and now - known.mark_seen <= OLD_MARK_MS
         ]
-        return median(marks) if marks else self.before(coin)
+        return (median(marks), now) if marks else self.before(coin)

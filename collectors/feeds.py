@@ -50,6 +50,7 @@ class Rhythm:
     report: float = 10.0  # between two health rows of one symbol
     catalogue: float = 3600.0  # between two readings of the catalogue ...
     unknown: float = 60.0  # ... or so soon when a symbol appears that it did not name
+    round: float = 60.0  # in which a round of questions is asked, one an instrument, where its period is longer
     handover: float = 10.0  # how long an old connection waits for the next one to carry every symbol
 
 
@@ -197,7 +198,7 @@ def explain(http: Http, venue: Venue, fault: BaseException) -> Ended:
 
 
 async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> None:
-    """One question after another, spread over the period."""
+    """One question after another, spread over the period, or the first minute of a long one."""
     every = feed.every
     delays = feed.delays()
     while group:
@@ -206,8 +207,10 @@ async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> 
         if isinstance(poll.ask, Ask):
             ended = await poll_once(feed, poll, poll.ask, list(group))
         else:
-            for place, instrument in enumerate(list(group.values())):
-                await anyio.sleep(max(0.0, begun + place * every / max(1, len(group)) - feed.clock()))
+            due = list(group.values())
+            apart = spacing(feed, len(due), question(poll.ask, due[0], feed.now()).weight)
+            for place, instrument in enumerate(due):
+                await anyio.sleep(max(0.0, begun + place * apart - feed.clock()))
                 failed = await poll_once(feed, poll, question(poll.ask, instrument, feed.now()), [instrument.symbol])
                 if failed is not None and failed[0] != "down":
                     ended = failed  # the venue, not this symbol
@@ -219,6 +222,13 @@ async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> 
             await anyio.sleep(max(0.0, begun + every - feed.clock()))
         else:
             await rest(ended, delays, feed.rhythm, feed.now)
+
+
+def spacing(feed: Feeding, count: int, weight: float) -> float:
+    """Seconds between questions of one round: a long period's are asked at its beginning, by half of the budget."""
+    limits = feed.venue.limits
+    polite = 2 * weight * limits.per / limits.weight
+    return min(feed.every / count, max(min(feed.every, feed.rhythm.round) / count, polite))
 
 
 async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> Ended | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 
+from collectors.board import Worth
 from collectors.coins import Coins
 from collectors.feeds import RHYTHM, Delays, Rhythm, backoff
 from collectors.http import Address, Clock, Http, Sink, real, utc_ms
@@ -29,11 +30,11 @@ async def run(
     rhythm: Rhythm = RHYTHM,
     clock: Clock = time.monotonic,
     now: Callable[[], int] = utc_ms,
-    worth: Callable[[str], float | None] = lambda _: None,
+    worth: Worth = lambda _: None,
     beside: Callable[[Http], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Collect from every venue until cancelled. `holds` and open `gaps` are what an earlier run left behind, and
-    `worth` what it knew of a coin's price [USD].
+    `worth` what it knew of a coin's price.
 
     `beside` runs along, over the same `Http`, so that whatever it asks is within the venues' budgets.
     """

@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 FLUSH_S = 5.0  # what the last batches may take when we stop
+WORTH_MS = 2 * 3_600_000  # a coin's price from before a restart says something for so long; it is flagged as old
 STARTED_S = 20.0  # what the HTTP server may take to listen
 
 
@@ -175,8 +176,10 @@ async def collect(
 ) -> None:
     holds = await held(store.reader)
     others = watchers(settings, venues, store.writer.latest, store.writer.put, world.simulated)
+    latest = store.writer.latest
     await supervisor.run(
         venues, backfill.sink, collecting=collecting, address=world.address, holds=holds,
+        worth=lambda coin: latest.worth(coin, utc_ms() - WORTH_MS),
         beside=partial(together, (backfill.keep, *others)),
     )  # fmt: skip
 

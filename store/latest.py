@@ -9,6 +9,7 @@ from store.records import Field, Flag, Health, OpenInterest, Source
 MARK_STEP = 0.0005  # a mark that moved by more than 5 bp is worth a row
 HEARTBEAT_MS = 60_000  # and so is being heard at all, this often
 REPORT_MS = 3_600_000  # a statement that is older is a report: read again, it affirms nothing
+BORROWED = int(Flag.STALE_MARK | Flag.BORROWED_MARK)
 WINDOW = 64  # gaps between seen events that the cadence is taken from
 
 
@@ -105,6 +106,17 @@ class Latest:
     def seed(self, reading: OpenInterest) -> None:
         """What the store held when we started."""
         self.states.setdefault(reading.instrument.id, State(reading))
+
+    def worth(self, asset: str, since: int) -> tuple[float, int] | None:
+        """What a coin was worth in USD by the newest readings, and when that was heard; None where not after `since`.
+
+        The median over the instruments that were heard within a minute of the newest of them, by marks of their own.
+        """
+        told = [s.current for s in self.snapshot(asset) if not s.current.flags & BORROWED and s.current.base > 0]
+        newest = max((r.seen for r in told), default=0)
+        if newest < since or not told:
+            return None
+        return median(r.usd / r.base for r in told if newest - r.seen <= HEARTBEAT_MS), newest
 
     def tell(self, health: Health) -> None:
         """The newest word on a venue's segment, or on a symbol of it."""

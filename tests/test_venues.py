@@ -1,6 +1,6 @@
 """Every venue, held to the same promises. A new venue adds no test code, only its script."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from urllib.parse import parse_qsl, urlsplit
@@ -11,8 +11,9 @@ import pytest
 
 from collectors import supervisor
 from collectors.besides import Besides
-from collectors.board import Board
+from collectors.board import Board, Worth
 from collectors.feeds import Rhythm
+from collectors.http import utc_ms
 from collectors.supervisor import Collecting
 from collectors.venue import (
     Ask,
@@ -358,10 +359,12 @@ async def collected(venue: Venue, book: Book, venues: Exchange) -> None:
     )
 
 
-def worth(script: Script) -> Callable[[str], float | None]:
+def worth(script: Script) -> Worth:
     """What other venues would say of a coin's price, for those who state none."""
     marks = {
-        c.asset: script.expect.quotes[c.symbol].mark for c in contracts(script) if c.symbol in script.expect.quotes
+        c.asset: (script.expect.quotes[c.symbol].mark, utc_ms())
+        for c in contracts(script)
+        if c.symbol in script.expect.quotes
     }
     return marks.get
 

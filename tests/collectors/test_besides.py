@@ -73,7 +73,7 @@ def test_a_thousand_coin_unit_and_its_price() -> None:
 
 def test_a_quanto_contract_is_counted_by_the_worth_of_its_settle_coin() -> None:
     eth = Instrument("toy", "main", "BTC", "ETH", "USD", "BTC", payoff=Payoff.QUANTO, contract_size=1e-6)
-    known = Besides(Board([eth], coin={"BTC": 60_000.0}.get))
+    known = Besides(Board([eth], coin={"BTC": (60_000.0, NOON)}.get))
     assert volumes(known, minute(0, 5000.0, Unit.CONTRACTS)) == [(0, pytest.approx(300.0))]
     (death,) = known.take(
         Liquidated("BTC", NOON, Side.LONG, 5000.0, Unit.CONTRACTS, 3000.0, FeedClass.FULL), NOON, STREAM

@@ -19,7 +19,7 @@ def test_a_coin_is_worth_the_median_mark_of_its_contracts() -> None:
     coins.boards = {str(mark): board("BTC", mark) for mark in (60_000.0, 61_000.0, 90_000.0)}
     coins.boards["quanto"] = board("BTC", 1.0, payoff=Payoff.QUANTO)
     coins.boards["old"] = board("BTC", 1.0, NOW - 60_001)
-    assert coins("BTC") == 61_000.0
+    assert coins("BTC") == (61_000.0, NOW)
     assert coins("ETH") is None
 
 
@@ -27,16 +27,16 @@ def test_a_price_is_looked_up_once_a_second() -> None:
     now = [NOW]
     coins = Coins(lambda: now[0])
     coins.boards["a"] = board("BTC", 5.0)
-    assert coins("BTC") == 5.0
+    assert coins("BTC") == (5.0, NOW)
     coins.boards["a"] = board("BTC", 6.0)
-    assert coins("BTC") == 5.0
+    assert coins("BTC") == (5.0, NOW)
     now[0] += 1000
-    assert coins("BTC") == 6.0
+    assert coins("BTC") == (6.0, NOW + 1000)
 
 
 def test_before_any_board_tells_it_is_worth_what_it_was() -> None:
-    coins = Coins(lambda: NOW, {"BTC": 59_000.0}.get)
-    assert (coins("BTC"), coins("ETH")) == (59_000.0, None)
+    coins = Coins(lambda: NOW, {"BTC": (59_000.0, NOW - 5)}.get)
+    assert (coins("BTC"), coins("ETH")) == ((59_000.0, NOW - 5), None)
 
 
 def test_a_quanto_contract_is_priced_by_another_board() -> None:

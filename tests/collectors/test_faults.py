@@ -588,7 +588,7 @@ def test_f30_without_a_known_multiplier_there_is_no_dollar_figure() -> None:
     quanto = Instrument("toy", "main", "ETHUSD", "ETH", "USD", "BTC", payoff=Payoff.QUANTO, contract_size=1e-6)
     update = Update("ETHUSD", 1000, 5_000.0, Field("oi", Unit.CONTRACTS), mark=3_000.0)
     assert Board([quanto]).apply(update, 1001) is None
-    record = Board([quanto], coin={"BTC": 60_000.0}.get).apply(update, 1001)
+    record = Board([quanto], coin={"BTC": (60_000.0, 1001)}.get).apply(update, 1001)
     assert record is not None
     assert record.usd == pytest.approx(5_000 * 1e-6 * 3_000 * 60_000)
     assert record.base == pytest.approx(5_000 * 1e-6 * 60_000)

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from collectors.supervisor import Collecting
-from collectors.venue import Ask, Liquidated, Ratio, Remembering, Said, Segment, Tier, Traded, Update
+from collectors.venue import Ask, Limits, Liquidated, Ratio, Remembering, Said, Segment, Tier, Traded, Update
 from store.records import (
     Event,
     FeedClass,
@@ -115,7 +115,7 @@ async def test_a_report_is_one_record_however_often_it_is_read_and_is_valued_by_
     tuesday = exchange.clock.ms() - 5 * 86_400_000
     report = json.dumps([{"kind": "snap", "symbol": "BTC", "ts": tuesday, "oi": 5}])
     exchange.replies["/oi"] = lambda: (200, {}, report)
-    async with collecting(exchange, venue(poll), worth={"BTC": 60_000.0}.get) as records:
+    async with collecting(exchange, venue(poll), worth={"BTC": (60_000.0, exchange.clock.ms())}.get) as records:
         await records.until(lambda: sum(path.startswith("/oi") for _, path in exchange.called) >= 4)
         await records.until(lambda: any(h.cadence_s == 604_800 for h in records.of(Health)))
     assert [(r.raw, r.usd, r.ts, r.flags & Flag.BORROWED_MARK) for r in records.readings()] == [
@@ -124,13 +124,13 @@ async def test_a_report_is_one_record_however_often_it_is_read_and_is_valued_by_
 
 
 async def test_a_report_is_valued_as_soon_as_a_price_is_known_and_not_asked_for_again() -> None:
-    exchange, prices = Exchange(idle), dict[str, float]()
+    exchange, prices = Exchange(idle), dict[str, tuple[float, int]]()
     report = json.dumps([{"kind": "snap", "symbol": "BTC", "ts": exchange.clock.ms() - 86_400_000, "oi": 5}])
     exchange.replies["/oi"] = lambda: (200, {}, report)
     poll = replace(POLL, gives=frozenset({"oi"}), every=900, cadence=604_800)
     async with collecting(exchange, venue(poll), worth=prices.get) as records:
         await records.until(lambda: any(path.startswith("/oi") for _, path in exchange.called))
-        prices["BTC"] = 60_000.0
+        prices["BTC"] = (60_000.0, exchange.clock.ms())
         await records.until(records.readings)
     assert [(r.raw, r.usd) for r in records.readings()] == [(5.0, 300_000.0)]
     assert sum(path.startswith("/oi") for _, path in exchange.called) == 1
@@ -155,6 +155,30 @@ async def test_questions_an_instrument_are_spread_over_the_period_and_may_be_set
     asked = [(at - begun, path[-1]) for at, path in exchange.called if path.startswith("/oi")]
     assert [symbol for _, symbol in asked[:3]] == ["A", "B", "A"]
     assert [at >= 0.2 * place - 0.001 for place, (at, _) in enumerate(asked[:3])] == [True] * 3
+
+
+async def test_daily_questions_are_asked_in_one_round_at_the_beginning_of_the_day() -> None:
+    poll = replace(POLL, ask=lambda i: Ask(f"https://toy/oi?symbol={i.symbol}"), every=86_400)
+    exchange = Exchange(idle, [("A", "A"), ("B", "B"), ("C", "C")])
+    exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "oi": 5, "mark": 10}]')
+    begun = exchange.clock()
+    async with collecting(exchange, venue(poll), rhythm=replace(QUICK, round=0.6)) as records:
+        await records.until(lambda: records.readings("C"))
+    asked = [(at - begun, path[-1]) for at, path in exchange.called if path.startswith("/oi")]
+    assert [symbol for _, symbol in asked] == ["A", "B", "C"]
+    assert [at >= 0.2 * place - 0.001 for place, (at, _) in enumerate(asked)] == [True] * 3
+
+
+async def test_a_round_leaves_half_of_the_budget_to_others() -> None:
+    poll = replace(POLL, ask=lambda i: Ask(f"https://toy/oi?symbol={i.symbol}", weight=3.0), every=86_400)
+    exchange = Exchange(idle, [("A", "A"), ("B", "B"), ("C", "C")])
+    exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "oi": 5, "mark": 10}]')
+    begun = exchange.clock()
+    toy = venue(poll, limits=Limits(weight=30, per=1))
+    async with collecting(exchange, toy, rhythm=replace(QUICK, round=0.1)) as records:
+        await records.until(lambda: records.readings("C"))
+    asked = [at - begun for at, path in exchange.called if path.startswith("/oi")]
+    assert [at >= 0.2 * place - 0.001 for place, at in enumerate(asked)] == [True] * 3
 
 
 async def test_a_poll_that_fails_is_a_gap_for_its_symbol_only() -> None:

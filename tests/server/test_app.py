@@ -14,9 +14,14 @@ import httpx2
 import pytest
 from mcp.client import Client
 
+from collectors.http import utc_ms
 from server import daemon
 from server.app import ServeError, World, serve
 from server.settings import Settings, load
+from store.engine import open_store
+from store.records import Flag, Instrument, OpenInterest, Source
+from store.writer import Writer
+from tests.collectors.toy import OI, POLL, Exchange, Peer, venue
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +31,7 @@ def chosen(home: Path) -> Settings:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, simulated: bool = False) -> AsyncGenerator[str]:
+async def serving(settings: Settings, simulated: bool = False, world: World | None = None) -> AsyncGenerator[str]:
     heard: list[str] = []
     up = anyio.Event()
 
@@ -35,7 +40,8 @@ async def serving(settings: Settings, simulated: bool = False) -> AsyncGenerator
         up.set()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(serve, settings, lambda _: None, World(venues=(), ready=ready, simulated=simulated))
+        world = replace(world or World(venues=(), simulated=simulated), ready=ready)
+        tasks.start_soon(serve, settings, lambda _: None, world)
         with anyio.fail_after(30):
             await up.wait()
         yield heard[0]
@@ -109,6 +115,35 @@ async def test_a_live_store_is_not_served_as_a_demo(tmp_path: Path) -> None:
     demo = replace(load("demo", {"http.port": 0}, {"CROSSOI_HOME": str(tmp_path)}), store_url=str(settings.store))
     with pytest.raises(ServeError, match="live store and was opened as demo"):
         await serve(demo, lambda _: None, World(venues=(), simulated=True))
+
+
+async def test_what_states_no_price_is_valued_after_a_restart_by_what_a_coin_was_worth_before(tmp_path: Path) -> None:
+    async def idle(peer: Peer) -> None:
+        await peer.listen()
+
+    settings, now = replace(chosen(tmp_path), venues=None), utc_ms()
+    settings.home.mkdir()
+    store = open_store(settings.store, settings.mode)
+    with Writer(store, False) as writer:
+        btc = Instrument("other", "main", "BTC", "BTC", "USDT", "USDT")
+        at = now - 600_000
+        writer.put(
+            OpenInterest(btc, OI, at, at, 1.0, 1.0, 60_000.0, 60_000.0, None, None, None, Source.STREAM, False, 0)
+        )
+    store.close()
+    exchange = Exchange(idle)
+    exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "symbol": "BTC", "oi": 5}]')
+    unpriced = venue(replace(POLL, gives=frozenset({"oi"})))
+    world = World(exchange.address, venues=(unpriced,))
+    async with exchange.open(), serving(settings, world=world) as url, httpx2.AsyncClient(trust_env=False) as client:
+        with anyio.fail_after(20):
+            while "toy" not in str((await client.get(f"{url}/api/v1/open-interest?asset=BTC")).json().get("rows")):  # noqa: ASYNC110
+                await anyio.sleep(0.1)
+    store = open_store(settings.store, settings.mode)
+    (row,) = store.cursor().execute("SELECT DISTINCT usd, mark, flags FROM readings WHERE raw = 5").fetchall()
+    store.close()
+    assert row[:2] == (300_000.0, 60_000.0)
+    assert row[2] & (Flag.BORROWED_MARK | Flag.STALE_MARK) == Flag.BORROWED_MARK | Flag.STALE_MARK
 
 
 def test_sigterm_ends_the_daemon_cleanly_within_seconds(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What is worth a row, and what is the current value (decisions.md, 6; faults.md, F36)."""
 
+from dataclasses import replace
+
 from store.latest import Latest, Verdict
 from store.records import Flag, Health, Source
 from tests.store.made import LINEAR, MINUTE, T0, reading
@@ -84,3 +86,16 @@ def test_a_connection_that_hears_more_than_it_says_counts_too() -> None:
     assert latest.states[LINEAR.id].cadence_s is None
     latest.note(Health("here", "linear", "BTCUSDT", T0 + 9000, "live", T0, T0 + 8990, 0.1, 80, 0), LINEAR.id)
     assert (latest.states[LINEAR.id].last_seen, latest.states[LINEAR.id].cadence_s) == (T0 + 8990, 0.1)
+
+
+def test_a_coin_is_worth_the_median_of_the_newest_marks_and_says_when_they_were_heard() -> None:
+    latest, _ = heard(reading(T0, 10.0, seen=T0))
+    assert latest.worth(LINEAR.asset, T0 + 1) is None
+    assert latest.worth(LINEAR.asset, T0) == (100_000.0, T0)
+    assert latest.worth("ELSE", T0) is None
+    for k, (mark, ago, flags) in enumerate(
+        [(101_000.0, 0, 0), (103_000.0, MINUTE, 0), (5.0, MINUTE + 1, 0), (7.0, 0, Flag.BORROWED_MARK)]
+    ):
+        at = T0 + MINUTE - ago
+        latest.hear(reading(at, 10.0, mark, seen=at, of=replace(LINEAR, symbol=f"other{k}"), flags=flags))
+    assert latest.worth(LINEAR.asset, T0) == (101_000.0, T0 + MINUTE)

@@ -42,7 +42,7 @@ def test_the_week_is_contracts_of_five_coins_as_of_a_tuesday() -> None:
     assert update == Update("BTC", TUESDAY, 22_315.0, WEEKLY)
     [instrument] = listed(REPORT)
     assert (instrument.kind, instrument.asset, instrument.contract_size) == (Kind.DATED, "BTC", 5.0)
-    board = Board([instrument], coin={"BTC": 80_000.0}.get, unpriced=True)
+    board = Board([instrument], coin={"BTC": (80_000.0, FRIDAY)}.get, unpriced=True)
     record = board.apply(update, FRIDAY, Source.POLL)
     assert (record.base, record.usd, record.mark) == (111_575.0, 8_926_000_000.0, 80_000.0)
     assert (record.ts, record.seen) == (TUESDAY, FRIDAY)
@@ -53,7 +53,7 @@ def test_the_week_is_contracts_of_five_coins_as_of_a_tuesday() -> None:
 def test_without_a_price_of_others_there_is_no_record() -> None:
     [update] = updates(REPORT)
     assert Board(listed(REPORT), unpriced=True).apply(update, FRIDAY, Source.POLL) is None
-    assert Board(listed(REPORT), coin={"BTC": 80_000.0}.get).apply(update, FRIDAY, Source.POLL) is None
+    assert Board(listed(REPORT), coin={"BTC": (80_000.0, FRIDAY)}.get).apply(update, FRIDAY, Source.POLL) is None
 
 
 def test_products_are_told_apart_by_code_and_never_by_name() -> None:

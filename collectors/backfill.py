@@ -8,10 +8,8 @@ left out and counted with the reason. What a venue does not answer stays a gap.
 import json
 import math
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import anyio
 import msgspec
@@ -21,52 +19,17 @@ from collectors.board import Board
 from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import RHYTHM, Delays, Rhythm, backoff, explain, rest
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink
-from collectors.venue import History, Ratio, Said, Segment, Traded, Update, Venue
+from collectors.missing import Missing, Progress, Span, Work, mark_at, pages, runs, works
+from collectors.venue import History, Ratio, Said, Traded, Update, Venue
 from store.records import Event, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Volume
 
 TRIES = 5  # of one question; what stays unanswered stays a gap
 SHARE = 0.5  # of a venue's budget; the rest is for what is asked of the present
-Subject = Literal["oi", "volume", "ratios"]
-SUBJECTS: tuple[Subject, ...] = ("oi", "volume", "ratios")
-Span = tuple[int, int]  # ms UTC, both inclusive
 Marks = Callable[[Instrument, int], float | None]
 """The mark of an instrument at a moment [ms UTC], in quote units a venue's base unit, as far as we know it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Stretches of one instrument in which we know nothing of a subject."""
-
-    instrument: Instrument
-    spans: tuple[Span, ...]
-    subject: Subject = "oi"
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far the filling of one instrument has come."""
-
-    instrument: Instrument
-    subject: Subject
-    spans: tuple[Span, ...]
-    step: float  # seconds between the venue's points: the resolution of what is filled
-    total: int  # questions
-    seconds: float  # what they take at least, under the venue's budget
-    done: int = 0  # questions answered
-    readings: int = 0
-    skipped: dict[str, int] = field(default_factory=dict[str, int])  # reason: how many points
-    eta: float = 0.0  # seconds until the whole of its venue's segment is done
-
-    def skip(self, reason: str, points: int = 1) -> None:
-        self.skipped[reason] = self.skipped.get(reason, 0) + points
-
-
 Told = Callable[[Progress], None]
-
-
-def plan(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> list[Progress]:
-    """What would be asked, instrument after instrument; nothing is."""
-    return [work.progress for work in works(venues, missing, now)]
 
 
 async def backfill(
@@ -92,57 +55,6 @@ async def backfill(
         for listed in by_segment.values():
             tasks.start_soon(filler.segment, listed)
     return [work.progress for listed in by_segment.values() for work in listed]
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One instrument, and how it is filled."""
-
-    venue: Venue
-    segment: Segment
-    history: History | None
-    marks: History | None  # the venue's own history of marks, where the history needs one
-    progress: Progress
-
-
-def works(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> Iterator[Work]:
-    segments = {(venue.id, segment.id): (venue, segment) for venue in venues for segment in venue.segments}
-    for lack in missing:
-        i = lack.instrument
-        if (i.venue, i.segment) not in segments:
-            continue
-        venue, segment = segments[i.venue, i.segment]
-        history = next((h for h in segment.history if lack.subject in h.gives), None)
-        if history is None:
-            yield Work(venue, segment, None, None, Progress(i, lack.subject, lack.spans, 0.0, 0, 0.0))
-            continue
-        marks = next((h for h in segment.history if "mark" in h.gives and "oi" not in h.gives), None)
-        marks = marks if lack.subject == "oi" and "mark" not in history.gives else None
-        spans = tuple(clipped(lack.spans, now - int(history.depth * 86_400_000)))
-        total = sum(1 for span in spans for _ in pages(history, span)) if history.bounded else len(spans)
-        asked = total + (0 if marks is None else sum(1 for span in spans for _ in pages(marks, span)))
-        rate = venue.limits.weight / venue.limits.per
-        seconds = asked * history.ask(i, now, now).weight / rate
-        progress = Progress(i, lack.subject, spans, history.step, total, seconds)
-        if set(spans) != set(lack.spans):
-            progress.skip(f"older than the {history.depth:g} days that the venue keeps", 0)
-        yield Work(venue, segment, history, marks, progress)
-
-
-def clipped(spans: Iterable[Span], floor: int) -> Iterator[Span]:
-    """Newest first, and none before the floor."""
-    for start, end in sorted(spans, reverse=True):
-        if end >= floor:
-            yield max(start, floor), end
-
-
-def pages(history: History, span: Span) -> Iterator[Span]:
-    """What is asked in one question each, newest first."""
-    start, end = span
-    while end >= start:
-        first = max(start, end - int(history.step * 1000) * history.limit + 1)
-        yield first, end
-        end = first - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +151,9 @@ class Filler:
             ask = history.ask(i, first, last)
             try:
                 await anyio.sleep(ask.weight * work.venue.limits.per / work.venue.limits.weight * (1 / self.share - 1))
+                asked = self.http.now()
                 reply = await self.http.ask(work.venue, ask)
-                words = list(history.parse(history.decode(reply)))
+                words = [said for said in history.parse(history.decode(reply)) if not runs(said, history, asked)]
             except (FailedError, LimitedError, BlockedError) as fault:
                 ended = explain(self.http, work.venue, fault)
             except UNREADABLE as fault:
@@ -286,12 +199,3 @@ class Filler:
             return msgspec.structs.replace(record, flags=record.flags | flags)
         progress.skip("not a number above zero")
         return None
-
-
-def mark_at(series: Sequence[tuple[int, float]], ts: int, step: float) -> float | None:
-    """The last mark at or before `ts`, if it is not older than two steps [s] of the history."""
-    place = bisect_right(series, ts, key=lambda point: point[0])
-    if place == 0:
-        return None
-    at, mark = series[place - 1]
-    return mark if ts - at <= 2000 * step else None

@@ -13,9 +13,10 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from collectors.backfill import SUBJECTS, Missing, Progress, Span, Subject, backfill, mark_at, plan
+from collectors.backfill import backfill
 from collectors.http import Http, utc_ms
 from collectors.keeper import Collecting
+from collectors.missing import SUBJECTS, Missing, Progress, Span, Subject, mark_at, plan
 from collectors.venue import Poll, Segment, Venue
 from server.protocol import OIServer
 from server.rest import guarded

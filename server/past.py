@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from anyio import to_thread
 
-from collectors.backfill import Missing, backfill, mark_at
+from collectors.backfill import backfill
 from collectors.http import Address, Http
+from collectors.missing import Missing, mark_at
 from collectors.venue import Limits, Venue
 from simulator.history import DAYS, past
 from simulator.market import Market

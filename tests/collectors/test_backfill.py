@@ -6,8 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from collectors.backfill import Marks, Missing, Progress, Span, Subject, backfill, mark_at, plan
+from collectors.backfill import Marks, backfill
 from collectors.http import Http
+from collectors.missing import Missing, Progress, Span, Subject, mark_at, plan
 from collectors.venue import Ask, History, Limits, Ratio, Said, Traded
 from store.records import Event, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Unit, Volume
 from tests.collectors.toy import HISTORY, SOCKET, Exchange, Frame, Peer, Records, no_delays, venue
@@ -145,7 +146,9 @@ async def test_minutes_and_ratios_are_filled_too() -> None:
         return [Ratio("", f.ts, "account", float(f.oi or 0)) for f in frames]
 
     history = replace(HISTORY, gives=frozenset({"volume"}), parse=minutes)
-    records, _, _ = await filled(Past().exchange, (END - 2 * STEP, END), history=(history,), subject="volume")
+    records, _, _ = await filled(
+        Past().exchange, (END - 2 * STEP, END), now=END + 5000, history=(history,), subject="volume"
+    )
     assert [(v.ts, v.base, v.source) for v in records.of(Volume)] == [
         (END - STEP, 11, Source.BACKFILL),
         (END - 2 * STEP, 12, Source.BACKFILL),
@@ -153,6 +156,25 @@ async def test_minutes_and_ratios_are_filled_too() -> None:
     history = replace(HISTORY, gives=frozenset({"ratios"}), parse=ratios)
     records, _, _ = await filled(Past().exchange, (END - STEP, END), history=(history,), subject="ratios")
     assert [(r.ts, r.ratio) for r in records.of(LongShort)] == [(END, 10), (END - STEP, 11)]
+
+
+async def test_what_still_runs_is_not_the_past() -> None:
+    def minutes(frames: list[Frame]) -> list[Said]:
+        return [Traded("", f.ts or 0, float(f.oi or 0), Unit.BASE) for f in frames]
+
+    def ratios(frames: list[Frame]) -> list[Said]:
+        return [Ratio("", f.ts, kind, float(f.oi or 0)) for f in frames for kind in ("taker", "account")]
+
+    span, ended = (END - 2 * STEP, END), {END - 2 * STEP: END - STEP + 5000, END - STEP: END + 5000}
+    for start, known in ended.items():
+        history = replace(HISTORY, gives=frozenset({"volume"}), parse=minutes)
+        records, _, _ = await filled(Past().exchange, span, now=known - 1, history=(history,), subject="volume")
+        assert start not in [v.ts for v in records.of(Volume)]
+        records, _, _ = await filled(Past().exchange, span, now=known, history=(history,), subject="volume")
+        assert [v.ts for v in records.of(Volume)] == list(range(start, END - 2 * STEP - 1, -STEP))
+    history = replace(HISTORY, gives=frozenset({"ratios"}), parse=ratios)
+    records, _, _ = await filled(Past().exchange, (END - STEP, END), history=(history,), subject="ratios")
+    assert [(r.ts, r.kind) for r in records.of(LongShort)] == [(END, "account"), (END - STEP, "account")]
 
 
 async def test_a_history_that_hears_no_from_and_to_is_asked_once() -> None:

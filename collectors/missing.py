@@ -1,0 +1,114 @@
+"""What is missing of the past, and which questions would fill it. Pure: nothing is asked here."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from collectors.venue import History, Ratio, Said, Segment, Traded, Venue
+from store.records import Instrument
+
+ENDED_MS = 5000  # a minute has ended for the venue, too, so long after it has for us
+Subject = Literal["oi", "volume", "ratios"]
+SUBJECTS: tuple[Subject, ...] = ("oi", "volume", "ratios")
+Span = tuple[int, int]  # ms UTC, both inclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Stretches of one instrument in which we know nothing of a subject."""
+
+    instrument: Instrument
+    spans: tuple[Span, ...]
+    subject: Subject = "oi"
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the filling of one instrument has come."""
+
+    instrument: Instrument
+    subject: Subject
+    spans: tuple[Span, ...]
+    step: float  # seconds between the venue's points: the resolution of what is filled
+    total: int  # questions
+    seconds: float  # what they take at least, under the venue's budget
+    done: int = 0  # questions answered
+    readings: int = 0
+    skipped: dict[str, int] = field(default_factory=dict[str, int])  # reason: how many points
+    eta: float = 0.0  # seconds until the whole of its venue's segment is done
+
+    def skip(self, reason: str, points: int = 1) -> None:
+        self.skipped[reason] = self.skipped.get(reason, 0) + points
+
+
+def plan(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> list[Progress]:
+    """What would be asked, instrument after instrument; nothing is."""
+    return [work.progress for work in works(venues, missing, now)]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One instrument, and how it is filled."""
+
+    venue: Venue
+    segment: Segment
+    history: History | None
+    marks: History | None  # the venue's own history of marks, where the history needs one
+    progress: Progress
+
+
+def works(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> Iterator[Work]:
+    segments = {(venue.id, segment.id): (venue, segment) for venue in venues for segment in venue.segments}
+    for lack in missing:
+        i = lack.instrument
+        if (i.venue, i.segment) not in segments:
+            continue
+        venue, segment = segments[i.venue, i.segment]
+        history = next((h for h in segment.history if lack.subject in h.gives), None)
+        if history is None:
+            yield Work(venue, segment, None, None, Progress(i, lack.subject, lack.spans, 0.0, 0, 0.0))
+            continue
+        marks = next((h for h in segment.history if "mark" in h.gives and "oi" not in h.gives), None)
+        marks = marks if lack.subject == "oi" and "mark" not in history.gives else None
+        spans = tuple(clipped(lack.spans, now - int(history.depth * 86_400_000)))
+        total = sum(1 for span in spans for _ in pages(history, span)) if history.bounded else len(spans)
+        asked = total + (0 if marks is None else sum(1 for span in spans for _ in pages(marks, span)))
+        rate = venue.limits.weight / venue.limits.per
+        seconds = asked * history.ask(i, now, now).weight / rate
+        progress = Progress(i, lack.subject, spans, history.step, total, seconds)
+        if set(spans) != set(lack.spans):
+            progress.skip(f"older than the {history.depth:g} days that the venue keeps", 0)
+        yield Work(venue, segment, history, marks, progress)
+
+
+def clipped(spans: Iterable[Span], floor: int) -> Iterator[Span]:
+    """Newest first, and none before the floor."""
+    for start, end in sorted(spans, reverse=True):
+        if end >= floor:
+            yield max(start, floor), end
+
+
+def pages(history: History, span: Span) -> Iterator[Span]:
+    """What is asked in one question each, newest first."""
+    start, end = span
+    while end >= start:
+        first = max(start, end - int(history.step * 1000) * history.limit + 1)
+        yield first, end
+        end = first - 1
+
+
+def runs(said: Said, history: History, asked: int) -> bool:
+    """Whether what was said is of a stretch that had not ended when it was asked for: it is not yet what it will be."""
+    whole = isinstance(said, Traded) or (isinstance(said, Ratio) and said.kind == "taker")
+    ends = (getattr(said, "ts", None) or 0) + (int(history.step * 1000) if whole else 0)
+    return ends > asked - (ENDED_MS if whole else 0)
+
+
+def mark_at(series: Sequence[tuple[int, float]], ts: int, step: float) -> float | None:
+    """The last mark at or before `ts`, if it is not older than two steps [s] of the history."""
+    place = bisect_right(series, ts, key=lambda point: point[0])
+    if place == 0:
+        return None
+    at, mark = series[place - 1]
+    return mark if ts - at <= 2000 * step else None

@@ -74,6 +74,7 @@ class Exchange:
     asked: Counter[str] = field(default_factory=Counter[str])  # HTTP questions, by venue
     beats: Counter[str] = field(default_factory=Counter[str])  # heartbeats of ours, answered or not
     answers: Counter[str] = field(default_factory=Counter[str])  # answers to the venue's own
+    said: Counter[str] = field(default_factory=Counter[str])  # frames sent, by venue, without those of a pusher
     noise: Counter[str] = field(default_factory=Counter[str])  # unreadable frames sent
     unheard: list[str] = field(default_factory=list[str])  # what no script understands: a test wants it empty
     changed: anyio.Event = field(default_factory=anyio.Event)
@@ -155,6 +156,7 @@ class Exchange:
             if self.faults.get(venue) != "stall":
                 for frame in talk.open(anyio.current_time(), self.clock()):
                     await socket.send(frame)
+                    self.said[venue] += 1
             async for message in socket:
                 replies = talk.hear(message, anyio.current_time(), self.clock())
                 for what in talk.unheard:
@@ -166,6 +168,7 @@ class Exchange:
                 if self.faults.get(venue) != "stall":
                     for reply in replies:
                         await socket.send(reply)
+                        self.said[venue] += 1
                 line.nudge()
                 self.note()
         except ConnectionClosed:
@@ -191,6 +194,7 @@ class Exchange:
                     return
                 for frame in [*talk.ask(now, self.clock()), *self.frames(venue, talk, now, fault)]:
                     await line.socket.send(frame)
+                    self.said[venue] += 1
         except ConnectionClosed:
             return
 

@@ -22,7 +22,7 @@ def test_canned_frames_move_from_round_to_round(tmp_path: Path) -> None:
     script = loaded(tmp_path)
     talk = Conversation(Speech(script.sockets[0], Views(script, Fixed({"acme": script}))))
     talk.hear(b'{"op":"each","args":["deaths",{"ch":"index","of":"BTC"}]}', 0.0, NOW_MS)
-    frames = [msgspec.json.decode(frame) for frame in canned(talk, NOW_MS, 3)]
+    frames = [msgspec.json.decode(frame) for frames in canned(talk, NOW_MS, 3) for frame in frames]
     assert frames == pytest.approx([90_000.0, 90_000.9, 90_001.8])
 
 
@@ -66,7 +66,8 @@ async def test_a_process_of_its_own_serves_every_venue() -> None:
         venue, script = next(iter(load_all().items()))
         async with connect(address(ports, venue, script.sockets[0].url), proxy=None):
             here.send("how much?")
-            assert (await anyio.to_thread.run_sync(here.recv)) == {"sent": 0, "late": 0, "lines": 0}
+            told = await anyio.to_thread.run_sync(here.recv)
+            assert told == {"sent": 0, "late": 0, "lines": 0, "venues": {}, "waiting": 0}
         here.send(None)
         await anyio.to_thread.run_sync(process.join, 10)
         assert process.exitcode == 0

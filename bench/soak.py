@@ -27,7 +27,7 @@ import psutil
 from anyio import to_thread
 
 from bench.load import Venues, under_load
-from bench.soak_report import Balance, Minute, Soak, quantile, spoken
+from bench.soak_report import MINUTES, Balance, Minute, Soak, quantile, spoken
 from collectors import supervisor
 from collectors.keeper import Keeper, Run
 from collectors.ledger import LIVE
@@ -303,7 +303,7 @@ async def interrupted(stop: anyio.Event) -> None:
 
 def main() -> int:
     asked = argparse.ArgumentParser(prog="python -m bench.soak", description="The whole daemon under load.")
-    asked.add_argument("--minutes", type=int, default=30)
+    asked.add_argument("--minutes", type=int, default=MINUTES)
     asked.add_argument("--rate", type=float, default=20_000, help="frames a second over all connections")
     asked.add_argument("--warm", type=float, default=WARM_S, help="seconds before the first minute")
     asked.add_argument("--further", type=int, default=FURTHER, help="assets beside those of the scripts")
@@ -314,9 +314,7 @@ def main() -> int:
         watch = Watch(load, chosen)
         run(soak, watch, Path(folder), said.minutes, said.warm)
     assert watch.balance is not None
-    found = Soak(
-        said.rate, said.minutes, len(chosen), watch.listed(), watch.minutes, watch.balance, watch.memory, watch.why
-    )
+    found = Soak(said.rate, len(chosen), watch.listed(), watch.minutes, watch.balance, watch.memory, watch.why)
     found.show()
     found.keep()
     return int(not all(ok for _, _, _, ok in found.checks()))

@@ -15,9 +15,10 @@ FREE = ("says", "request", "query", "body", "asked")  # values whose names the v
 CONTRACT = frozenset(
     ["symbol", "symbol_lower", "segment", "asset", "quote", "settle", "contract_size", "base_factor", "max_leverage"]
 )
+LEVELS = ("mark", "index", "last", "oi_base", "oi_usd", "oi_contracts")
 KNOWN = CONTRACT | frozenset(
     [
-        "mark", "index", "last", "oi_base", "oi_usd", "oi_contracts",
+        *LEVELS, *(f"{end}_{name}" for end in ("close", "high", "low") for name in LEVELS),
         "funding", "funding_interval_h", "next_funding_ms", "later_funding_ms",
         *(f"{what}_{unit}" for what in ("volume", "taker_buy", "taker_sell") for unit in ("base", "contracts", "usd")),
         "now_ms", "now_s", "now_iso", "minute_ms", "minute_s", "report_iso", "seq", "ts_ms", "ts_s", "ts_iso",

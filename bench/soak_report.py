@@ -162,13 +162,12 @@ class Soak:
 def spoken(m: Minute) -> str:
     passed = {"frames": m.sent, "readings": m.readings, "rows": m.rows}
     rates = ", ".join(f"{n / m.seconds:,.0f} {what}/s" for what, n in passed.items())
-    return (
-        f"minute {m.minute} ({m.seconds:.0f} s): {rates}, {m.live} live; "
-        f"wire p50/p99 {m.wire_p50_ms:.0f}/{m.wire_p99_ms:.0f} ms, "
-        f"commit {m.commit_p50_ms:.0f}/{m.commit_p99_ms:.0f} ms, answer p99 {m.answer_p99_ms:.0f} ms; {m.rss_mib:.0f} MiB ({m.engine_mib:.0f} engine); "
-        f"{m.shed} shed, {m.refused} refused, {m.gaps} gaps, {m.dials} dials, {m.unreadable} unreadable; "
-        f"load {m.load_average:.1f}"
-    )
+    lags = f"wire p50/p99 {m.wire_p50_ms:.0f}/{m.wire_p99_ms:.0f} ms, "
+    lags += f"commit {m.commit_p50_ms:.0f}/{m.commit_p99_ms:.0f} ms, answer p99 {m.answer_p99_ms:.0f} ms"
+    lost = f"{m.shed} shed, {m.refused} refused, {m.gaps} gaps, {m.dials} dials, {m.unreadable} unreadable"
+    memory = f"{m.rss_mib:.0f} MiB ({m.engine_mib:.0f} engine)"
+    when = f"minute {m.minute} ({m.seconds:.0f} s)"
+    return f"{when}: {rates}, {m.live} live; {lags}; {memory}; {lost}; load {m.load_average:.1f}"
 
 
 def quantile(values: Sequence[float], q: int) -> float:

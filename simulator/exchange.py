@@ -154,9 +154,7 @@ class Exchange:
         talk, socket = line.talk, line.socket
         try:
             if self.faults.get(venue) != "stall":
-                for frame in talk.open(anyio.current_time(), self.clock()):
-                    await socket.send(frame)
-                    self.said[venue] += 1
+                await self.say(venue, socket, talk.open(anyio.current_time(), self.clock()))
             async for message in socket:
                 replies = talk.hear(message, anyio.current_time(), self.clock())
                 for what in talk.unheard:
@@ -165,10 +163,7 @@ class Exchange:
                 self.beats[venue] += talk.beats
                 self.answers[venue] += talk.answers
                 talk.beats = talk.answers = 0
-                if self.faults.get(venue) != "stall":
-                    for reply in replies:
-                        await socket.send(reply)
-                        self.said[venue] += 1
+                await self.say(venue, socket, replies if self.faults.get(venue) != "stall" else ())
                 line.nudge()
                 self.note()
         except ConnectionClosed:
@@ -192,11 +187,15 @@ class Exchange:
                 if (why := talk.over(now)) is not None:
                     await line.socket.close(1008, why)
                     return
-                for frame in [*talk.ask(now, self.clock()), *self.frames(venue, talk, now, fault)]:
-                    await line.socket.send(frame)
-                    self.said[venue] += 1
+                await self.say(venue, line.socket, talk.ask(now, self.clock()))
+                await self.say(venue, line.socket, self.frames(venue, talk, now, fault))
         except ConnectionClosed:
             return
+
+    async def say(self, venue: str, socket: ServerConnection, frames: Sequence[str | bytes]) -> None:
+        for frame in frames:
+            await socket.send(frame)
+            self.said[venue] += 1
 
     def frames(self, venue: str, talk: Conversation, now: float, fault: str | None) -> list[str | bytes]:
         due = talk.next_due()

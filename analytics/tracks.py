@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analytics import regime, rotation, supply
+from analytics import conventions, regime, rotation, supply
 from analytics.alignment import DAY_MS, Floats, Panel, grid, only, panel
 from analytics.carry import level
 from analytics.conviction import INSTITUTIONAL, SPECULATIVE
 from analytics.levels import funding
 from analytics.matched import Steps, steps
-from analytics.provenance import finite
+from analytics.provenance import Reason, finite
 from analytics.settings import DEFAULTS, Settings
 from analytics.supply import ERA_START
 from analytics.thresholds import centre_and_scale, rank
@@ -33,6 +33,7 @@ class Track:
 
     t: tuple[int, ...]
     values: tuple[float | None, ...]
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Ground:
         for name in columns:
             x = self.bars[name].to_numpy(float)
             good = fits & np.isfinite(x)
+            if unit is not None:  # a step in what is counted is neither opened nor closed
+                good[good] &= ~self.panel.broken[np.maximum(row[good] - 1, 0), column[good].astype(int)]
             worth = 1.0 if unit is None else unit[row[good], column[good].astype(int)]
             np.add.at(out, row[good], np.nan_to_num(x[good] * worth))
             said[row[good]] = True
@@ -74,6 +77,8 @@ def of(series: str, asset: str, *, bars: pd.DataFrame, start: int, end: int, ste
     `ratios` (store.reader.ratios) for long/short; `venue` limits all to one. Empty in, empty out.
     """
     first = int(bars["t"].min()) if len(bars) else end
+    if series in NEEDS_YEAR:  # a percentile is taken: all of it in today's counting
+        bars = conventions.spliced(bars, gaps)
     seen = panel(bars, grid(end, first, step_s), settings=settings, gaps=gaps)
     if venue is not None:
         seen = only(seen, np.array([c.venue == venue for c in seen.contracts], bool))
@@ -84,7 +89,9 @@ def of(series: str, asset: str, *, bars: pd.DataFrame, start: int, end: int, ste
         told = told[told["venue"] == venue]
     values = SERIES[series](Ground(asset, seen, steps(seen, settings), bars, told, step_s * 1000, settings))
     keep = np.flatnonzero(seen.t >= start)
-    return Track(tuple(int(t) for t in seen.t[keep]), tuple(finite(values[k]) for k in keep))
+    names = [(c.venue, c.symbol) for c in seen.contracts]
+    why = conventions.reasons(names, seen.t[keep], seen.broken[keep])
+    return Track(tuple(int(t) for t in seen.t[keep]), tuple(finite(values[k]) for k in keep), why)
 
 
 def guarded(g: Ground, values: Floats) -> Floats:

@@ -101,7 +101,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     weight, moved = seen.by_venue(w.usd0), seen.by_venue(w.usd0 * w.growth)
     growth = np.divide(moved, weight, out=np.full_like(weight, np.nan), where=weight > 0)
     base = seen.by_venue(np.where(seen.state[-1] == State.FRESH, seen.base[-1], np.nan))
-    earlier = windows.past(history, int(seen.t[0]), window_s, settings=settings)
+    earlier = windows.past(history, int(seen.t[0]), window_s, gaps=gaps, settings=settings)
     stride = steps(earlier, settings) if len(earlier.t) > 1 and earlier.contracts else None
     changes = windows.in_order(earlier, venue_growth(earlier, stride), seen.venues, np.nan)
     logs = windows.in_order(earlier, venue_logs(earlier), seen.venues, np.nan)

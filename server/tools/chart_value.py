@@ -11,6 +11,7 @@ from server.answers import Answer, rounded, utc
 from server.tools import series as told
 from server.tools.arguments import Asset, Detail, asset_of
 from server.tools.charts import known, venues
+from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, warnings
@@ -73,7 +74,7 @@ def get_chart_value(
         bars=bars(house, named, start, now, step, day),
         recent=day,
         closes=house.reader.closes(named, min(start, now - 366 * DAY_MS) - DAY_MS, now),
-        gaps=house.reader.gaps(start - DAY_MS, now, asset=named),
+        gaps=gaps(house, named, start - DAY_MS, now),
         venue=found.venue,
         plausible=house.plausible(named),
         settings=house.thresholds,

@@ -7,6 +7,7 @@ from analytics.catalogue import Found
 from server.answers import Answer, rounded, utc
 from server.tools import series as told
 from server.tools.arguments import Detail
+from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.provenance import coverage as heard
 from server.tools.provenance import warnings
@@ -23,7 +24,7 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
     ratios = house.reader.ratios(asset, since, now) if chart.series in SAID else None
     seen = tracks.of(
         chart.series, asset, bars=house.reader.bars(asset, floor(since, step), floor(now, step), step),
-        start=start, end=floor(now, step), step_s=step // 1000, gaps=house.reader.gaps(since, now, asset=asset),
+        start=start, end=floor(now, step), step_s=step // 1000, gaps=gaps(house, asset, since, now),
         ratios=ratios, venue=found.venue, settings=house.thresholds,
     )  # fmt: skip
     stated = [(v, t) for v, t in zip(seen.values, seen.t, strict=True) if v is not None]
@@ -51,7 +52,7 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
         columns=["t", name],
         rows=[[utc(seen.t[k]), rounded(seen.values[k])] for k in keep],
         coverage=heard(now_heard),
-        warnings=warnings(now_heard),
+        warnings=warnings(now_heard, seen.reasons),
         truncated=truncated,
         next="detail=detailed for every point" if truncated else f"list_charts with metric_id={chart.id!r} to read it",
     )  # fmt: skip

@@ -198,12 +198,8 @@ def explain(http: Http, venue: Venue, fault: BaseException) -> Ended:
 
 
 async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> None:
-    """One question after another, spread over the period, or the first minute of a long one.
-
-    The first time open interest is asked for as soon as the venue's budget allows: who is asked once a minute should
-    not be unknown for so long.
-    """
-    every, limits, new = feed.every, feed.venue.limits, "oi" in poll.gives
+    """One question after another, spread over the period, or the first minute of a long one."""
+    every = feed.every
     delays = feed.delays()
     while group:
         begun = feed.clock()
@@ -212,9 +208,7 @@ async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> 
             ended = await poll_once(feed, poll, poll.ask, list(group))
         else:
             due = list(group.values())
-            polite = 2 * question(poll.ask, due[0], feed.now()).weight * limits.per / limits.weight  # half the budget
-            apart = min(every / len(due), polite if new else max(min(every, feed.rhythm.round) / len(due), polite))
-            new = False
+            apart = spacing(feed, len(due), question(poll.ask, due[0], feed.now()).weight)
             for place, instrument in enumerate(due):
                 await anyio.sleep(max(0.0, begun + place * apart - feed.clock()))
                 failed = await poll_once(feed, poll, question(poll.ask, instrument, feed.now()), [instrument.symbol])
@@ -228,6 +222,13 @@ async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> 
             await anyio.sleep(max(0.0, begun + every - feed.clock()))
         else:
             await rest(ended, delays, feed.rhythm, feed.now)
+
+
+def spacing(feed: Feeding, count: int, weight: float) -> float:
+    """Seconds between questions of one round: a long period's are asked at its beginning, by half of the budget."""
+    limits = feed.venue.limits
+    polite = 2 * weight * limits.per / limits.weight
+    return min(feed.every / count, max(min(feed.every, feed.rhythm.round) / count, polite))
 
 
 async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> Ended | None:

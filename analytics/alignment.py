@@ -12,11 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from analytics import conventions
 from analytics.rows import cadences, cleaned, per_8h, rowwise_median
 from analytics.settings import DEFAULTS, Settings
 
 Floats = NDArray[np.float64]
 DAY_MS = 86_400_000
+LEAP = float(np.log(1.5))  # of what one quanto contract is worth, between two rows
+SAME = 1e-3  # of it otherwise: more is another unit, less is how numbers were rounded
 DOWN = frozenset(
     {"down", "connecting", "refused", "blocked", "closed", "waiting", "limited", "dead"}
 )  # health states without a transport
@@ -57,6 +60,7 @@ class Panel:
     price: Floats  # [T] reference price: median of fresh marks, else its last value
     price_fresh: NDArray[np.bool_]  # [T]
     hole: NDArray[np.bool_]  # [T, I] an interruption that the gap table knows lies between this row and the next
+    broken: NDArray[np.bool_]  # [T, I] so does a change of what the number counts; a hole as well
 
     @property
     def venues(self) -> tuple[str, ...]:
@@ -96,7 +100,8 @@ def panel(bars: pd.DataFrame, moments: ArrayLike, *, settings: Settings = DEFAUL
     """The state of the market at `moments` (ms UTC) from bars (store.reader.bars; `t` is the end of the bucket).
 
     `cadence` gives seconds between messages per instrument where it is known; otherwise it is read off the rows, per
-    instrument and source. `gaps` (venue, symbol, start, end) mark times without a transport. Empty in, empty out.
+    instrument and source. `gaps` (venue, symbol, start, end, reason) mark times without a transport, and changes
+    of convention. `native` is in the unit of each instrument's last row. Empty in, empty out.
     """
     at = np.asarray(moments, dtype=np.int64)
     rows = cleaned(bars)
@@ -128,10 +133,12 @@ def panel(bars: pd.DataFrame, moments: ArrayLike, *, settings: Settings = DEFAUL
     state = states(age, kappa, settings, silent(gaps, contracts, at), settings.stored_floor_s)
     mark = taken(rows["mark"].to_numpy(float))
     price, price_fresh = reference(mark, state)
+    base, usd = taken(rows["base"].to_numpy(float)), taken(rows["usd"].to_numpy(float))
+    native, broken = same_unit(taken(rows["native"].to_numpy(float)), base, usd, contracts)
+    broken |= breaks(gaps, contracts, at)
     return Panel(
-        at, contracts, taken(rows["native"].to_numpy(float)), taken(rows["base"].to_numpy(float)),
-        taken(rows["usd"].to_numpy(float)), mark, taken(per_8h(rows)), age, kappa, state, price, price_fresh,
-        holes(gaps, contracts, at, settings),
+        at, contracts, native, base, usd, mark, taken(per_8h(rows)), age, kappa, state, price, price_fresh,
+        holes(gaps, contracts, at, settings) | broken, broken,
     )  # fmt: skip
 
 
@@ -149,14 +156,14 @@ def snapshot(latest: pd.DataFrame, now: int, settings: Settings = DEFAULTS) -> P
     return Panel(
         np.array([now], dtype=np.int64), named(rows), rows["native"].to_numpy(float)[None, :],
         rows["base"].to_numpy(float)[None, :], rows["usd"].to_numpy(float)[None, :], mark, per_8h(rows)[None, :], age,
-        kappa, state, price, price_fresh, np.zeros(state.shape, dtype=bool),
+        kappa, state, price, price_fresh, np.zeros(state.shape, dtype=bool), np.zeros(state.shape, dtype=bool),
     )  # fmt: skip
 
 
 def extended(before: Panel, after: Panel, gaps: pd.DataFrame | None = None, settings: Settings = DEFAULTS) -> Panel:
     """`after` below `before`. An instrument that `after` lacks is dead at its last value, older by the time between.
 
-    `gaps` tell of interruptions between the two.
+    `gaps` tell of interruptions and changes of convention between the two.
     """
     if not len(before.t) or not before.contracts:
         return after
@@ -188,16 +195,21 @@ def extended(before: Panel, after: Panel, gaps: pd.DataFrame | None = None, sett
     price, price_fresh = reference(tables["mark"], state)
     price[:T0] = before.price
     t = np.concatenate([before.t, after.t])
+    tables["native"], broken = same_unit(tables["native"], tables["base"], tables["usd"], contracts)
+    broken |= breaks(gaps, contracts, t)
     hole = holes(gaps, contracts, t, settings)
-    hole[: T0 - 1, left] |= before.hole[:-1]
-    hole[T0:, right] |= after.hole
-    return Panel(t, contracts, state=state, price=price, price_fresh=price_fresh, hole=hole, **tables)
+    for said, old, new in ((hole, before.hole, after.hole), (broken, before.broken, after.broken)):
+        said[: T0 - 1, left] |= old[:-1]
+        said[T0:, right] |= new
+    return Panel(
+        t, contracts, state=state, price=price, price_fresh=price_fresh, hole=hole | broken, broken=broken, **tables
+    )
 
 
 def only(whole: Panel, keep: NDArray[np.bool_]) -> Panel:
     """The columns of `keep`; the reference price stays that of all venues."""
     cut = {f.name: getattr(whole, f.name) for f in fields(whole)}
-    for name in ("native", "base", "usd", "mark", "funding_8h", "age_s", "cadence_s", "state", "hole"):
+    for name in ("native", "base", "usd", "mark", "funding_8h", "age_s", "cadence_s", "state", "hole", "broken"):
         cut[name] = cut[name][:, keep]
     cut["contracts"] = tuple(c for c, k in zip(whole.contracts, keep, strict=True) if k)
     return Panel(**cut)
@@ -237,6 +249,43 @@ def holes(
             hit = np.array([c.venue == venue and symbol in ("", c.symbol) for c in contracts], dtype=bool)
             out[:-1] |= ((at[:-1] < until) & (at[1:] > float(start)))[:, None] & hit[None, :]
     return out
+
+
+def breaks(gaps: pd.DataFrame | None, contracts: tuple[Contract, ...], at: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """[T, I]: whether a change of convention lies between this row and the next."""
+    out = np.zeros((len(at), len(contracts)), dtype=bool)
+    found = conventions.only(gaps)
+    if found is None or len(at) < 2:
+        return out
+    for venue, symbol, start, end in zip(found["venue"], found["symbol"], found["start"], found["end"], strict=True):
+        hit = np.array([c.venue == venue and symbol in ("", c.symbol) for c in contracts], dtype=bool)
+        out[:-1] |= ((at[:-1] < float(end)) & (at[1:] > float(start)))[:, None] & hit[None, :]
+    return out
+
+
+def same_unit(
+    native: Floats, base: Floats, usd: Floats, contracts: tuple[Contract, ...]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Contracts [T, I] in the unit of the last row, and where that cannot be worked out (a break).
+
+    A published unit or a contract size that changes is exact arithmetic: what one contract is worth is constant, in
+    coins (linear) or in USD (inverse). A quanto contract's moves with the settle coin; only a leap by half is a break.
+    """
+    broken = np.zeros(native.shape, dtype=bool)
+    if not native.size:
+        return native, broken
+    payoffs = np.array([c.payoff for c in contracts], dtype=np.str_)
+    worth = np.where((payoffs == "inverse")[None, :], usd, base)
+    unit = np.divide(worth, native, out=np.full_like(native, np.nan), where=(native > 0) & (worth > 0))
+    if np.isnan(unit).any():
+        unit = pd.DataFrame(unit).ffill().to_numpy(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = unit / unit[-1][None, :]
+        leap = np.abs(np.diff(np.log(unit), axis=0)) > LEAP
+    quanto = (payoffs == "quanto")[None, :]
+    broken[:-1] = leap & quanto
+    other = np.isfinite(scale) & (np.abs(scale - 1.0) > SAME) & ~quanto
+    return (np.where(other, native * scale, native) if other.any() else native), broken
 
 
 def reference(mark: Floats, state: NDArray[np.int8]) -> tuple[Floats, NDArray[np.bool_]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analytics import coverage, windows
+from analytics import conventions, coverage, windows
 from analytics.alignment import State, snapshot
 from analytics.carry import level
 from analytics.coverage import Coverage
@@ -102,7 +102,7 @@ def venues(
                 Basis.CARRIED if words[i] == "carried" else Basis.DERIVED,
             )
         )  # fmt: skip
-    growth = day_growth(latest, bars, gaps, now, settings)
+    growth, changed = day_growth(latest, bars, gaps, now, settings)
     by_venue: list[VenueRow] = []
     for heard_as, group in (("fresh", heard.fresh), ("stale", heard.stale), ("carried", heard.carried),
                             ("excluded", heard.excluded)):  # fmt: skip
@@ -125,7 +125,8 @@ def venues(
     )
     return Breakdown(
         total, float(base.sum()), finite(last.price[0]), tuple(sorted(by_venue, key=lambda v: -v.usd)),
-        tuple(sorted(instruments, key=lambda r: -r.usd)), heard, (*heard.reasons, *((doubt,) if disputed else ())),
+        tuple(sorted(instruments, key=lambda r: -r.usd)), heard,
+        (*heard.reasons, *changed, *((doubt,) if disputed else ())),
     )  # fmt: skip
 
 
@@ -136,13 +137,14 @@ def known_status(said: object) -> str:
 
 def day_growth(
     latest: pd.DataFrame, bars: pd.DataFrame | None, gaps: pd.DataFrame | None, now: int, settings: Settings
-) -> dict[str, float]:
-    """Native growth per venue over the last 24 h; only venues heard at both ends."""
+) -> tuple[dict[str, float], tuple[Reason, ...]]:
+    """Native growth per venue over the last 24 h; only venues heard at both ends, and counting alike at both."""
     if bars is None or not len(bars):
-        return {}
+        return {}, ()
     fine = windows.recent(bars, latest, now, DAY_S, gaps=gaps, settings=settings)
     if len(fine.t) < 2 or not fine.contracts:
-        return {}
+        return {}, ()
     seen = window(fine, 0, -1 % len(fine.t), settings)
     weight, moved = fine.by_venue(seen.usd0), fine.by_venue(seen.usd0 * seen.growth)
-    return {v: float(m / w) for v, w, m in zip(fine.venues, weight, moved, strict=True) if w > 0}
+    told = {v: float(m / w) for v, w, m in zip(fine.venues, weight, moved, strict=True) if w > 0}
+    return told, conventions.reasons([(c.venue, c.symbol) for c in fine.contracts], fine.t, fine.broken)

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from analytics.alignment import DAY_MS, Panel, State, named, reference
+from analytics import conventions
+from analytics.alignment import DAY_MS, Panel, State, breaks, named, reference, same_unit
 from analytics.alignment import panel as align
 from analytics.rows import cleaned
 from analytics.settings import DEFAULTS, Settings
@@ -11,20 +12,19 @@ from analytics.settings import DEFAULTS, Settings
 FIRST_DAY, LAST_DAY = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
-def panel(closes: pd.DataFrame, *, start: int = FIRST_DAY, end: int = LAST_DAY, settings: Settings = DEFAULTS) -> Panel:
+def panel(closes: pd.DataFrame, *, start: int = FIRST_DAY, end: int = LAST_DAY, gaps: pd.DataFrame | None = None,
+          settings: Settings = DEFAULTS) -> Panel:  # fmt: skip
     """One row a UTC day, `t` its end (ms), for days ending within [start, end]. Empty in, empty out.
 
     From store.reader.closes; the highest revision counts. `measured` closes are fresh; `carried` ones, and days an
     instrument has no close for, are dead at the last value (1.5). Days without any close stay in as all-dead rows.
+    Of `gaps` only changes of convention count.
     """
     rows = closes
     if len(rows):
-        day = rows["day"]  # ms of its beginning from the reader; dates are understood too
-        if not pd.api.types.is_integer_dtype(day):
-            day = pd.to_datetime(day, utc=True).astype("datetime64[ms, UTC]").astype("int64")
         # only the age at the end of the day counts; a missing one is told by the basis
         age = np.nan_to_num(rows["age_s"].to_numpy(float), nan=0.0)
-        t = day.to_numpy(np.int64) + DAY_MS
+        t = ends(rows)
         rows = rows.assign(t=t, last_seen=t - age * 1000.0)
         rows = rows.loc[(rows["t"] >= start) & (rows["t"] <= end)]
         if "revision" in rows:
@@ -51,10 +51,27 @@ def panel(closes: pd.DataFrame, *, start: int = FIRST_DAY, end: int = LAST_DAY, 
     state = np.where(absent, State.ABSENT, np.where(measured & told, State.FRESH, State.DEAD)).astype(np.int8)
     price, price_fresh = reference(held["mark"], state)
     cadence = np.where(absent, np.nan, float(DAY_MS // 1000))
+    contracts = named(rows.take(first))
+    native, broken = same_unit(held["native"], held["base"], held["usd"], contracts)
+    broken |= breaks(gaps, contracts, days)
     return Panel(
-        days, named(rows.take(first)), held["native"], held["base"], held["usd"], held["mark"],
-        np.full(age.shape, np.nan), age, cadence, state, price, price_fresh, np.zeros(state.shape, bool),
+        days, contracts, native, held["base"], held["usd"], held["mark"],
+        np.full(age.shape, np.nan), age, cadence, state, price, price_fresh, broken, broken,
     )  # fmt: skip
+
+
+def spliced(closes: pd.DataFrame, gaps: pd.DataFrame | None) -> pd.DataFrame:
+    """Closes before a change of convention in the counting after it: before a maximum or percentile is taken (1.7)."""
+    found = conventions.only(gaps)
+    return closes if found is None or not len(closes) else conventions.spliced(closes.assign(t=ends(closes)), found)
+
+
+def ends(closes: pd.DataFrame) -> np.ndarray:
+    """The ends of their days, ms UTC. The reader gives ms of the beginnings; dates are understood too."""
+    day = closes["day"]
+    if not pd.api.types.is_integer_dtype(day):
+        day = pd.to_datetime(day, utc=True).astype("datetime64[ms, UTC]").astype("int64")
+    return day.to_numpy(np.int64) + DAY_MS
 
 
 def filled(table: np.ndarray) -> np.ndarray:

@@ -106,10 +106,12 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, closes: pd.DataFrame, 
         return Concentration(None, None, None, (), window_s, None, None, None, 0, 0, (), heard, Basis.DERIVED, METHOD,
                              heard.reasons or (coverage.NOBODY,))  # fmt: skip
     before = int(seen.t[0])
+    closes = days.spliced(closes, gaps)
     if history is None:
-        earlier = days.panel(closes if window_s >= DAY_S else closes.iloc[:0], end=now - 1, settings=settings)
+        some = closes if window_s >= DAY_S else closes.iloc[:0]
+        earlier = days.panel(some, end=now - 1, gaps=gaps, settings=settings)
     else:
-        earlier = windows.past(history, before, window_s, settings=settings)
+        earlier = windows.past(history, before, window_s, gaps=gaps, settings=settings)
     own = usuals.measured(earlier, closes, now - 1, settings) if usual is None else usual
     flows = windows.flows(earlier, seen.venues, settings)
     total = float(held.sum())

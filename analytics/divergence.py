@@ -90,7 +90,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
         return refused(window_s, heard, (why,), w)
     held = np.nan_to_num(seen.by_venue(level(seen, settings).usd[-1]))
     total = float(held.sum())
-    earlier = windows.past(history, w.t0, window_s, settings=settings)
+    earlier = windows.past(history, w.t0, window_s, gaps=gaps, settings=settings)
     past = windows.flows(earlier, seen.venues, settings)
     need = settings.min_history(window_s)
     own = usuals.measured(earlier, None, w.t0, settings) if usual is None else usual

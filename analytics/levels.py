@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analytics import change, coverage, highs, matched, windows
+from analytics import change, conventions, coverage, highs, matched, windows
 from analytics import closes as days
 from analytics.alignment import DAY_MS, Floats, Panel, State, extended, grid, only, panel, snapshot
 from analytics.carry import level
@@ -28,6 +28,8 @@ class ChartPoint:
     coverage: float | None  # fresh part, fraction of 1
     index: float  # chain-linked contracts of the matched panel, 1 at the first point: immune to outages
     high_share: float | None  # of the trailing year, daily points only
+    hhi: float | None  # of venues
+    funding_8h: float | None  # weighted by one-sided coins; fraction
     basis: str
     provisional: bool  # the running moment; not part of any history
 
@@ -59,8 +61,12 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
     nobody lists gives no points and `no_data`.
     """
     last = snapshot(latest, now, settings)
-    past = days.panel(closes if closes is not None else latest.iloc[:0], end=now - 1, settings=settings)
-    daily = extended(past, last)
+    ends = closes if closes is not None else latest.iloc[:0]
+    changed = conventions.only(gaps)
+    daily = extended(days.panel(ends, end=now - 1, gaps=changed, settings=settings), last, changed)
+    own = daily  # in today's counting, for the year's high
+    if changed is not None:
+        own = extended(days.panel(days.spliced(ends, changed), end=now - 1, settings=settings), last)
     fine = daily
     day_bars = recent if recent is not None and len(recent) else bars
     if day_bars is not None and len(day_bars):
@@ -72,11 +78,11 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
         given = bars if bars is not None else latest.iloc[:0]
         shown = extended(panel(given, moments[moments < now], settings=settings, gaps=gaps), last, gaps, settings)
     if venue is not None:
-        daily, fine, shown = (
-            only(p, np.array([c.venue == venue for c in p.contracts], bool)) for p in (daily, fine, shown)
+        own, fine, shown = (
+            only(p, np.array([c.venue == venue for c in p.contracts], bool)) for p in (own, fine, shown)
         )
     heard = coverage.of(fine, settings=settings, plausible=plausible)
-    shares, high, high_base = year(daily, bool(len(last.t)), settings)
+    shares, high, high_base = year(own, bool(len(last.t)), settings)
     parts = level(shown, settings)
     listed = ~(shown.state == State.ABSENT).all(axis=1) if shown.contracts else np.zeros(len(shown.t), bool)
     keep = np.flatnonzero(listed & (shown.t >= start))
@@ -91,7 +97,7 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
         floats(shown.price[keep]), parts.carried_usd[keep].tolist(), floats(coverage.shares(shown)[keep]),
         (index[keep] / index[keep[0]]).tolist(),
         floats(shares[keep]) if step_s >= DAY_S else [None] * len(keep),
-        strict=True,
+        floats(hhi(shown, parts.usd)[keep]), floats(funding(shown)[keep]), strict=True,
     )  # fmt: skip
     points = tuple(
         ChartPoint(*row, basis=Basis.CARRIED if row[4] > 0 else Basis.DERIVED, provisional=row[0] >= now)
@@ -100,8 +106,10 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
     whole = change.between(shown, int(keep[0]), settings=settings) if len(shown.t) > 1 else None
     day = change.between(fine, change.nearest(fine, now - DAY_MS), settings=settings) if len(fine.t) > 1 else None
     inside = tuple(sorted({c.venue for c, u in zip(shown.contracts, parts.usd[-1], strict=True) if u > 0}))
+    names = [(c.venue, c.symbol) for c in shown.contracts]
+    why = dict.fromkeys((*heard.reasons, *conventions.reasons(names, shown.t[keep], shown.broken[keep])))
     return ChartSeries(
-        points, whole, day, high, high_base, heard, inside, departures(shown, parts.excluded), METHOD, heard.reasons
+        points, whole, day, high, high_base, heard, inside, departures(shown, parts.excluded), METHOD, tuple(why)
     )
 
 
@@ -119,6 +127,14 @@ def year(daily: Panel, running: bool, settings: Settings) -> tuple[Floats, highs
     now = (float(parts.total_usd[-1]), float(parts.total_base[-1])) if len(usd) else (np.nan, np.nan)
     high = highs.of(usd[:-1], now[0], settings)
     return highs.shares(np.append(usd[:-1], now[0]), settings), high, highs.of(base[:-1], now[1], settings)
+
+
+def hhi(shown: Panel, usd: Floats) -> Floats:
+    """[T]: sum of squared venue shares; NaN where nothing is open."""
+    held = shown.by_venue(usd)
+    whole = held.sum(axis=1, keepdims=True)
+    p = np.divide(held, whole, out=np.full_like(held, np.nan), where=whole > 0)
+    return np.square(p).sum(axis=1)
 
 
 def funding(shown: Panel) -> Floats:

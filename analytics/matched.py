@@ -50,9 +50,12 @@ class Window:
 
 
 def window(panel: Panel, i: int, j: int, settings: Settings = DEFAULTS) -> Window:
-    """The change between rows `i` and `j`. Rows in between are looked at for silences, so give a fine panel."""
+    """The change between rows `i` and `j`. Rows in between are looked at for silences, so give a fine panel.
+
+    An instrument whose way of counting changed in between is not matched.
+    """
     n0, n1 = panel.native[i], panel.native[j]
-    matched = (panel.state[i] == State.FRESH) & (panel.state[j] == State.FRESH)
+    matched = (panel.state[i] == State.FRESH) & (panel.state[j] == State.FRESH) & ~panel.broken[i:j].any(axis=0)
     silent = (panel.state[i:j] == State.DEAD) | panel.hole[i:j]
     steps = np.diff(panel.native[i : j + 1], axis=0)
     gap = np.where(silent, np.nan_to_num(steps), 0.0).sum(axis=0)
@@ -119,4 +122,5 @@ def panel_rows(panel: Panel, i: int) -> Panel:
     return Panel(
         panel.t[s], panel.contracts, panel.native[s], panel.base[s], panel.usd[s], panel.mark[s], panel.funding_8h[s],
         panel.age_s[s], panel.cadence_s[s], panel.state[s], panel.price[s], panel.price_fresh[s], panel.hole[s],
+        panel.broken[s],
     )  # fmt: skip

@@ -64,9 +64,13 @@ class Usual:
 
 
 def of(history: pd.DataFrame, before: int, window_s: int, *, closes: pd.DataFrame | None = None,
-       settings: Settings = DEFAULTS) -> Usual:  # fmt: skip
-    """From bars of the 30 d (1 h), 90 d (4 h) or 365 d (24 h) before `before` (ms UTC), and a year of `closes`."""
-    return measured(windows.past(history, before, window_s, settings=settings), closes, before, settings)
+       gaps: pd.DataFrame | None = None, settings: Settings = DEFAULTS) -> Usual:  # fmt: skip
+    """From bars of the 30 d (1 h), 90 d (4 h) or 365 d (24 h) before `before` (ms UTC), and a year of `closes`.
+
+    Of `gaps` only changes of convention count.
+    """
+    some = None if closes is None else days.spliced(closes, gaps)
+    return measured(windows.past(history, before, window_s, gaps=gaps, settings=settings), some, before, settings)
 
 
 def measured(earlier: Panel, closes: pd.DataFrame | None, before: int, settings: Settings = DEFAULTS) -> Usual:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from analytics import conventions
 from analytics.alignment import Floats, Panel, extended, grid, panel, snapshot
 from analytics.matched import steps
 from analytics.settings import DEFAULTS, HOUR_S, Settings
@@ -29,10 +30,12 @@ def since(bars: pd.DataFrame, start: int, settings: Settings = DEFAULTS) -> pd.D
     return bars if needed.all() else bars.loc[needed]
 
 
-def past(history: pd.DataFrame, before: int, window_s: int, *, settings: Settings = DEFAULTS) -> Panel:
+def past(history: pd.DataFrame, before: int, window_s: int, *, gaps: pd.DataFrame | None = None,
+         settings: Settings = DEFAULTS) -> Panel:  # fmt: skip
     """Non-overlapping windows of the same length that end at or before `before`: rows at stride W, oldest first.
 
-    `history` of any step that divides W (hours for 1 h and 4 h, hours or days for 24 h).
+    `history` of any step that divides W (hours for 1 h and 4 h, hours or days for 24 h). Of `gaps` only changes of
+    convention count: what was said before one is in today's counting, and the window it lies in has a hole.
     """
     if not len(history):
         return panel(history, [], settings=settings)
@@ -40,7 +43,9 @@ def past(history: pd.DataFrame, before: int, window_s: int, *, settings: Setting
     t = t[t <= before]
     if not len(t):
         return panel(history.iloc[:0], [], settings=settings)
-    return panel(history, grid(int(t.max()), int(t.min()), window_s), settings=settings)
+    moments = grid(int(t.max()), int(t.min()), window_s)
+    found = conventions.only(gaps)
+    return panel(conventions.spliced(history, found), moments, settings=settings, gaps=found)
 
 
 def flows(earlier: Panel | None, venues: tuple[str, ...], settings: Settings = DEFAULTS) -> Floats:

@@ -2,9 +2,10 @@
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from typing import Any
 
 from collectors.venue import Socket, Venue
 from collectors.venues import VENUES
@@ -21,22 +22,28 @@ class Venues:
     def address(self, venue: Venue, url: str) -> str:
         return address(self.ports, venue.id, url)
 
+    def told(self, word: str = "how much") -> dict[str, Any]:
+        """What it has sent so far (`simulator.load.told`). After the word "over" it sends no more data."""
+        self.pipe.send(word)
+        return self.pipe.recv()
+
     def sent(self) -> int:
-        self.pipe.send("sent")
-        return int(self.pipe.recv()["sent"])
+        return int(self.told()["sent"])
 
 
 @contextmanager
-def under_load(rate: float, venues: Sequence[str]) -> Iterator[Venues]:
-    """`rate` frames a second over all connections."""
+def under_load(rate: float, venues: Sequence[str], further: int = 0) -> Iterator[Venues]:
+    """`rate` frames a second over all connections, by venues that list `further` made-up assets besides."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=serve_load, args=(theirs, rate, venues), daemon=True)
+    process = context.Process(target=serve_load, args=(theirs, rate, venues, 20, further), daemon=True)
     process.start()
+    theirs.close()  # so that its end is heard here
     try:
         yield Venues(ours, ours.recv())
     finally:
-        ours.send(None)
+        with suppress(OSError):
+            ours.send(None)
         process.join(5)
         if process.is_alive():
             process.terminate()

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics import change, divergence, evidence, windows
+from analytics import change, conventions, divergence, evidence, windows
 from bench.truth_map import START_MS, bars
 from collectors.checks import Level, judge
 from simulator.truth import Truth
 from simulator.truth_positions import DAY
-from store.records import Field, Instrument, OpenInterest, Source, Unit
+from store.records import Event, Field, Instrument, OpenInterest, Source, Unit
 
 HOUR_MS = 3_600_000
 LABELS = ("venue_rotation", "conviction_speculative", "conviction_institutional", "concentrated_inflow")
@@ -40,12 +40,12 @@ class Seen:
         return frame.iloc[np.searchsorted(t, since, side="right") : np.searchsorted(t, until, side="right")]
 
 
-def said(seen: Seen, now: int, recent: pd.DataFrame | None = None) -> tuple[str, ...]:
+def said(seen: Seen, now: int, recent: pd.DataFrame | None = None, gaps: pd.DataFrame | None = None) -> tuple[str, ...]:
     """The alerts of the hour that ends at `now` [ms]; grade D raises none."""
     rows = seen.cut(1, now - 2 * HOUR_MS, now) if recent is None else recent
     found = divergence.assess(
         latest=latest(rows), recent=rows, history=seen.cut(60, now - 31 * 24 * HOUR_MS, now - HOUR_MS), now=now,
-        window_s=3600,
+        window_s=3600, gaps=gaps,
     )  # fmt: skip
     return () if found.coverage.grade == "D" else tuple(f for f in found.flags if f in LABELS)
 
@@ -92,10 +92,10 @@ def faults(truth: Truth, seen: Seen, hours: Sequence[int] | np.ndarray) -> dict[
         dropped = deleveraged(day, latest(rows), now)
         victim = truth.places[k % len(truth.places)].venue
         for kind in FAULTS:
-            broken = spoiled(rows, kind, victim, now - HOUR_MS // 2)
+            broken, noted = spoiled(rows, kind, victim, now - HOUR_MS // 2)
             out[kind]["hours"] += 1
-            out[kind]["divergence"] += bool(set(said(seen, now, broken)) - before)
-            fell = deleveraged(spoiled(day, kind, victim, now - HOUR_MS // 2), latest(broken), now)
+            out[kind]["divergence"] += bool(set(said(seen, now, broken, noted)) - before)
+            fell = deleveraged(spoiled(day, kind, victim, now - HOUR_MS // 2)[0], latest(broken), now, noted)
             out[kind]["deleveraging"] += fell and not dropped
     for s in truth.script:
         if s.kind == "price_only":
@@ -107,35 +107,44 @@ def faults(truth: Truth, seen: Seen, hours: Sequence[int] | np.ndarray) -> dict[
     return out
 
 
-def deleveraged(day: pd.DataFrame, last: pd.DataFrame, now: int) -> bool:
-    panel = windows.recent(day, last, now, 86_400)
+def deleveraged(day: pd.DataFrame, last: pd.DataFrame, now: int, gaps: pd.DataFrame | None = None) -> bool:
+    panel = windows.recent(day, last, now, 86_400, gaps=gaps)
     return change.between(panel, 0).drop == "deleveraging"
 
 
-def spoiled(rows: pd.DataFrame, kind: str, venue: str, since: int) -> pd.DataFrame:
-    """The rows as they would be stored if the venue had the fault from `since` on; readings pass the house's checks."""
+def spoiled(rows: pd.DataFrame, kind: str, venue: str, since: int) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The rows as they would be stored if the venue had the fault from `since` on, and what the house notes of it as
+    interruptions. Readings pass the house's checks.
+    """
     mine = (rows["venue"] == venue) & (rows["t"] > since)
     if kind == "outage":
-        return rows[~mine]
+        return rows[~mine], None
     out = rows.copy()
     if kind == "freeze":
         held = rows.loc[(rows["venue"] == venue) & (rows["t"] <= since), ["native", "base", "usd"]].iloc[-1]
         out.loc[mine, ["native", "base", "usd"]] = held.to_numpy()
         out.loc[mine, ["opened", "closed"]] = 0.0
-        return out
+        return out, None
     if kind == "unit_glitch":  # the last two statements are in thousandths
         factor = np.where(rows["t"] > rows.loc[mine, "t"].max() - 2 * 60_000, 1000.0, 1.0)
     else:
         factor = np.full(len(rows), 2.0)
     level, passed = Level(), np.ones(len(rows), bool)
     wrong = np.where(mine, factor, 1.0)
-    places = np.flatnonzero(rows["venue"] == venue)
-    for at in places:
+    noted: list[Event] = []
+    judged: list[int] = []
+    for at in np.flatnonzero(rows["venue"] == venue):
         reading = spoken(rows.iloc[at], float(wrong[at]))
-        passed[at] = bool(judge(level, reading.raw, reading).passed)
+        verdict = judge(level, reading.raw, reading)
+        noted += [e for e in verdict.aside if isinstance(e, Event)]
+        judged.append(int(at))
+        passed[at] = False
+        if verdict.passed:
+            passed[judged[-len(verdict.passed) :]] = True  # and what was held until now
     for name in ("native", "base", "usd"):
         out[name] = out[name] * wrong
-    return out[passed]
+    told = pd.DataFrame([(e.ts, e.venue, e.detail) for e in noted], columns=["ts", "venue", "detail"])
+    return out[passed], conventions.breaks(told)
 
 
 def spoken(row: pd.Series, factor: float) -> OpenInterest:

@@ -97,11 +97,16 @@ def jump(level: Level, value: float, reading: OpenInterest) -> Verdict:
     if len(level.held) < NEEDED:
         return Verdict((), aside)
     ratio = level.held[0][0] / level.last
-    if unit_like(ratio, reading.instrument.contract_size):
-        detail = json.dumps({"symbol": reading.instrument.symbol, "ratio": ratio, "from": level.last, "to": value})
-        i = reading.instrument
-        aside += (Event(reading.seen, "unit_or_convention_change", i.asset, i.venue, detail),)
-    passed = tuple(msgspec.structs.replace(r, flags=r.flags | Flag.CONFIRMED_JUMP) for _, r in level.held)
+    i = reading.instrument
+    factor = unit_like(ratio, i.contract_size)
+    if factor is not None:
+        told = {"symbol": i.symbol, "ratio": ratio, "factor": factor, "since": level.held[0][1].ts,
+                "from": level.last, "to": value}  # fmt: skip
+        aside += (Event(reading.seen, "unit_or_convention_change", i.asset, i.venue, json.dumps(told)),)
+    # what was held was not known to anyone before it was released
+    passed = tuple(
+        msgspec.structs.replace(r, seen=reading.seen, flags=r.flags | Flag.CONFIRMED_JUMP) for _, r in level.held
+    )
     level.held.clear()
     level.last = value
     return Verdict(passed, aside)
@@ -112,17 +117,18 @@ def unconfirmed(level: Level) -> tuple[Quarantined, ...]:
     given_up: list[Quarantined] = []
     for value, reading in level.held:
         ratio = value / level.last
-        check = "unit_or_convention_change" if unit_like(ratio, reading.instrument.contract_size) else "jump"
+        changed = unit_like(ratio, reading.instrument.contract_size) is not None
+        check = "unit_or_convention_change" if changed else "jump"
         given_up.append(quarantined(reading, check, f"{ratio:.4g} times the last, not confirmed"))
     level.held.clear()
     return tuple(given_up)
 
 
-def unit_like(ratio: float, contract_size: float) -> bool:
-    """Whether a step looks like another unit or another way of counting: 2, 1/2, c, 1/c or a power of ten."""
+def unit_like(ratio: float, contract_size: float) -> float | None:
+    """The factor, where a step looks like another unit or another way of counting: 2, 1/2, c, 1/c or a power of ten."""
     power = 10.0 ** round(math.log10(ratio))
     betrayers = (2.0, 0.5, contract_size, 1 / contract_size, power)
-    return any(known != 1.0 and abs(ratio / known - 1) <= NEAR for known in betrayers)
+    return next((known for known in betrayers if known != 1.0 and abs(ratio / known - 1) <= NEAR), None)
 
 
 def refuse_once(level: Level, reading: OpenInterest, check: str, words: str) -> Verdict:

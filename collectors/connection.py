@@ -117,6 +117,7 @@ class Line:
             if self.socket.greets:
                 with anyio.fail_after(patience.greeting):
                     await line.recv()
+                self.frames += 1
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.subscribe, line)
                 tasks.start_soon(watch, self)

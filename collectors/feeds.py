@@ -198,8 +198,12 @@ def explain(http: Http, venue: Venue, fault: BaseException) -> Ended:
 
 
 async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> None:
-    """One question after another, spread over the period, or the first minute of a long one."""
-    every = feed.every
+    """One question after another, spread over the period, or the first minute of a long one.
+
+    The first time open interest is asked for as soon as the venue's budget allows: who is asked once a minute should
+    not be unknown for so long.
+    """
+    every, limits, new = feed.every, feed.venue.limits, "oi" in poll.gives
     delays = feed.delays()
     while group:
         begun = feed.clock()
@@ -208,7 +212,9 @@ async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> 
             ended = await poll_once(feed, poll, poll.ask, list(group))
         else:
             due = list(group.values())
-            apart = spacing(feed, len(due), question(poll.ask, due[0], feed.now()).weight)
+            polite = 2 * question(poll.ask, due[0], feed.now()).weight * limits.per / limits.weight  # half the budget
+            apart = min(every / len(due), polite if new else max(min(every, feed.rhythm.round) / len(due), polite))
+            new = False
             for place, instrument in enumerate(due):
                 await anyio.sleep(max(0.0, begun + place * apart - feed.clock()))
                 failed = await poll_once(feed, poll, question(poll.ask, instrument, feed.now()), [instrument.symbol])
@@ -222,13 +228,6 @@ async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> 
             await anyio.sleep(max(0.0, begun + every - feed.clock()))
         else:
             await rest(ended, delays, feed.rhythm, feed.now)
-
-
-def spacing(feed: Feeding, count: int, weight: float) -> float:
-    """Seconds between questions of one round: a long period's are asked at its beginning, by half of the budget."""
-    limits = feed.venue.limits
-    polite = 2 * weight * limits.per / limits.weight
-    return min(feed.every / count, max(min(feed.every, feed.rhythm.round) / count, polite))
 
 
 async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> Ended | None:

@@ -86,7 +86,10 @@ class Tier(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Acked:
-    """The venue took a subscription. `request` is the number we gave it, `symbol` whom it was for, if it says."""
+    """The venue took a subscription. `request` is the number we gave it, `symbol` whom it was for, if it says.
+
+    Without a symbol it took the whole request. A symbol's first data counts as its ack: most venues need no `Acked`.
+    """
 
     request: int | None = None
     symbol: str | None = None
@@ -95,7 +98,7 @@ class Acked:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The venue refused a subscription, in its own words."""
+    """The venue refused a subscription, in its own words. Without a symbol, the request is asked again in halves."""
 
     words: str
     request: int | None = None
@@ -191,7 +194,7 @@ class Socket:
     gives: frozenset[Gives]  # what its frames state; forgotten when its connection ends
     subscribe: Callable[[Sequence[Instrument], int], Iterable[Message]]  # a batch, and the number of our request
     parse: Parse | Remembering
-    decode: Callable[[str | bytes], Message] = plain
+    decode: Callable[[str | bytes], Message] = plain  # None: a frame that is none of ours
     answer: Callable[[Message], Message | None] | None = None  # to a venue's own ping
     heartbeat: Heartbeat | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])  # of the handshake
@@ -202,7 +205,8 @@ class Socket:
     batch: int = 50  # instruments in one subscribe call; a refused batch is halved until the culprit is alone
     pace: float = 0.1  # seconds between our messages
     rest: float = 0.0  # seconds from the handshake to our first message
-    cadence: float | None = 5.0  # seconds between data for one symbol when all is well; None: silence proves nothing
+    cadence: float | None = 5.0  # seconds between a quiet symbol's data when all is well; None: silence proves nothing.
+    # Of a feed that gives open interest, only what states or affirms it is data: marks prove nothing of it.
     life: float | None = None  # seconds after which the venue ends a connection
 
 

@@ -62,6 +62,26 @@ def bench() -> str:
     return f"Measured {kept['at'][:10]}: {machine}.\n\n" + table(("bench", "what", "value", "wanted", ""), rows)
 
 
+def soak() -> str:
+    """What bench/soak.py found on a whole daemon under load."""
+    kept = json.loads((DOCS.parent / "bench" / "soak.json").read_text(encoding="utf-8"))
+    rows = [(c["what"], c["measured"], c["wanted"], reached(c["reached"])) for c in kept["checks"]]
+    said = (
+        f"Measured {kept['at'][:10]} on {kept['cpus']} cpus: {kept['venues']} venues, {kept['instruments']} instruments"
+    )
+    said += f", {kept['rate']:,.0f} frames a second wanted{', a short run' if kept['short'] else ''}.\n\n"
+    minutes = [tuple(f"{minute[name]:,.{dp}f}" for name, dp in COLUMNS.items()) for minute in kept["minutes"]]
+    columns = tuple(name.replace("_mib", " [MiB]").replace("_ms", " [ms]").replace("_", " ") for name in COLUMNS)
+    return said + table(("what", "measured", "wanted", "reached"), rows) + "\n" + table(columns, minutes)
+
+
+COLUMNS = {
+    "minute": 0, "sent": 0, "readings": 0, "rows": 0, "live": 0, "shed": 0, "gaps": 0, "wire_p99_ms": 0,
+    "commit_p99_ms": 0, "answer_p99_ms": 0, "rss_mib": 0, "engine_mib": 0, "load_average": 1,
+}  # fmt: skip
+"""Of the minutes of a soak, and their decimal places."""
+
+
 def tools() -> str:
     rows: list[tuple[str, ...]] = []
     for function in TOOLS:
@@ -142,6 +162,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "venues": venues,
     "fields": fields,
     "bench": bench,
+    "soak": soak,
     "rooms": rooms,
     "tools": tools,
     "truth": truth,

@@ -13,6 +13,7 @@ from analytics.alerts import Raised
 from analytics.alignment import grid, panel
 from analytics.divergence import Divergence
 from analytics.episodes import PLACEBO, RULES, Opening, Outcome
+from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, carried_ms, floor
 from store.derived import append
@@ -72,9 +73,15 @@ def path(house: House, asset: str, o: Opening, now: int) -> episodes.Path:
     """The market from W before the opening to its end, by five minutes."""
     start, end = floor(o.t0 - o.window_s * 1000, STEP_MS), floor(min(now, o.expires + HOUR_MS), STEP_MS)
     bars = house.reader.bars(asset, start - carried_ms(house), end, STEP_MS)
-    gaps = house.reader.gaps(start - DAY_MS, end, asset=asset)
     return episodes.path(
-        panel(bars, grid(end, start, STEP_MS / 1000), settings=house.thresholds, gaps=gaps), o.leaders, house.thresholds
+        panel(
+            bars,
+            grid(end, start, STEP_MS / 1000),
+            settings=house.thresholds,
+            gaps=gaps(house, asset, start - DAY_MS, end),
+        ),
+        o.leaders,
+        house.thresholds,
     )
 
 

@@ -5,12 +5,15 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from analytics import alerts, concentration, divergence, flow, levels, usual
 from analytics.alerts import Key, Raised, Signal
 from analytics.divergence import Divergence
 from analytics.provenance import VERSION
 from analytics.usual import Usual
 from server.followed import followed, opened
+from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.spans import DAY_MS, WINDOW_S, history, recent
 from store.derived import append
@@ -47,9 +50,10 @@ class Sweep:
         followed(self.house, self.store)
         returned: dict[tuple[str, str], float] = {}
         for asset in self.assets:
-            known = {window: self.keep_usual(asset, window, now) for window in WINDOW_S}
-            signals += self.signals(asset, known, now)
-            returned |= self.gap_changes(asset, now)
+            silences = gaps(self.house, asset, now - 3 * DAY_MS, now)
+            known = {window: self.keep_usual(asset, window, silences, now) for window in WINDOW_S}
+            signals += self.signals(asset, known, silences, now)
+            returned |= self.gap_changes(asset, silences, now)
         found = alerts.swept(signals, self.standing, self.house.thresholds)
         self.standing = found.standing
         rows = [
@@ -61,13 +65,14 @@ class Sweep:
         opened(self.house, self.store, found.raised, self.told)
         return found.raised
 
-    def keep_usual(self, asset: str, window: str, now: int) -> Usual:
+    def keep_usual(self, asset: str, window: str, silences: pd.DataFrame, now: int) -> Usual:
         """Work out what is usual for windows of this length, and store what changed of it."""
         reader, window_s = self.house.reader, WINDOW_S[window]
         before = now - window_s * 1000
         found = usual.of(
             history(self.house, asset, now, window), before, window_s,
-            closes=reader.closes(asset, now - 367 * DAY_MS, now), settings=self.house.thresholds,
+            closes=reader.closes(asset, now - 367 * DAY_MS, now), gaps=silences,
+            settings=self.house.thresholds,
         )  # fmt: skip
         rows = reader.thresholds(asset, window_s)
         rows = rows[(rows["version"] == usual.VERSION) & (rows["known_at"] > now - DAY_MS)]
@@ -83,11 +88,10 @@ class Sweep:
         )  # fmt: skip
         return found
 
-    def signals(self, asset: str, known: Mapping[str, Usual], now: int) -> list[Signal]:
+    def signals(self, asset: str, known: Mapping[str, Usual], silences: pd.DataFrame, now: int) -> list[Signal]:
         """Everything this sweep looks at of one asset."""
         reader, terms = self.house.reader, self.house.thresholds
         latest = reader.latest(asset)
-        gaps = reader.gaps(now - 3 * DAY_MS, now, asset=asset)
         closes = reader.closes(asset, now - 367 * DAY_MS, now)
         out: list[Signal] = []
         day = recent(self.house, asset, now, WINDOW_S["24h"])
@@ -95,29 +99,29 @@ class Sweep:
             bars = day if window == "24h" else recent(self.house, asset, now, window_s)
             past = history(self.house, asset, now, window, known[window])
             told = divergence.assess(
-                latest=latest, recent=bars, history=past, now=now, window_s=window_s, gaps=gaps, usual=known[window],
-                settings=terms,
+                latest=latest, recent=bars, history=past, now=now, window_s=window_s, gaps=silences,
+                usual=known[window], settings=terms,
             )  # fmt: skip
             self.told[asset, window_s] = told
             out += alerts.of_divergence(asset, told, terms)
             if window == "24h":
                 spread = concentration.assess(
-                    latest=latest, recent=bars, closes=closes, history=past, now=now, window_s=window_s, gaps=gaps,
+                    latest=latest, recent=bars, closes=closes, history=past, now=now, window_s=window_s,
+                    gaps=silences,
                     usual=known[window], settings=terms,
                 )  # fmt: skip
                 out += alerts.of_concentration(asset, spread, terms)
         shown = levels.chart(
-            latest=latest, now=now, start=now - DAY_MS, step_s=300, bars=day, recent=day, closes=closes, gaps=gaps,
+            latest=latest, now=now, start=now - DAY_MS, step_s=300, bars=day, recent=day, closes=closes, gaps=silences,
             settings=terms,
         )  # fmt: skip
         return [*out, *alerts.of_level(asset, shown, terms)]
 
-    def gap_changes(self, asset: str, now: int) -> dict[tuple[str, str], float]:
+    def gap_changes(self, asset: str, silences: pd.DataFrame, now: int) -> dict[tuple[str, str], float]:
         """USD by (asset, venue) that changed over the last day while the venue was silent."""
         found = flow.assess(
             latest=self.house.reader.latest(asset), recent=recent(self.house, asset, now, WINDOW_S["24h"]), now=now,
-            window_s=WINDOW_S["24h"], gaps=self.house.reader.gaps(now - 3 * DAY_MS, now, asset=asset),
-            settings=self.house.thresholds,
+            window_s=WINDOW_S["24h"], gaps=silences, settings=self.house.thresholds,
         )  # fmt: skip
         return {(asset, v.venue): v.gap_usd for v in found.venues}
 

@@ -151,7 +151,7 @@ class Conversation:
                 self.take(hear, topic, found, said, now, now_ms)
                 answer = hear.ack if found else hear.refuse
                 if answer is not None:
-                    yield self.say(answer, now_ms, {**said, "topic": topic})
+                    yield self.say(answer, now_ms, {**said, "topic": topic}, about(found))
             return
         bad = [topic for topic, found in zip(topics, meant, strict=True) if not found]
         if bad and hear.refuse is not None:
@@ -161,7 +161,8 @@ class Conversation:
             self.take(hear, topic, found, said, now, now_ms)
         if hear.ack is not None:
             accepted = [topic for topic in topics if topic not in bad]
-            yield self.say(hear.ack, now_ms, {**said, "accepted": accepted, "topic": topics[0] if topics else None})
+            more = {**said, "accepted": accepted, "topic": topics[0] if topics else None}
+            yield self.say(hear.ack, now_ms, more, about([m for found in meant for m in found]))
 
     def meant(self, hear: Hear, topic: Json) -> list[Meant]:
         found = self.speech.topics.get(key(topic), [])
@@ -259,6 +260,12 @@ class Conversation:
             for one in views.scope(segment, now_ms, self.seq, None, sub.said, found).groups["forced"]():
                 self.seq += 1
                 yield self.sent(self.speech.make(channel.each_forced)(one.within({"seq": self.seq})))
+
+
+def about(found: list[Meant]) -> Contract | None:
+    """The one contract that topics are about, if it is one."""
+    contracts = [m.contract for m in found]
+    return contracts[0] if contracts and all(c is contracts[0] for c in contracts) else None
 
 
 def listed(hear: Hear, said: dict[str, Json]) -> list[Json]:

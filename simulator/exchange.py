@@ -74,6 +74,7 @@ class Exchange:
     asked: Counter[str] = field(default_factory=Counter[str])  # HTTP questions, by venue
     beats: Counter[str] = field(default_factory=Counter[str])  # heartbeats of ours, answered or not
     answers: Counter[str] = field(default_factory=Counter[str])  # answers to the venue's own
+    said: Counter[str] = field(default_factory=Counter[str])  # frames sent, by venue, without those of a pusher
     noise: Counter[str] = field(default_factory=Counter[str])  # unreadable frames sent
     unheard: list[str] = field(default_factory=list[str])  # what no script understands: a test wants it empty
     changed: anyio.Event = field(default_factory=anyio.Event)
@@ -153,8 +154,7 @@ class Exchange:
         talk, socket = line.talk, line.socket
         try:
             if self.faults.get(venue) != "stall":
-                for frame in talk.open(anyio.current_time(), self.clock()):
-                    await socket.send(frame)
+                await self.say(venue, socket, talk.open(anyio.current_time(), self.clock()))
             async for message in socket:
                 replies = talk.hear(message, anyio.current_time(), self.clock())
                 for what in talk.unheard:
@@ -163,9 +163,7 @@ class Exchange:
                 self.beats[venue] += talk.beats
                 self.answers[venue] += talk.answers
                 talk.beats = talk.answers = 0
-                if self.faults.get(venue) != "stall":
-                    for reply in replies:
-                        await socket.send(reply)
+                await self.say(venue, socket, replies if self.faults.get(venue) != "stall" else ())
                 line.nudge()
                 self.note()
         except ConnectionClosed:
@@ -189,10 +187,15 @@ class Exchange:
                 if (why := talk.over(now)) is not None:
                     await line.socket.close(1008, why)
                     return
-                for frame in [*talk.ask(now, self.clock()), *self.frames(venue, talk, now, fault)]:
-                    await line.socket.send(frame)
+                await self.say(venue, line.socket, talk.ask(now, self.clock()))
+                await self.say(venue, line.socket, self.frames(venue, talk, now, fault))
         except ConnectionClosed:
             return
+
+    async def say(self, venue: str, socket: ServerConnection, frames: Sequence[str | bytes]) -> None:
+        for frame in frames:
+            await socket.send(frame)
+            self.said[venue] += 1
 
     def frames(self, venue: str, talk: Conversation, now: float, fault: str | None) -> list[str | bytes]:
         due = talk.next_due()

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from simulator.quotes import Quote
 from simulator.script import Contract, Past, Route
 from simulator.template import Make, Scope, compiled, contains, names, value
-from simulator.values import Views, of_contract
+from simulator.values import Point, Views, of_contract
 
 Json = Any
 
@@ -58,8 +57,11 @@ class Desk:
         past = self.past(route.past, contract, more, now_ms) if route.past is not None and contract is not None else ()
         return self.views.scope(route.segment, now_ms, self.seq, contract, more, past=past)
 
-    def past(self, past: Past, contract: Contract, more: dict[str, Json], now_ms: int) -> Sequence[tuple[int, Quote]]:
-        """The points of a history reply: never of the future, at most `limit`, in the venue's order."""
+    def past(self, past: Past, contract: Contract, more: dict[str, Json], now_ms: int) -> Sequence[Point]:
+        """The points of a history reply: never of the future, at most `limit`, in the venue's order.
+
+        Each with what was so at its end, or now while it runs: candles close there.
+        """
         if self.views.quote(contract, now_ms) is None:
             return ()
         step, edge = round(past.step_s * 1000), int(past.open)
@@ -71,9 +73,12 @@ class Desk:
             start = max(start, end - step * limit)
         else:
             end = min(end, start + step * limit)
-        points = list(
-            self.views.quotes.past(self.views.script.venue, contract.segment, contract.symbol, start, end, step)
-        )
+        spot = self.views.script.venue, contract.segment, contract.symbol
+        quotes = self.views.quotes
+        opens = list(quotes.past(*spot, start, end, step))
+        ends = [quote for _, quote in opens[1:]]
+        ends += [quotes.quote(*spot, min(ts + step, now_ms)) or quote for ts, quote in opens[-1:]]
+        points = [(ts, quote, later) for (ts, quote), later in zip(opens, ends, strict=True)]
         return points[::-1][:limit] if past.newest_first else points[:limit]
 
 

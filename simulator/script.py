@@ -191,6 +191,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     http: list[Route]
     expect: Expect
     sockets: list[Socket] = []
+    numbered: list[str] = []  # names in `says` under which the venue numbers its contracts
 
 
 def load(path: Path) -> Script:

@@ -15,9 +15,10 @@ FREE = ("says", "request", "query", "body", "asked")  # values whose names the v
 CONTRACT = frozenset(
     ["symbol", "symbol_lower", "segment", "asset", "quote", "settle", "contract_size", "base_factor", "max_leverage"]
 )
+LEVELS = ("mark", "index", "last", "oi_base", "oi_usd", "oi_contracts")
 KNOWN = CONTRACT | frozenset(
     [
-        "mark", "index", "last", "oi_base", "oi_usd", "oi_contracts",
+        *LEVELS, *(f"{end}_{name}" for end in ("close", "high", "low") for name in LEVELS),
         "funding", "funding_interval_h", "next_funding_ms", "later_funding_ms",
         *(f"{what}_{unit}" for what in ("volume", "taker_buy", "taker_sell") for unit in ("base", "contracts", "usd")),
         "now_ms", "now_s", "now_iso", "minute_ms", "minute_s", "report_iso", "seq", "ts_ms", "ts_s", "ts_iso",
@@ -51,7 +52,7 @@ def value(scope: Scope, name: str) -> Any:
         return scope.values.get(name)
     found: Any = scope.values.get(head)
     for key in rest.split("."):
-        if head == "says":
+        if head == "says" and found is not None:
             found = found[key]
             continue
         found = found.get(key) if isinstance(found, dict) else None
@@ -76,6 +77,11 @@ def compiled(template: Json, place: str = "$") -> Make:
         return text(template, place)
     if isinstance(template, list):
         makes = [compiled(item, f"{place}[{n}]") for n, item in enumerate(template)]
+        if any(spread(item) for item in template):
+            wide = [spread(item) for item in template]
+            return lambda scope: [
+                one for make, many in zip(makes, wide, strict=True) for one in within(make(scope), many)
+            ]
         return lambda scope: [make(scope) for make in makes]
     if not isinstance(template, dict):
         return lambda _: template
@@ -88,6 +94,15 @@ def compiled(template: Json, place: str = "$") -> Make:
         return lambda scope: json.dumps(inner(scope), separators=(",", ":"))
     pairs = [(text(key, place), compiled(item, f"{place}.{key}")) for key, item in template.items()]
     return lambda scope: {key(scope): make(scope) for key, make in pairs}
+
+
+def spread(item: Json) -> bool:
+    """Whether an item of a list stands for several of its items."""
+    return isinstance(item, dict) and item.get("spread") is True
+
+
+def within(made: Json, many: bool) -> Iterable[Json]:
+    return made if many else (made,)
 
 
 def text(template: str, place: str) -> Make:
@@ -126,7 +141,7 @@ def leaf(template: dict[str, Any], place: str) -> Make:
             return words[found]
         if not numeric(found):
             return found
-        times = factor[value(scope, factor["by"])] if isinstance(factor, dict) else factor
+        times = chosen(factor, value(scope, factor["by"])) if isinstance(factor, dict) else factor
         number = found * times
         if kind == "text":
             return f"{number:.{dp}f}" if dp is not None else repr(number)
@@ -137,6 +152,11 @@ def leaf(template: dict[str, Any], place: str) -> Make:
     return fill
 
 
+def chosen(factors: dict[str, Any], of: Any) -> float:
+    """The factor of a value, or the one for all others; KeyError where a script has neither."""
+    return factors[of] if of in factors else factors["else"]
+
+
 def numeric(found: Any) -> TypeGuard[float]:
     return isinstance(found, int | float) and not isinstance(found, bool)
 
@@ -145,8 +165,10 @@ def each(template: dict[str, Any], place: str) -> Make:
     group, where, key = template["$each"], template.get("where", {}), template.get("key")
     if group not in GROUPS:
         raise TemplateError(f"{place}: $each goes over one of {sorted(GROUPS)}, not {group!r}")
-    if unknown := set(template) - {"$each", "of", "key", "where"}:
+    if unknown := set(template) - {"$each", "of", "key", "where", "spread"}:
         raise TemplateError(f"{place}: unknown keys {sorted(unknown)} beside $each")
+    if "spread" in template and "key" in template:
+        raise TemplateError(f"{place}: an object cannot be spread in a list")
     if "of" not in template:
         raise TemplateError(f"{place}: $each without 'of'")
     for name in where:

@@ -7,10 +7,12 @@ from typing import Any
 
 from simulator.quotes import Forced, Quote, Quotes
 from simulator.script import Contract, Script
-from simulator.template import Scope
+from simulator.template import LEVELS, Scope
 from store.records import Payoff
 
 Values = Mapping[str, Any]
+Point = tuple[int, Quote, Quote]
+"""Of a history: when it begins [ms UTC], what was so then, and at its end."""
 DAY_MS = 86_400_000
 WEEK_MS, TUESDAY_MS = 7 * DAY_MS, 5 * DAY_MS  # the epoch was a Thursday
 OUT_MS = 3 * DAY_MS + 73_800_000
@@ -62,6 +64,17 @@ def of_quote(contract: Contract, quote: Quote) -> Values:
         **of_coins(contract, "volume", quote.volume_base, quote.last),
         **of_coins(contract, "taker_buy", quote.taker_buy_base, quote.last),
         **of_coins(contract, "taker_sell", quote.volume_base - quote.taker_buy_base, quote.last),
+    }
+
+
+def of_candle(contract: Contract, opened: Quote, closed: Quote) -> Values:
+    """`close_`, `high_` and `low_` of prices and open interest, where their names alone are those of the opening."""
+    first, last = of_quote(contract, opened), of_quote(contract, closed)
+    return {
+        **first,
+        **{f"close_{name}": last[name] for name in LEVELS},
+        **{f"high_{name}": max(first[name], last[name]) for name in LEVELS},
+        **{f"low_{name}": min(first[name], last[name]) for name in LEVELS},
     }
 
 
@@ -125,7 +138,7 @@ class Views:
         contract: Contract | None = None,
         more: Values | None = None,
         forced: Sequence[tuple[Contract, Forced]] = (),
-        past: Sequence[tuple[int, Quote]] = (),
+        past: Sequence[Point] = (),
     ) -> Scope:
         """Everything a template may ask for. `contract` is whom the frame is about, `more` what was asked."""
 
@@ -140,9 +153,11 @@ class Views:
             return (Scope({**plain, **of_contract(c), **of_forced(c, f)}) for c, f in forced)
 
         def before() -> Iterator[Scope]:
-            for ts, quote in past:
+            for ts, opened, closed in past:
                 assert contract is not None
-                yield Scope({**plain, **of_contract(contract), **of_quote(contract, quote), **of_time(ts, "ts")})
+                yield Scope({**plain, **fixed, **of_candle(contract, opened, closed), **of_time(ts, "ts")})
+
+        fixed = {} if contract is None else of_contract(contract)
 
         minute = now_ms // 60_000
         running = {"minute_ms": minute * 60_000, "minute_s": minute * 60, "report_iso": reported(now_ms)}

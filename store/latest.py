@@ -23,7 +23,7 @@ class Verdict(IntEnum):
 class State:
     """One instrument."""
 
-    __slots__ = ("at", "current", "declared_s", "gaps", "kept", "last_seen")
+    __slots__ = ("at", "current", "declared_s", "gaps", "kept", "last_seen", "ties")
 
     def __init__(self, reading: OpenInterest) -> None:
         self.current = reading
@@ -32,6 +32,7 @@ class State:
         self.last_seen = self.at if reading.source in PAST else reading.seen
         self.gaps: deque[int] = deque(maxlen=WINDOW)
         self.declared_s: float | None = None  # the cadence its connection reports
+        self.ties: set[float] | None = None  # raw values kept of `at`; None where the store may hold more
 
     @property
     def cadence_s(self) -> float | None:
@@ -68,7 +69,7 @@ class Latest:
         at = min(ts, seen)
         if r.source in PAST:
             if at > state.at:
-                state.current, state.at = r, at
+                state.current, state.at, state.ties = r, at, None
             return Verdict.CHECK
         if seen > state.last_seen:
             state.gaps.append(seen - state.last_seen)
@@ -81,11 +82,20 @@ class Latest:
         elif at < state.at:
             return Verdict.CHECK
         elif at == state.at and not same:
-            state.current = state.kept = r
-            return Verdict.CHECK
+            state.current = r
+            if state.ties is None or ts != at or not alike(r.field, current.field):
+                state.ties = None
+                state.kept = r
+                return Verdict.CHECK
+            if r.raw in state.ties:
+                return Verdict.SKIP
+            state.ties.add(r.raw)
+            state.kept = r
+            return Verdict.KEEP
         state.current = r
         if at > state.at:
             state.at = at
+            state.ties = None if ts != at else set()
         kept = state.kept
         if (
             r.raw != kept.raw
@@ -100,6 +110,8 @@ class Latest:
                 state.kept = r
                 return Verdict.REPEAT
             state.kept = r
+            if state.ties is not None and not r.flags & Flag.AFFIRMED.value:
+                state.ties.add(r.raw)
             return Verdict.KEEP
         return Verdict.SKIP
 

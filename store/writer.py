@@ -36,6 +36,7 @@ CADENCE_S = 0.1
 LIMIT = 200_000  # rows that may wait: ten seconds at 20,000 a second
 RETRY_S = 1.0  # after a batch that could not be written
 PRUNE_S = 3600.0
+RECENT = 1000  # batches whose times are kept
 HEALTH_DAYS = 7
 QUARANTINE_DAYS = 30
 QUARANTINE_A_MINUTE = 600  # of one venue and check: a bound to what one broken venue may write
@@ -53,8 +54,13 @@ class Progress:
     shed: int  # readings and liquidations given up under pressure
     refused: int  # simulated rows for a live store or the reverse, and records no table takes
     lag_ms: float  # how long the oldest row that is not yet queryable has waited
-    commit_ms: tuple[float, ...]  # how long the oldest row of each recent batch waited, newest last
+    written: tuple[tuple[float, float], ...]  # when the oldest row of each recent batch came and was in, monotonic s
     trouble: str  # why nothing is being written, empty when all is well
+
+    @property
+    def commit_ms(self) -> list[float]:
+        """How long the oldest row of each recent batch waited, newest last."""
+        return [(done - since) * 1000 for since, done in self.written]
 
 
 class Writer:
@@ -83,7 +89,7 @@ class Writer:
         self._busy_since: float | None = None
         self._rows = 0
         self._refused: Counter[str] = Counter()
-        self._commit_ms: deque[float] = deque(maxlen=1000)
+        self._written: deque[tuple[float, float]] = deque(maxlen=RECENT)
         self._trouble = ""
         self._quarantined: Counter[tuple[str, str]] = Counter()
         self._quarantined_minute = 0
@@ -140,7 +146,7 @@ class Writer:
         waits = [s for s in (self._busy_since, self._buffer.since) if s is not None]
         lag = (monotonic() - min(waits)) * 1000 if waits else 0.0
         return Progress(
-            self._rows, len(self._buffer), self._buffer.shed, self._refused.total(), lag, tuple(self._commit_ms),
+            self._rows, len(self._buffer), self._buffer.shed, self._refused.total(), lag, tuple(self._written),
             self._trouble,
         )  # fmt: skip
 
@@ -229,7 +235,7 @@ class Writer:
             self._busy_since = None
         self._rows += rows
         if batch.since is not None:
-            self._commit_ms.append((monotonic() - batch.since) * 1000)
+            self._written.append((batch.since, monotonic()))
         if self._trouble:
             log.warning("Writing again; %d readings were shed meanwhile", self._buffer.shed)
             self._trouble = ""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench import nulls
-from bench.truth_labels import spoiled
+from bench.truth_labels import HOUR_MS, Seen, said, spoiled
 from bench.truth_map import bars, walk
 from simulator.truth import Truth, run
 
@@ -54,9 +54,29 @@ def test_bars_of_the_market_add_up_to_its_minutes() -> None:
 def test_a_glitch_of_the_unit_never_becomes_a_row() -> None:
     rows = bars(market(), 1)
     rows = rows[rows["t"] > rows["t"].max() - 7_200_000]
-    broken = spoiled(rows, "unit_glitch", "north", int(rows["t"].max()) - 1_800_000)
+    broken, noted = spoiled(rows, "unit_glitch", "north", int(rows["t"].max()) - 1_800_000)
     assert len(rows) - len(broken) == 2
     assert broken["native"].max() <= rows["native"].max()
+    assert noted is not None
+    assert noted.empty
+
+
+def test_a_change_of_sides_raises_nothing_and_would_if_nobody_had_noted_it() -> None:
+    seen = Seen(market())
+    end = int(seen.by_step[1]["t"].max())
+    aware, unaware = 0, 0
+    for k, place in enumerate(market().places * 2):
+        now = end - k * HOUR_MS
+        rows = seen.cut(1, now - 2 * HOUR_MS, now)
+        before = set(said(seen, now))
+        broken, noted = spoiled(rows, "side_change", place.venue, now - HOUR_MS // 2)
+        assert noted is not None
+        assert noted["ratio"].tolist() == [2.0], place.venue
+        assert len(broken) == len(rows), "what was held is released"
+        aware += bool(set(said(seen, now, broken, noted)) - before)
+        unaware += bool(set(said(seen, now, broken)) - before)
+    assert aware == 0
+    assert unaware > 0
 
 
 def test_null_rates_of_a_few_windows_are_near_their_levels() -> None:

@@ -51,7 +51,7 @@ each_live_venue = pytest.mark.parametrize(
 FACTS = ("symbol", "segment", "kind", "asset", "quote", "settle", "payoff", "contract_size", "base_factor")
 SOMETIMES = ("max_leverage", "funding_interval_h")  # compared where the script states them
 ROUNDS = 12
-HOUR_MS = 3_600_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +216,35 @@ def test_minutes_that_are_asked_for_are_what_the_market_traded(id: str) -> None:
                 traded, bought = (pytest.approx(coins, rel=1e-3) for coins in (quote.volume_base, quote.taker_buy_base))
                 assert v.base == traded, "but for what rounding to whole contracts does"
                 assert v.taker_buy in (None, bought)
+
+
+@each_live_venue
+def test_minutes_that_are_pushed_are_what_the_market_traded(id: str) -> None:
+    """Over two minutes of frames, the newest that has ended. A script's trades must add up to the market's minute."""
+    it, now_ms = play(id), SCRIPTS[id].expect.now_ms // MINUTE_MS * MINUTE_MS - 5000
+    quotes = it.script.expect.quotes
+    for segment in it.venue.segments:
+        instruments = it.catalogue(segment)
+        quoted = [i for i in wanted(instruments) if i.symbol in quotes]
+        board = Board(quoted)
+        for i in quoted:
+            board.apply(Update(i.symbol, mark=quotes[i.symbol].last * i.base_factor), now_ms)
+        for feed in (f for f in segment.feeds if isinstance(f, Socket) and "volume" in f.gives):
+            besides, parse, found = Besides(board), parser(feed, instruments), list[Volume]()
+            talk, heard = opened(it, feed, quoted, now_ms)
+            for second in range(130):
+                for said in (one for frame in heard for one in parse(feed.decode(frame)) if isinstance(one, Traded)):
+                    found += [v for v in besides.take(said, now_ms, Source.STREAM) if isinstance(v, Volume)]
+                now_ms += 1000
+                heard = talk.due(float(second + 1), now_ms)
+            for i in quoted:
+                told = [v for v in found if v.instrument.symbol == i.symbol]
+                assert [v.ts for v in told][-1:] == [(now_ms // MINUTE_MS - 1) * MINUTE_MS], (
+                    "no minute that ended was told"
+                )
+                quote = quotes[i.symbol]
+                assert told[-1].base == pytest.approx(quote.volume_base, rel=1e-3)
+                assert told[-1].taker_buy in (None, pytest.approx(quote.taker_buy_base, rel=1e-3))
 
 
 def minutes(it: Play, feed: Poll, besides: Besides, instruments: Sequence[Instrument], now_ms: int) -> Iterator[Volume]:

@@ -1,184 +1,187 @@
-"""Crypto.com perpetuals. Open interest, mark, index and funding come in four channels, joined by the instrument.
+"""Crypto.com: on one socket, a channel for every figure of every instrument; all is settled in USD.
 
-There is no bare ack: the first data frame is one. The venue asks whether we are there, and closes on the third silence.
-Neither forced closes, ratios nor a ladder of tiers are public: margin grows continuously with size. Perpetuals on
-shares and goods are left out: their names are not coins.
+`oi` stands in `ticker` only; mark, index and funding have a channel each, and the index is that of `underlying_symbol`,
+which several contracts share. A channel's first frame is its ack. The venue asks whether we are there; a third silence
+ends it. Trades and not candles tell who took. Neither forced closes, ratios nor tiers are public: margin grows with
+size. What stands on shares or goods is left out.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal, final
+from typing import Literal
 
-from msgspec import Struct
+import msgspec
 
-from collectors.minutes import listed
+from collectors.minutes import MINUTE_MS, Tally
 from collectors.venue import (
-    Acked, Answer, Ask, Limits, Message, Parse, Poll, Refused, Remembering, Said, Segment, Socket, Traded, Update,
-    Venue,
+    Acked, Answer, Ask, CatalogueError, History, Limits, Message, Parse, Refused, Remembering, Said, Segment, Socket,
+    Traded, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, among, coin, number, wire
-from store.records import Field, Instrument, Unit
+from collectors.wire import Number, Stated, among, coin, number, wire
+from store.records import Field, Instrument, Kind, Unit
 
 REST = "https://api.crypto.com/exchange/v1/public"
-HOURLY = 1.0  # the rate is fixed for four hours and charged in each of them, a fraction an hour
 OI = Field(
     "oi", Unit.BASE, 1,
     evidence="no statement found; trackers show it hardly moving while the price moved by half: of little information",
 )  # fmt: skip
+HOURLY = 1.0  # the rate is fixed for four hours and charged in each of them, a fraction an hour
+KINDS, BUYS = {"PERPETUAL_SWAP": Kind.PERPETUAL, "FUTURE": Kind.DATED}, {"BUY": True, "SELL": False}
+CHANNELS = ("ticker", "mark", "trade", "funding", "index")
 
 
-class Ticker(Struct, gc=False):
-    i: str
-    oi: Number
-    t: int
-
-
-class Row(Struct, gc=False):  # of `get-tickers`, spot too
-    i: str
-    t: int
-    oi: Number = None
-
-
-class Value(Struct, gc=False):
-    v: Number
-    t: int
-
-
-@final
-class Tickers(Struct, tag_field="channel", tag="ticker", gc=False):
-    data: list[Ticker]
-
-
-class Marks(Struct, tag_field="channel", tag="mark", gc=False):
-    instrument_name: str
-    data: list[Value]
-
-
-class Indices(Struct, tag_field="channel", tag="index", gc=False):
-    instrument_name: str
-    data: list[Value]
-
-
-class Rates(Struct, tag_field="channel", tag="funding", gc=False):
-    instrument_name: str
-    data: list[Value]
-
-
-Channel = Tickers | Marks | Indices | Rates
-
-
-class Frame(Struct, gc=False):
-    id: int | None = None
-    method: str = ""
-    code: int | None = None
-    message: str = ""
-    channel: str = ""  # of a bare ack, where one comes
-    result: Channel | None = None
-
-
-class Candle(Struct):
-    t: int  # start, ms
-    v: float
-
-
-class Listing(Struct):
+class Listing(msgspec.Struct):
     symbol: str
     inst_type: str
-    product_type: str
     base_ccy: str
     quote_ccy: str
-    max_leverage: Number
     tradable: bool
-    contract_size: float | Literal[""] = ""  # none of spot
+    max_leverage: Number
+    product_type: str = ""  # this and what follows: not of spot
+    contract_size: float | Literal[""] = ""
     underlying_symbol: str = ""
 
 
-def read(rows: list[Listing]) -> Iterable[Instrument]:
+class Row(msgspec.Struct, gc=False):
+    """Of any channel. `number` hears what a channel should have said."""
+
+    t: int
+    i: str = ""
+    oi: Stated = msgspec.UNSET  # of a ticker; spot has none
+    v: Stated = msgspec.UNSET  # of mark, index and funding the value; else a volume
+    q: Stated = msgspec.UNSET  # of a trade, as are:
+    d: str = ""
+    s: str = ""
+    c: Stated = msgspec.UNSET  # of a candle: its close
+
+
+class Result(msgspec.Struct):
+    instrument_name: str
+    channel: str
+    data: list[Row]
+
+
+class Frame(msgspec.Struct):
+    method: str
+    id: int = -1
+    code: int = 0
+    message: str = ""
+    channel: str = ""
+    result: Result | None = None
+
+
+def instruments(rows: list[Listing]) -> Iterable[Instrument]:
     for row in rows:
-        if (row.inst_type, row.product_type) == ("PERPETUAL_SWAP", "DIGITAL_CURRENCIES"):
+        kind = KINDS.get(row.inst_type)
+        if kind is not None and row.product_type == "DIGITAL_CURRENCIES":
             asset, factor = coin(row.base_ccy)
             yield Instrument(
-                "cryptocom", "linear", row.symbol, asset, row.quote_ccy, row.quote_ccy, base_factor=factor,
-                contract_size=float(row.contract_size), live=row.tradable, max_leverage=number(row.max_leverage),
-                funding_interval_h=HOURLY, code=row.underlying_symbol,
+                "cryptocom", "linear", row.symbol, asset, row.quote_ccy, row.quote_ccy, kind,
+                contract_size=float(row.contract_size), base_factor=factor, live=row.tradable,
+                max_leverage=number(row.max_leverage), code=row.underlying_symbol,
+                funding_interval_h=HOURLY if kind is Kind.PERPETUAL else None,
             )  # fmt: skip
 
 
-def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
-    channels = [f"{name}.{i.symbol}" for i in instruments for name in ("ticker", "mark", "funding")]
-    channels += sorted({f"index.{i.code}" for i in instruments})
-    yield {"id": request, "method": "subscribe", "params": {"channels": channels}}
+def subscribe(batch: Sequence[Instrument], request: int) -> Iterable[Message]:
+    own = [f"{name}.{i.symbol}" for i in batch for name in CHANNELS[: 4 if i.kind is Kind.PERPETUAL else 3]]
+    shared = dict.fromkeys(f"index.{i.code}" for i in batch if i.code)
+    yield {"id": request, "method": "subscribe", "params": {"channels": [*own, *shared]}}
 
 
 def answer(frame: Frame | None) -> Message | None:
-    if frame is None or frame.method != "public/heartbeat":
-        return None
-    return {"id": frame.id, "method": "public/respond-heartbeat"}
+    if frame is not None and frame.method == "public/heartbeat":
+        return {"id": frame.id, "method": "public/respond-heartbeat"}
+    return None
 
 
-def owns(symbol: str) -> bool:
-    return symbol.endswith("-PERP")
+def answered(frame: Frame) -> Iterable[Said]:
+    """What it says of our request, if anything."""
+    request = frame.id if frame.id > 0 else None
+    if frame.code:
+        return (Refused(f"{frame.code}: {frame.message}", request),)
+    return (Acked(request, frame.channel.partition(".")[2]),) if frame.channel else ()
 
 
-def levels(rows: Iterable[Ticker | Row]) -> Sequence[Said]:
-    return [Update(r.i, r.t, number(r.oi), OI) for r in rows if owns(r.i)]
+def tickers(rows: list[Row]) -> list[Said]:
+    return [Update(row.i, row.t, number(row.oi), OI) for row in rows if owns(row.i)]
 
 
-def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
-    users = dict[str, list[str]]()  # of each index
-    for i in instruments:
-        if i.live if wanted is None else i.symbol in wanted:
-            users.setdefault(i.code, []).append(i.symbol)
+def make(listed: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
+    sharing: dict[str, list[str]] = {}
+    for i in listed:
+        if i.live and (wanted is None or i.symbol in wanted):
+            sharing.setdefault(i.code, []).append(i.symbol)
+    tally, heard = Tally(Unit.BASE), dict[str, tuple[int, set[str]]]()
 
-    def tell(result: Channel) -> Sequence[Said]:
-        if type(result) is Tickers:  # isinstance that says no is slow with these
-            return levels(result.data)
-        name, rows = result.instrument_name, result.data
-        if type(result) is Marks:
-            return [Update(name, r.t, None, None, number(r.v)) for r in rows]
-        if type(result) is Indices:
-            return [Update(user, r.t, None, None, None, number(r.v)) for r in rows for user in users.get(name, ())]
-        return [Update(name, r.t, None, None, None, None, number(r.v), HOURLY) for r in rows]
+    def trades(symbol: str, rows: list[Row]) -> Iterable[Said]:
+        """Minutes. The first frame tells old trades; of those a minute has, only the newest need be remembered."""
+        for row in sorted(rows, key=lambda row: row.t):
+            minute, (newest, known) = row.t // MINUTE_MS, heard.get(symbol, (-1, set[str]()))
+            if minute > newest:
+                heard[symbol] = minute, (known := set[str]())
+            if minute >= newest and row.d not in known:
+                known.add(row.d)
+                yield from tally.trade(symbol, row.t, number(row.q) or 0.0, BUYS[row.s])
 
-    def parse(frame: Frame | Channel | None) -> Sequence[Said]:
-        if not isinstance(frame, Frame):
-            return () if frame is None else tell(frame)
-        if frame.code is not None and frame.code != 0:
-            return (Refused(f"{frame.code}: {frame.message}", None if frame.id == -1 else frame.id),)
-        if frame.result is not None:
-            return tell(frame.result)
-        kind, _, symbol = frame.channel.partition(".")
-        return (Acked(symbol=symbol),) if kind == "ticker" and symbol else ()
+    def parse(frame: Frame | None) -> Iterable[Said]:
+        said = None if frame is None else frame.result
+        if said is None:
+            return () if frame is None else answered(frame)
+        name, rows = said.instrument_name, said.data
+        if said.channel == "ticker":
+            return tickers(rows)
+        if said.channel == "mark":
+            return [Update(name, row.t, mark=number(row.v)) for row in rows]
+        if said.channel == "funding":
+            return [Update(name, row.t, funding=number(row.v), funding_interval_h=HOURLY) for row in rows]
+        if said.channel == "trade":
+            return trades(name, rows)
+        if said.channel != "index":
+            return ()
+        if name not in sharing:
+            raise CatalogueError(f"no contract of the catalogue has the index {name}")
+        return [Update(symbol, row.t, index=number(row.v)) for row in rows for symbol in sharing[name]]
 
     return parse
 
 
-def minutes(rows: list[Candle]) -> Sequence[Said]:
-    return listed(Traded("", row.t, row.v, Unit.BASE) for row in rows)
+def owns(symbol: str) -> bool:
+    name, _, end = symbol.rpartition("-")
+    return name != "" and (end == "PERP" or (len(end) == 6 and end.isdigit()))
 
 
-FEEDS = (
-    Socket(
-        "wss://stream.crypto.com/exchange/v1/market", frozenset({"oi", "mark", "index", "funding"}), subscribe,
-        Remembering(make), among(wire(Frame), {"ticker", "mark", "index", "funding"}.__contains__, "result", "channel"),
-        answer, per_socket=100, batch=25, pace=0.2, rest=1.0, cadence=30,  # 400 channels; pushed when it changes
-    ),
-    Poll(
-        lambda i: Ask(f"{REST}/get-candlestick?instrument_name={i.symbol}&timeframe=1m&count=5"), 60,
-        frozenset({"volume"}), minutes, wire(list[Candle], "result", "data"),
-    ),
-)  # fmt: skip
+def candles(i: Instrument, start: int, end: int) -> Ask:
+    span = f"timeframe=1m&count=300&start_ts={start}&end_ts={end}"
+    return Ask(f"{REST}/get-candlestick?instrument_name={i.symbol}&{span}")
+
+
+def minutes(rows: list[Row]) -> Iterable[Said]:
+    return [Traded("", row.t, number(row.v) or 0.0, Unit.BASE, price=number(row.c)) for row in rows]
+
+
+ROWS = wire(list[Row], "result", "data")
+UNWRAPPED = wire(Result)  # as some captures keep it
 VENUE = Venue(
-    "cryptocom", "Crypto.com", "mixed", "https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html",
-    fields=(OI,),
+    "cryptocom", "Crypto.com", "mixed", "https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html", (OI,),
+    note="whether its open interest counts one side or both is not established, and it hardly moves: distrust it",
     segments=(
         Segment(
-            "linear", Ask(f"{REST}/get-instruments"), read, owns, FEEDS, decode=wire(list[Listing], "result", "data"),
-            answers=(
-                Answer(levels, wire(list[Row], "result", "data"), "/public/get-tickers"),
-                Answer(make(()), wire(Channel)),  # a result without its envelope
+            "linear", Ask(f"{REST}/get-instruments"), instruments, owns,
+            feeds=(
+                Socket(  # five channels an instrument; 400 a connection, 100 a message
+                    "wss://stream.crypto.com/exchange/v1/market",
+                    frozenset({"oi", "mark", "index", "funding", "volume"}), subscribe, Remembering(make),
+                    among(wire(Frame), CHANNELS.__contains__, "result", "channel"), answer,
+                    per_socket=80, batch=20, pace=0.2, rest=1.0, cadence=30,  # a ticker comes when it changes
+                ),
             ),
+            history=(History(candles, minutes, frozenset({"volume"}), 60, 300, 30, ROWS),),  # how deep is not said
+            answers=(
+                Answer(tickers, ROWS, "/public/get-tickers"),
+                Answer(Remembering(make), lambda frame: Frame("subscribe", result=UNWRAPPED(frame))),
+            ),
+            decode=wire(list[Listing], "result", "data"),
         ),
     ),
-    limits=Limits(weight=50, per=1),
-    note="whether its open interest counts one side or both is not established, and it hardly moves: distrust it",
+    limits=Limits(weight=50),
 )  # fmt: skip

@@ -27,7 +27,6 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
     house = at(house, as_of)
     named = asset_of(house, asset)
     now, window_s = house.now(), WINDOW_S[window]
-    silences, changed = gaps(house, named, now - 2 * DAY_MS, now, window_s * 1000)
     known, bars = usual(house, named, now, window), recent(house, named, now, window_s)
     year = now - (2 if known else 367) * DAY_MS
     found = concentration.assess(
@@ -38,7 +37,7 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
         usual=known,
         now=now,
         window_s=window_s,
-        gaps=silences,
+        gaps=gaps(house, named, now - 2 * DAY_MS, now),
         plausible=house.plausible(named),
         settings=house.thresholds,
     )
@@ -70,7 +69,7 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
         ],
         tables={"thresholds": thresholds([came.material])} if came else {},
         coverage=coverage(found.coverage),
-        warnings=[*warnings(found.coverage, found.reasons), *changed],
+        warnings=warnings(found.coverage, found.reasons),
         next="get_liquidation_map for what would be force-closed if price moved",
     )  # fmt: skip
 

@@ -1,48 +1,37 @@
-"""Where a venue began to count otherwise inside a window: that change is nobody's flow."""
+"""What interrupted a market: silences, and where a venue began to count otherwise. Every analysis is handed both."""
 
 from datetime import UTC, datetime
 
 import pandas as pd
 
-from server.answers import utc
+from analytics.conventions import CHANGED, breaks, dated
 from server.tools.house import House
+from store.reader import Reader
 
-CHECK = "unit_or_convention_change"
-MARGIN_MS = 61_000  # either side of it: longer than what an interruption must last to count
+YEAR_MS = 400 * 86_400_000  # how far back a changed convention still matters: highs and percentiles look at a year
 
 
-def gaps(house: House, asset: str, start: int, now: int, window_ms: int) -> tuple[pd.DataFrame, list[str]]:
-    """The interruptions of [start, now), with a changed convention as one more, and a sentence for each that lies in
-    the window. Known from the registry's dates and from readings that were set aside for it.
+def gaps(house: House, asset: str, start: int, end: int) -> pd.DataFrame:
+    """The interruptions of [start, end), ms UTC, and among them, with a ratio, the changes of convention of the year
+    before `end` too: what is usual rests on that. Known from what the checks noted and from the registry's dates.
     """
-    known = house.reader.gaps(start, now, asset=asset)
-    mine = house.reader.instruments(asset)[["venue", "segment", "symbol"]].drop_duplicates()
-    spots = {(str(v), str(s), str(y)) for v, s, y in mine.to_numpy().tolist()}
-    refused = house.reader.quarantine_counts(start, now)
-    odd = refused[refused["check"] == CHECK].to_dict("records")
-    found = [
-        (str(row["venue"]), str(row["symbol"]), int(row["last"]))
-        for row in odd
-        if (str(row["venue"]), str(row["segment"]), str(row["symbol"])) in spots
-    ]
-    venues = {v for v, _, _ in spots}
-    for row in house.reader.side_registry().to_dict("records"):
-        since = began(row["valid_from"])
-        if str(row["venue"]) in venues and since is not None and start <= since < now:
-            found.append((str(row["venue"]), "", since))
-    if not found:
-        return known, []
-    rows = [
-        {"venue": v, "segment": "", "symbol": y, "start": t - MARGIN_MS, "end": float(t + MARGIN_MS), "reason": CHECK}
-        for v, y, t in dict.fromkeys(found)
-    ]
-    words = [
-        f"convention_change_in_window: {v}{f' {y}' if y else ''} began to count otherwise at {utc(t)}; the step across "
-        "it is booked as gap, not as flow."
-        for v, y, t in dict.fromkeys(found)
-        if t >= now - window_ms
-    ]
-    return pd.concat([known, pd.DataFrame(rows)], ignore_index=True) if len(known) else pd.DataFrame(rows), words
+    reader = house.reader
+    known = reader.gaps(start, end, asset=asset)
+    first = min(start, end - YEAR_MS)
+    noted = breaks(reader.events(CHANGED, first, end, asset=asset))
+    more = [rows for rows in (noted, dated(begun(reader, asset, first, end))) if len(rows)]
+    if not more:
+        return known
+    return pd.concat([*([known] if len(known) else []), *more], ignore_index=True)
+
+
+def begun(reader: Reader, asset: str, start: int, end: int) -> list[tuple[str, int]]:
+    """(venue, ms UTC) where the registry dates a field of a venue that lists the asset inside [start, end)."""
+    venues = {str(v) for v in reader.instruments(asset)["venue"]}
+    rows = reader.side_registry()
+    told = zip(rows["venue"], rows["valid_from"], strict=True)
+    found = {(str(venue), since) for venue, date in told if str(venue) in venues and (since := began(date)) is not None}
+    return sorted((venue, since) for venue, since in found if start <= since < end)
 
 
 def began(date: object) -> int | None:

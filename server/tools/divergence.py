@@ -69,7 +69,6 @@ def get_oi_divergence(
     house = at(house, as_of)
     named = asset_of(house, asset)
     now, window_s = house.now(), WINDOW_S[window]
-    silences, changed = gaps(house, named, now - 2 * DAY_MS, now, window_s * 1000)
     known, bars = usual(house, named, now, window), recent(house, named, now, window_s)
     found = divergence.assess(
         latest=house.reader.latest(named),
@@ -78,7 +77,7 @@ def get_oi_divergence(
         usual=known,
         now=now,
         window_s=window_s,
-        gaps=silences,
+        gaps=gaps(house, named, now - 2 * DAY_MS, now),
         plausible=house.plausible(named),
         settings=house.thresholds,
     )
@@ -119,7 +118,7 @@ def get_oi_divergence(
         rows=[[v.venue, v.klass, usd(v.flow_usd), pct(v.growth), rounded(v.x), rounded(v.share)] for v in found.venues],
         tables={**tables(found, detail), **records},
         coverage=coverage(found.coverage),
-        warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid, *changed],
+        warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid],
         next="get_concentration for where new positions went; get_chart_value for the level over time",
     )
 

@@ -9,6 +9,7 @@ from analytics import breakdown
 from analytics.supply import known, share
 from server.answers import Answer, Cell, rounded, tenths, usd, utc
 from server.tools.arguments import Asset, asset_of, venue_of
+from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, warnings
@@ -44,7 +45,7 @@ def get_open_interest(
         house.reader.latest(named),
         now,
         bars=recent(house, named, now, WINDOW_S["24h"]),
-        gaps=house.reader.gaps(now - 2 * DAY_MS, now, asset=named),
+        gaps=gaps(house, named, now - 2 * DAY_MS, now),
         plausible=house.plausible(named),
         settings=house.thresholds,
     )

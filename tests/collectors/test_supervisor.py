@@ -151,34 +151,37 @@ async def test_questions_an_instrument_are_spread_over_the_period_and_may_be_set
     wanted = Collecting(assets=None, poll_every={"toy": 0.4})
     begun = exchange.clock()
     async with collecting(exchange, venue(poll), collecting=wanted) as records:
-        await records.until(lambda: records.readings("B") and len(records.readings("A")) == 2)
+        await records.until(lambda: len(records.readings("B")) == 2 and len(records.readings("A")) == 3)
     asked = [(at - begun, path[-1]) for at, path in exchange.called if path.startswith("/oi")]
-    assert [symbol for _, symbol in asked[:3]] == ["A", "B", "A"]
-    assert [at >= 0.2 * place - 0.001 for place, (at, _) in enumerate(asked[:3])] == [True] * 3
+    assert [symbol for _, symbol in asked[:5]] == ["A", "B", "A", "B", "A"]
+    earliest = (0.0, 0.0, 0.4, 0.6, 0.8)  # the first round at once, the second spread over the period
+    assert [at >= due - 0.001 for due, (at, _) in zip(earliest, asked[:5], strict=True)] == [True] * 5
 
 
 async def test_daily_questions_are_asked_in_one_round_at_the_beginning_of_the_day() -> None:
-    poll = replace(POLL, ask=lambda i: Ask(f"https://toy/oi?symbol={i.symbol}"), every=86_400)
+    poll = replace(
+        POLL, gives=frozenset({"tiers"}), ask=lambda i: Ask(f"https://toy/oi?symbol={i.symbol}"), every=86_400
+    )
     exchange = Exchange(idle, [("A", "A"), ("B", "B"), ("C", "C")])
-    exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "oi": 5, "mark": 10}]')
+    exchange.replies["/oi"] = lambda: (200, {}, "[]")
     begun = exchange.clock()
     async with collecting(exchange, venue(poll), rhythm=replace(QUICK, round=0.6)) as records:
-        await records.until(lambda: records.readings("C"))
+        await records.until(lambda: any(path.endswith("C") for _, path in exchange.requests))
     asked = [(at - begun, path[-1]) for at, path in exchange.called if path.startswith("/oi")]
     assert [symbol for _, symbol in asked] == ["A", "B", "C"]
     assert [at >= 0.2 * place - 0.001 for place, (at, _) in enumerate(asked)] == [True] * 3
 
 
-async def test_a_round_leaves_half_of_the_budget_to_others() -> None:
-    poll = replace(POLL, ask=lambda i: Ask(f"https://toy/oi?symbol={i.symbol}", weight=3.0), every=86_400)
+async def test_open_interest_is_asked_for_at_once_the_first_time_but_by_half_of_the_budget() -> None:
+    poll = replace(POLL, ask=lambda i: Ask(f"https://toy/oi?symbol={i.symbol}", weight=3.0), every=60)
     exchange = Exchange(idle, [("A", "A"), ("B", "B"), ("C", "C")])
     exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "oi": 5, "mark": 10}]')
     begun = exchange.clock()
-    toy = venue(poll, limits=Limits(weight=30, per=1))
-    async with collecting(exchange, toy, rhythm=replace(QUICK, round=0.1)) as records:
+    async with collecting(exchange, venue(poll, limits=Limits(weight=30, per=1))) as records:
         await records.until(lambda: records.readings("C"))
     asked = [at - begun for at, path in exchange.called if path.startswith("/oi")]
     assert [at >= 0.2 * place - 0.001 for place, at in enumerate(asked)] == [True] * 3
+    assert asked[-1] < 5.0  # the period would have it after 40 s
 
 
 async def test_a_poll_that_fails_is_a_gap_for_its_symbol_only() -> None:

@@ -84,8 +84,7 @@ async def test_history_is_the_markets_own_and_comes_with_bars_and_closes(store: 
     at = np.array([int(t) - 300_000 for t in rows["t"]], dtype=np.int64)  # the last point of each day
     mark, coins = market.series((venue, one.segment, one.symbol), at)
     assert list(rows["base"]) == pytest.approx(list(coins), rel=2e-4)  # the venue's own points step with the seconds
-    # a simulated candle closes at the price of its open, so a mark taken from candles is five minutes old
-    assert list(rows["usd"]) == pytest.approx(list(coins * mark), rel=1e-2)
+    assert list(rows["usd"]) == pytest.approx(list(coins * mark), rel=1e-3)
     for ago, source in ((2, "import"), (1, "backfill")):
         start = NOW - NOW % HOUR_MS - ago * DAY_MS + HOUR_MS * (ago == 1)
         bars = reader.bars("BTC", start, start + 3_600_000, 3_600_000)

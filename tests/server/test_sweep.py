@@ -9,8 +9,8 @@ from server.sweep import Sweep
 from server.tools.concentration import get_concentration
 from server.tools.divergence import get_oi_divergence
 from store.derived import append
-from store.records import Gap
-from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, Table, by_name, linear, market, turned
+from store.records import Event, Gap
+from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, Table, by_name, changed, linear, market, turned
 
 
 def held(name: str, before: float, after: float, at: int, days: int = 12) -> Held:
@@ -68,3 +68,16 @@ def test_a_fall_is_an_event_once_and_a_silent_venue_is_no_fall(tmp_path: Path) -
     assert second == ()
     assert list(zip(events["kind"], events["venue"], strict=True)) == [("deleveraging", ""), ("venue_dead", "c")]
     assert json.loads(events["detail"][0])["value"] == pytest.approx(500 / 1800, rel=0.01)
+
+
+def test_a_venue_that_counts_otherwise_raises_nothing_now_or_later(tmp_path: Path) -> None:
+    at = NOW - 40 * MINUTE
+    lines = [held(name, 1000, 1000, 0) for name in ("bb", "ccc", "dddd", "ee", "fff")]
+    lines.append(held("a", 1200, 120, at))
+    odd = Event(at + 2 * MINUTE, "unit_or_convention_change", "BTC", "a", changed("BTCUSDT", at, 0.1))
+    for name, said in (("aware", [odd]), ("unaware", [])):
+        with market(tmp_path / name, *lines, said=said) as house:
+            told = {r.signal.kind for r in Sweep(house, house.reader.store, ["BTC"]).run()}
+            usual = house.reader.thresholds("BTC", 3600)
+        assert told == (set() if name == "aware" else {"deleveraging"})
+        assert len(usual)

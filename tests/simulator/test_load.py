@@ -1,3 +1,5 @@
+import gzip
+import json
 import multiprocessing
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from websockets.frames import Frame, Opcode
 from simulator.conversation import Conversation, Speech
 from simulator.exchange import exchange, utc_ms
 from simulator.fixed import Fixed
-from simulator.load import STAMP_MS, Load, address, canned, flood, serve_load, wire
+from simulator.load import STAMP_MS, STAMPS, Canned, Load, address, canned, flood, serve_load, wire
 from simulator.script import load, load_all
 from simulator.values import Views
 from tests.simulator.acme import NOW_MS, WS, acme, loaded, written
@@ -22,8 +24,29 @@ def test_canned_frames_move_from_round_to_round(tmp_path: Path) -> None:
     script = loaded(tmp_path)
     talk = Conversation(Speech(script.sockets[0], Views(script, Fixed({"acme": script}))))
     talk.hear(b'{"op":"each","args":["deaths",{"ch":"index","of":"BTC"}]}', 0.0, NOW_MS)
-    frames = [msgspec.json.decode(frame) for frame in canned(talk, NOW_MS, 3)]
+    frames = [msgspec.json.decode(frame) for frames in canned(talk, NOW_MS, 3) for frame in frames]
     assert frames == pytest.approx([90_000.0, 90_000.9, 90_001.8])
+
+
+def test_what_comes_first_comes_once_and_every_kind_of_time_is_that_of_the_sending() -> None:
+    times = b'{"ms":9000000012345,"s":9000000012,"minute":9000000000000,"ns":9000000012345000000}'
+    for packed in (False, True):
+        said = Canned([b"first"], [times, b"second"], STAMPS, packed, 2.0)
+        frames = [said.burst(n, 1, 1_795_305_599_123) for n in range(4)]
+        if packed:
+            frames = [gzip.decompress(frame[2:]) for frame in frames]
+        assert frames[0] == b"first"
+        assert frames[1] == frames[3]
+        assert frames[2] == b"second"
+        assert json.loads(frames[1]) == {
+            "ms": 1_795_305_599_123, "s": 1_795_305_599, "minute": 1_795_305_540_000, "ns": 1_795_305_599_123_000_000,
+        }  # fmt: skip
+
+
+def test_a_burst_goes_on_where_the_last_one_ended() -> None:
+    said = Canned([b"a", b"b"], [b"c", b"d", b"e"], (), False, 3.0)
+    assert said.burst(0, 9, 0) == b"abcdecdec"
+    assert said.burst(0, 1, 0) + said.burst(1, 3, 0) + said.burst(4, 5, 0) == b"abcdecdec"
 
 
 @pytest.mark.parametrize("size", [1, 125, 126, 65_535, 65_536])
@@ -66,7 +89,8 @@ async def test_a_process_of_its_own_serves_every_venue() -> None:
         venue, script = next(iter(load_all().items()))
         async with connect(address(ports, venue, script.sockets[0].url), proxy=None):
             here.send("how much?")
-            assert (await anyio.to_thread.run_sync(here.recv)) == {"sent": 0, "late": 0, "lines": 0}
+            told = await anyio.to_thread.run_sync(here.recv)
+            assert told == {"sent": 0, "late": 0, "lines": 0, "venues": {}, "waiting": 0}
         here.send(None)
         await anyio.to_thread.run_sync(process.join, 10)
         assert process.exitcode == 0

@@ -37,6 +37,8 @@ SCOPE = Scope(
         ({"$": "funding", "as": "text", "dp": 8}, "0.00001250"),
         ({"$": "side", "map": {"long": "Buy", "short": "Sell"}}, "Sell"),
         ({"$": "size_contracts", "x": {"by": "side", "long": 1, "short": -1}, "as": "text", "dp": 0}, "-124"),
+        ({"$": "size_contracts", "x": {"by": "symbol", "ETHUSDT": 3, "else": 2}}, 248.0),
+        ([{"at": 0}, {"$each": "listed", "spread": True, "of": "{symbol}"}], [{"at": 0}, "AAA", "BBB"]),
         ({"$": "says.fundingInterval"}, 480),
         ({"$": "request.id"}, 7),
         ({"$": "request.req_id"}, None),

@@ -69,6 +69,40 @@ def test_an_affirmed_value_does_not_hide_the_next_statement() -> None:
     assert latest.states[LINEAR.id].current.raw == 12.0
 
 
+def test_what_a_venue_states_twice_in_one_millisecond_is_known_without_asking_the_store() -> None:
+    latest, verdicts = heard(
+        reading(T0, 10.0),  # what the store holds of this moment we cannot know
+        reading(T0, 11.0),
+        reading(T0 + 1000, 12.0),
+        reading(T0 + 1000, 13.0),
+        reading(T0 + 1000, 12.0),  # replayed
+        reading(T0 + 1000, 14.0, seen=T0 + 1040),
+    )
+    keep, check, skip = Verdict.KEEP, Verdict.CHECK, Verdict.SKIP
+    assert verdicts == [check, check, keep, keep, skip, keep]
+    assert latest.states[LINEAR.id].current.raw == 14.0
+
+
+def test_ties_with_history_are_checked() -> None:
+    _, verdicts = heard(
+        reading(T0, 10.0),
+        reading(T0 + 1000, 11.0, source=Source.BACKFILL),
+        reading(T0 + 1000, 12.0, seen=T0 + 1001),
+    )
+    assert verdicts[2] is Verdict.CHECK
+
+
+def test_an_affirmed_value_is_not_the_statement_of_its_moment() -> None:
+    _, verdicts = heard(
+        reading(T0, 10.0),
+        reading(T0 + 1000, 11.0),
+        reading(T0 + 1000, 11.0, 101_000.0, seen=T0 + 5000, flags=Flag.AFFIRMED),
+        reading(T0 + 1000, 12.0, seen=T0 + 5001),
+        reading(T0 + 1000, 11.0, seen=T0 + 5002),
+    )
+    assert verdicts[2:] == [Verdict.KEEP, Verdict.KEEP, Verdict.SKIP]
+
+
 def test_history_is_checked_and_is_no_sign_of_life() -> None:
     latest, verdicts = heard(reading(T0, 10.0), reading(T0 - MINUTE, 9.0, seen=T0 + 9000, source=Source.BACKFILL))
     assert verdicts[1] is Verdict.CHECK

@@ -4,25 +4,29 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-import msgspec
 import pytest
 
-from collectors.venue import Acked, Ask, Poll, Refused, Remembering, Said, Socket, Traded, Update
+from collectors.venue import Acked, Ask, CatalogueError, Parse, Refused, Remembering, Said, Socket, Traded, Update
 from collectors.venues.cryptocom import OI, VENUE
-from store.records import Instrument, Status, Unit
+from store.records import Instrument, Kind, Status, Unit
 
 (LINEAR,) = VENUE.segments
-SOCKET, MINUTES = LINEAR.feeds
+(MINUTES,) = LINEAR.history
+(SOCKET,) = (feed for feed in LINEAR.feeds if isinstance(feed, Socket))
 BTC, ETH, MINI = (
     Instrument("cryptocom", "linear", symbol, asset, "USD", "USD", funding_interval_h=1.0, code=f"{asset}USD-INDEX")
     for symbol, asset in (("BTCUSD-PERP", "BTC"), ("ETHUSD-PERP", "ETH"), ("BTCMINI-PERP", "BTC"))
 )
+DATED = replace(BTC, symbol="BTCUSD-261225", kind=Kind.DATED, funding_interval_h=None)
+
+
+def parser(listed: Sequence[Instrument], wanted: Sequence[str] | None = None) -> Parse:
+    assert isinstance(SOCKET.parse, Remembering)
+    return SOCKET.parse.make(listed, wanted)
 
 
 def said(frame: object, listed: Sequence[Instrument] = (), wanted: Sequence[str] | None = None) -> list[Said]:
-    assert isinstance(SOCKET, Socket)
-    assert isinstance(SOCKET.parse, Remembering)
-    return list(SOCKET.parse.make(listed, wanted)(SOCKET.decode(json.dumps(frame))))
+    return list(parser(listed, wanted)(SOCKET.decode(json.dumps(frame))))
 
 
 def pushed(channel: str, name: str, *rows: dict[str, object], id: int = -1) -> dict[str, object]:
@@ -47,7 +51,7 @@ def test_an_empty_open_interest_is_none_and_zero_is_zero(oi: object, value: floa
 
 
 def test_a_ticker_without_open_interest_is_heard() -> None:
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(ValueError, match="left out"):
         said(pushed("ticker", "BTCUSD-PERP", {"i": "BTCUSD-PERP", "t": 7}))
 
 
@@ -62,33 +66,33 @@ def test_an_index_speaks_for_every_instrument_that_follows_it_and_is_asked_for()
     frame, listed = pushed("index", "BTCUSD-INDEX", {"v": "86250", "t": 8}), [BTC, ETH, MINI]
     assert said(frame, listed) == [Update("BTCUSD-PERP", 8, index=86250.0), Update("BTCMINI-PERP", 8, index=86250.0)]
     assert said(frame, listed, ["BTCUSD-PERP", "ETHUSD-PERP"]) == [Update("BTCUSD-PERP", 8, index=86250.0)]
+    with pytest.raises(CatalogueError):
+        said(frame, [ETH])
 
 
 def test_another_channel_is_not_ours() -> None:
     assert said(pushed("book", "BTCUSD-PERP", {"bids": [], "asks": []})) == []
 
 
-def test_four_channels_an_instrument_and_a_common_index_once() -> None:
-    assert isinstance(SOCKET, Socket)
-    assert list(SOCKET.subscribe([BTC, MINI], 3)) == [
+def test_five_channels_an_instrument_a_common_index_once_and_no_funding_of_what_expires() -> None:
+    assert list(SOCKET.subscribe([BTC, DATED], 3)) == [
         {
             "id": 3,
             "method": "subscribe",
             "params": {
                 "channels": [
-                    "ticker.BTCUSD-PERP", "mark.BTCUSD-PERP", "funding.BTCUSD-PERP",
-                    "ticker.BTCMINI-PERP", "mark.BTCMINI-PERP", "funding.BTCMINI-PERP", "index.BTCUSD-INDEX",
+                    "ticker.BTCUSD-PERP", "mark.BTCUSD-PERP", "trade.BTCUSD-PERP", "funding.BTCUSD-PERP",
+                    "ticker.BTCUSD-261225", "mark.BTCUSD-261225", "trade.BTCUSD-261225", "index.BTCUSD-INDEX",
                 ]
             },
         }
     ]  # fmt: skip
-    assert SOCKET.batch * 4 <= 100, "so many channels in a frame were accepted"
-    assert SOCKET.per_socket * 4 <= 400
+    assert SOCKET.batch * 5 <= 100, "so many channels in a frame were accepted"
+    assert SOCKET.per_socket * 5 <= 400
     assert SOCKET.rest >= 1
 
 
 def test_a_heartbeat_is_answered_with_its_own_number() -> None:
-    assert isinstance(SOCKET, Socket)
     assert SOCKET.answer is not None
     assert SOCKET.answer(SOCKET.decode('{"id":1790114290000,"method":"public/heartbeat","code":0}')) == {
         "id": 1790114290000, "method": "public/respond-heartbeat",
@@ -98,7 +102,7 @@ def test_a_heartbeat_is_answered_with_its_own_number() -> None:
 
 def test_control_frames() -> None:
     assert said({"id": 3, "method": "subscribe", "code": 0, "channel": "ticker.BTCUSD-PERP"}) == [
-        Acked(symbol="BTCUSD-PERP")
+        Acked(3, "BTCUSD-PERP")
     ]
     assert said({"id": 3, "method": "subscribe", "code": 40003, "message": "Unknown symbol"}) == [
         Refused("40003: Unknown symbol", 3)
@@ -115,17 +119,38 @@ def test_the_list_of_tickers_has_spot_too_which_is_left_out() -> None:
     assert list(every.parse(every.decode(reply))) == [Update("AVAXUSD-PERP", 5, 10888.9, OI)]
 
 
-def test_minutes_are_coins_without_the_takers_side() -> None:
-    assert isinstance(MINUTES, Poll)
-    assert callable(MINUTES.ask)
-    assert MINUTES.ask(BTC) == Ask(
-        "https://api.crypto.com/exchange/v1/public/get-candlestick?instrument_name=BTCUSD-PERP&timeframe=1m&count=5"
+def test_minutes_of_the_past_are_coins_without_the_takers_side() -> None:
+    assert MINUTES.ask(BTC, 60_000, 180_000) == Ask(
+        "https://api.crypto.com/exchange/v1/public/get-candlestick"
+        "?instrument_name=BTCUSD-PERP&timeframe=1m&count=300&start_ts=60000&end_ts=180000"
     )
-    rows = [{"o": "1", "h": "1", "l": "1", "c": "1", "v": v, "t": t} for v, t in (("2.5", 120_000), ("10.25", 60_000))]
+    rows = [{"o": "1", "h": "1", "l": "1", "c": "9", "v": v, "t": t} for v, t in (("2.5", 120_000), ("0", 60_000))]
     reply = json.dumps({"code": 0, "result": {"interval": "1m", "data": rows}})
     assert list(MINUTES.parse(MINUTES.decode(reply))) == [
-        Traded("", 60_000, 10.25, Unit.BASE), Traded("", 120_000, 2.5, Unit.BASE, final=False),
+        Traded("", 120_000, 2.5, Unit.BASE, price=9.0), Traded("", 60_000, 0.0, Unit.BASE, price=9.0),
     ]  # fmt: skip
+
+
+def trade(name: str, t: int, size: str, side: str = "BUY") -> dict[str, object]:
+    return {"d": name, "t": t, "q": size, "p": "9", "s": side, "i": "BTCUSD-PERP"}
+
+
+def test_trades_make_minutes_and_none_counts_twice() -> None:
+    parse = parser([BTC])
+
+    def told(*rows: dict[str, object]) -> list[Said]:
+        return list(parse(SOCKET.decode(json.dumps(pushed("trade", "BTCUSD-PERP", *rows)))))
+
+    old = told(trade("3", 125_000, "2", "SELL"), trade("2", 61_000, "1"), trade("1", 59_000, "4"))  # newest first
+    assert old == [
+        Traded("BTCUSD-PERP", 60_000, 1.0, Unit.BASE, 1.0, final=False),
+        Traded("BTCUSD-PERP", 60_000, 1.0, Unit.BASE, 1.0),
+        Traded("BTCUSD-PERP", 120_000, 2.0, Unit.BASE, 0.0, final=False),
+    ], "the first minute is left out: its beginning was not heard"
+    assert told(trade("3", 125_000, "2", "SELL"), trade("2", 61_000, "1")) == [], "old trades told again"
+    assert told(trade("4", 125_000, "0.5")) == [Traded("BTCUSD-PERP", 120_000, 2.5, Unit.BASE, 0.5, final=False)]
+    with pytest.raises(KeyError):
+        told(trade("5", 125_000, "1", "buy"))
 
 
 def catalogue(*rows: dict[str, object]) -> list[Instrument]:
@@ -146,7 +171,7 @@ def test_the_catalogue_has_perpetuals_on_coins() -> None:
         {**PERP, "symbol": "OLDUSD-PERP", "base_ccy": "OLD", "tradable": False},
         {**PERP, "symbol": "BTCUSD-261225", "inst_type": "FUTURE"},
         {**PERP, "symbol": "TSLAUSD-PERP", "product_type": "EQUITY"},
-        {name: PERP[name] for name in PERP if name not in ("contract_size", "underlying_symbol")}
+        {name: PERP[name] for name in PERP if name not in ("contract_size", "underlying_symbol", "product_type")}
         | {"symbol": "BTC_USD", "inst_type": "CCY_PAIR"},
     )
     assert found == [
@@ -155,6 +180,7 @@ def test_the_catalogue_has_perpetuals_on_coins() -> None:
             "cryptocom", "linear", "OLDUSD-PERP", "OLD", "USD", "USD", max_leverage=50.0, funding_interval_h=1.0,
             live=False,
         ),
+        replace(DATED, max_leverage=50.0),
     ]  # fmt: skip
     assert found[0].code == "BTCUSD-INDEX"
 

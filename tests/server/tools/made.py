@@ -1,5 +1,6 @@
 """A small market by hand: what each venue holds at every minute, put through the real store and its reader."""
 
+import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,6 +119,11 @@ def last(h: Held, simulated: bool) -> OpenInterest:
         h.of, h.field, int(ts), int(ts), float(raw), float(base), float(usd), float(mark), None, h.funding, 8.0,
         Source.STREAM, simulated, 0,
     )  # fmt: skip
+
+
+def changed(symbol: str, since: int, factor: float = 2.0) -> str:
+    """The detail of an event that says that a venue counts otherwise, as the checks write it."""
+    return json.dumps({"symbol": symbol, "ratio": factor, "factor": factor, "since": since})
 
 
 def by_name(table: Answer | Table, key: str) -> Mapping[Cell, dict[str, Cell]]:

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
+from analytics.catalogue import ALL_EXCHANGES
 from server.answers import Answer
 from server.tools.chart_value import get_chart_value
 from server.tools.concentration import get_concentration
 from server.tools.divergence import get_oi_divergence
 from server.tools.interest import get_open_interest
 from server.tools.liquidation_map import get_liquidation_map
-from store.records import Gap, Quarantined
-from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, always, linear, market, turned
+from store.records import Event, Gap
+from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, always, by_name, changed, linear, market, turned
 
 ASKS: tuple[Callable[..., Answer], ...] = (
     get_open_interest, get_chart_value, get_oi_divergence, get_concentration, get_liquidation_map,
@@ -53,15 +54,21 @@ def test_when_all_are_silent_nothing_is_said_of_change(tmp_path: Path) -> None:
 
 def test_a_convention_that_changed_inside_the_window_is_no_flow(tmp_path: Path) -> None:
     at = NOW - 30 * MINUTE
-    held = [Held(linear("a"), turned(100.0, 200.0, at), PRICE), Held(linear("b"), always(300.0), PRICE)]
-    odd = Quarantined("a", "linear", "BTCUSDT", at + 20_000, "unit_or_convention_change", "twice as much", "{}")
+    held = [Held(linear("a"), turned(100.0, 200.0, at), PRICE), Held(linear("b"), always(900.0), PRICE)]
+    odd = Event(at + 2 * MINUTE, "unit_or_convention_change", "BTC", "a", changed("BTCUSDT", at))
     with market(tmp_path, *held, said=[odd]) as house:
-        answers = get_oi_divergence(house), get_oi_divergence(house, window="4h")
-    for told in answers:
-        assert (told.figures["net_usd"], told.figures["gap_change_usd"]) == (0, 10_000)
-        assert any(
-            w.startswith("convention_change_in_window: a BTCUSDT began to count otherwise") for w in told.warnings
-        )
+        answers = [get_oi_divergence(house), get_oi_divergence(house, window="4h"), get_concentration(house)]
+        shown = [get_chart_value(house, metric, "24h") for metric in (ALL_EXCHANGES, "derivatives-oi-flow")]
+        held_now = get_open_interest(house)
+    for told in (*answers, *shown, held_now):
+        assert any(w.startswith("convention_change_in_window: a BTCUSDT counts otherwise") for w in told.warnings)
+    for told in answers[:2]:
+        assert (told.figures["net_usd"], told.figures["gap_change_usd"]) == (0, 0)
+        assert told.figures["panel_share"] == 0.9
+    assert answers[2].figures["gross_inflow_usd"] == 0
+    assert shown[0].figures["change_24h_pct"] == 0
+    assert (shown[1].figures["lowest_flow"], shown[1].figures["highest_flow"]) == (0, 0)
+    assert [row["growth_24h_pct"] for row in by_name(held_now, "venue").values()] == [0, None]
 
 
 def test_a_window_longer_than_the_history_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""Where a venue began to count otherwise: such a step is nobody's flow (analytics.md, 1.2, 1.3 and 1.7).
+
+A change of unit with known contract sizes is converted exactly (`alignment.same_unit`). What is left is a step of the
+published number itself, by 2, 1/2, a contract size or a power of ten: it is left out of every change, and history
+before it is put into today's counting before a maximum or a percentile is taken.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analytics.provenance import Code, Reason
+
+CHANGED = "unit_or_convention_change"  # the kind of the events, and the reason of such an interruption
+COLUMNS = ("venue", "segment", "symbol", "start", "end", "reason", "ratio")
+SIZES = ("native", "base", "usd", "raw")
+
+
+def breaks(events: pd.DataFrame) -> pd.DataFrame:
+    """Events of the kind `CHANGED` (ts, venue, detail as JSON) as interruptions: venue, segment, symbol, start, end
+    [ms UTC], reason, ratio (after over before). The step lies in (start, end]. Empty in, empty out.
+    """
+    rows: list[dict[str, object]] = []
+    for at, venue, said in zip(events["ts"], events["venue"], events["detail"], strict=True):
+        told = json.loads(said)
+        since = min(int(told.get("since", at)), int(at))
+        ratio = float(told.get("factor", told.get("ratio", np.nan)))
+        rows.append(
+            dict(zip(COLUMNS, (str(venue), "", str(told.get("symbol", "")), since - 1, float(at), CHANGED, ratio),
+                     strict=True))
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def dated(since: Sequence[tuple[str, int]]) -> pd.DataFrame:
+    """(venue, ms UTC) from when the registry dates another way of counting, of all symbols, as interruptions.
+
+    Both conventions are known there and both were halved or not as they should be: no ratio, nothing to put right.
+    """
+    rows = [(venue, "", "", t - 1, float(t), CHANGED, np.nan) for venue, t in since]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def only(gaps: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Of all interruptions the changes of convention; None where there is none."""
+    if gaps is None or not len(gaps):
+        return None
+    mine = (gaps["reason"] == CHANGED).to_numpy(bool) if "reason" in gaps else np.zeros(len(gaps), bool)
+    return gaps[mine] if mine.any() else None
+
+
+def spliced(rows: pd.DataFrame, gaps: pd.DataFrame | None) -> pd.DataFrame:
+    """Bars or closes with what was said before a change put into the counting after it; untouched where none is known.
+
+    `gaps` as for `alignment.panel`; `t` of the rows is the end of what they tell of.
+    """
+    found = only(gaps)
+    if found is None or not len(rows) or "ratio" not in found:
+        return rows
+    factor = np.ones(len(rows))
+    t, venue, symbol = rows["t"].to_numpy(float), rows["venue"].astype(str), rows["symbol"].astype(str)
+    for row in found.to_dict("records"):
+        ratio = float(row["ratio"])
+        if np.isfinite(ratio) and ratio > 0:
+            mine = (venue == row["venue"]) & ((symbol == row["symbol"]) | (row["symbol"] == ""))
+            factor[mine.to_numpy(bool) & (t <= float(row["start"]) + 1)] *= ratio
+    if (factor == 1.0).all():
+        return rows
+    return rows.assign(**{name: rows[name].to_numpy(float) * factor for name in SIZES if name in rows})
+
+
+def reasons(names: Sequence[tuple[str, str]], t: NDArray[np.int64], broken: NDArray[np.bool_]) -> tuple[Reason, ...]:
+    """A sentence for every instrument, (venue, symbol) each [I], that changed between two of the moments `t` [T].
+
+    `broken` [T, I] as in a panel. The time is that of the first moment at which it counted otherwise.
+    """
+    found: list[Reason] = []
+    for i in np.flatnonzero(broken[:-1].any(axis=0)) if len(t) > 1 else ():
+        at = datetime.fromtimestamp(int(t[int(np.flatnonzero(broken[:-1, i])[0]) + 1]) / 1000, UTC)
+        venue, symbol = names[i]
+        words = f"{venue} {symbol} counts otherwise since about {at:%Y-%m-%dT%H:%MZ}: it is in no change across it."
+        found.append(Reason(Code.CONVENTION_CHANGE_IN_WINDOW, words))
+    return tuple(found)

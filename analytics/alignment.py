@@ -12,14 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from analytics import conventions
+from analytics.conventions import broken_at, same_unit
 from analytics.rows import cadences, cleaned, per_8h, rowwise_median
 from analytics.settings import DEFAULTS, Settings
 
 Floats = NDArray[np.float64]
 DAY_MS = 86_400_000
-LEAP = float(np.log(1.5))  # of what one quanto contract is worth, between two rows
-SAME = 1e-3  # of it otherwise: more is another unit, less is how numbers were rounded
 DOWN = frozenset(
     {"down", "connecting", "refused", "blocked", "closed", "waiting", "limited", "dead"}
 )  # health states without a transport
@@ -135,7 +133,7 @@ def panel(bars: pd.DataFrame, moments: ArrayLike, *, settings: Settings = DEFAUL
     price, price_fresh = reference(mark, state)
     base, usd = taken(rows["base"].to_numpy(float)), taken(rows["usd"].to_numpy(float))
     native, broken = same_unit(taken(rows["native"].to_numpy(float)), base, usd, contracts)
-    broken |= breaks(gaps, contracts, at)
+    broken |= broken_at(gaps, contracts, at)
     return Panel(
         at, contracts, native, base, usd, mark, taken(per_8h(rows)), age, kappa, state, price, price_fresh,
         holes(gaps, contracts, at, settings) | broken, broken,
@@ -196,7 +194,7 @@ def extended(before: Panel, after: Panel, gaps: pd.DataFrame | None = None, sett
     price[:T0] = before.price
     t = np.concatenate([before.t, after.t])
     tables["native"], broken = same_unit(tables["native"], tables["base"], tables["usd"], contracts)
-    broken |= breaks(gaps, contracts, t)
+    broken |= broken_at(gaps, contracts, t)
     hole = holes(gaps, contracts, t, settings)
     for said, old, new in ((hole, before.hole, after.hole), (broken, before.broken, after.broken)):
         said[: T0 - 1, left] |= old[:-1]
@@ -249,43 +247,6 @@ def holes(
             hit = np.array([c.venue == venue and symbol in ("", c.symbol) for c in contracts], dtype=bool)
             out[:-1] |= ((at[:-1] < until) & (at[1:] > float(start)))[:, None] & hit[None, :]
     return out
-
-
-def breaks(gaps: pd.DataFrame | None, contracts: tuple[Contract, ...], at: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """[T, I]: whether a change of convention lies between this row and the next."""
-    out = np.zeros((len(at), len(contracts)), dtype=bool)
-    found = conventions.only(gaps)
-    if found is None or len(at) < 2:
-        return out
-    for venue, symbol, start, end in zip(found["venue"], found["symbol"], found["start"], found["end"], strict=True):
-        hit = np.array([c.venue == venue and symbol in ("", c.symbol) for c in contracts], dtype=bool)
-        out[:-1] |= ((at[:-1] < float(end)) & (at[1:] > float(start)))[:, None] & hit[None, :]
-    return out
-
-
-def same_unit(
-    native: Floats, base: Floats, usd: Floats, contracts: tuple[Contract, ...]
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Contracts [T, I] in the unit of the last row, and where that cannot be worked out (a break).
-
-    A published unit or a contract size that changes is exact arithmetic: what one contract is worth is constant, in
-    coins (linear) or in USD (inverse). A quanto contract's moves with the settle coin; only a leap by half is a break.
-    """
-    broken = np.zeros(native.shape, dtype=bool)
-    if not native.size:
-        return native, broken
-    payoffs = np.array([c.payoff for c in contracts], dtype=np.str_)
-    worth = np.where((payoffs == "inverse")[None, :], usd, base)
-    unit = np.divide(worth, native, out=np.full_like(native, np.nan), where=(native > 0) & (worth > 0))
-    if np.isnan(unit).any():
-        unit = pd.DataFrame(unit).ffill().to_numpy(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = unit / unit[-1][None, :]
-        leap = np.abs(np.diff(np.log(unit), axis=0)) > LEAP
-    quanto = (payoffs == "quanto")[None, :]
-    broken[:-1] = leap & quanto
-    other = np.isfinite(scale) & (np.abs(scale - 1.0) > SAME) & ~quanto
-    return (np.where(other, native * scale, native) if other.any() else native), broken
 
 
 def reference(mark: Floats, state: NDArray[np.int8]) -> tuple[Floats, NDArray[np.bool_]]:

@@ -147,4 +147,4 @@ def day_growth(
     seen = window(fine, 0, -1 % len(fine.t), settings)
     weight, moved = fine.by_venue(seen.usd0), fine.by_venue(seen.usd0 * seen.growth)
     told = {v: float(m / w) for v, w, m in zip(fine.venues, weight, moved, strict=True) if w > 0}
-    return told, conventions.reasons([(c.venue, c.symbol) for c in fine.contracts], fine.t, fine.broken)
+    return told, conventions.reasons(fine.contracts, fine.t, fine.broken)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analytics import conventions
-from analytics.alignment import DAY_MS, Panel, State, breaks, named, reference, same_unit
+from analytics.alignment import DAY_MS, Panel, State, named, reference
 from analytics.alignment import panel as align
 from analytics.rows import cleaned
 from analytics.settings import DEFAULTS, Settings
@@ -52,8 +52,8 @@ def panel(closes: pd.DataFrame, *, start: int = FIRST_DAY, end: int = LAST_DAY, 
     price, price_fresh = reference(held["mark"], state)
     cadence = np.where(absent, np.nan, float(DAY_MS // 1000))
     contracts = named(rows.take(first))
-    native, broken = same_unit(held["native"], held["base"], held["usd"], contracts)
-    broken |= breaks(gaps, contracts, days)
+    native, broken = conventions.same_unit(held["native"], held["base"], held["usd"], contracts)
+    broken |= conventions.broken_at(gaps, contracts, days)
     return Panel(
         days, contracts, native, held["base"], held["usd"], held["mark"],
         np.full(age.shape, np.nan), age, cadence, state, price, price_fresh, broken, broken,

@@ -1,6 +1,6 @@
 """Where a venue began to count otherwise: such a step is nobody's flow (analytics.md, 1.2, 1.3 and 1.7).
 
-A change of unit with known contract sizes is converted exactly (`alignment.same_unit`). What is left is a step of the
+A change of unit with known contract sizes is converted exactly (`same_unit`). What is left is a step of the
 published number itself, by 2, 1/2, a contract size or a power of ten: it is left out of every change, and history
 before it is put into today's counting before a maximum or a percentile is taken.
 """
@@ -8,6 +8,7 @@ before it is put into today's counting before a maximum or a percentile is taken
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,20 @@ from analytics.provenance import Code, Reason
 CHANGED = "unit_or_convention_change"  # the kind of the events, and the reason of such an interruption
 COLUMNS = ("venue", "segment", "symbol", "start", "end", "reason", "ratio")
 SIZES = ("native", "base", "usd", "raw")
+LEAP = float(np.log(1.5))  # of what one quanto contract is worth, between two rows
+SAME = 1e-3  # of it otherwise: more is another unit, less is how numbers were rounded
+Floats = NDArray[np.float64]
+
+
+class Counted(Protocol):
+    """Of an instrument what matters here; `alignment.Contract` is one."""
+
+    @property
+    def venue(self) -> str: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def payoff(self) -> str: ...
 
 
 def breaks(events: pd.DataFrame) -> pd.DataFrame:
@@ -73,15 +88,52 @@ def spliced(rows: pd.DataFrame, gaps: pd.DataFrame | None) -> pd.DataFrame:
     return rows.assign(**{name: rows[name].to_numpy(float) * factor for name in SIZES if name in rows})
 
 
-def reasons(names: Sequence[tuple[str, str]], t: NDArray[np.int64], broken: NDArray[np.bool_]) -> tuple[Reason, ...]:
-    """A sentence for every instrument, (venue, symbol) each [I], that changed between two of the moments `t` [T].
+def broken_at(gaps: pd.DataFrame | None, contracts: Sequence[Counted], at: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """[T, I]: whether a change of convention lies between this row and the next."""
+    out = np.zeros((len(at), len(contracts)), dtype=bool)
+    found = only(gaps)
+    if found is None or len(at) < 2:
+        return out
+    for venue, symbol, start, end in zip(found["venue"], found["symbol"], found["start"], found["end"], strict=True):
+        hit = np.array([c.venue == venue and symbol in ("", c.symbol) for c in contracts], dtype=bool)
+        out[:-1] |= ((at[:-1] < float(end)) & (at[1:] > float(start)))[:, None] & hit[None, :]
+    return out
+
+
+def same_unit(
+    native: Floats, base: Floats, usd: Floats, contracts: Sequence[Counted]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Contracts [T, I] in the unit of the last row, and where that cannot be worked out (a break).
+
+    A published unit or a contract size that changes is exact arithmetic: what one contract is worth is constant, in
+    coins (linear) or in USD (inverse). A quanto contract's moves with the settle coin; only a leap by half is a break.
+    """
+    broken = np.zeros(native.shape, dtype=bool)
+    if not native.size:
+        return native, broken
+    payoffs = np.array([c.payoff for c in contracts], dtype=np.str_)
+    worth = np.where((payoffs == "inverse")[None, :], usd, base)
+    unit = np.divide(worth, native, out=np.full_like(native, np.nan), where=(native > 0) & (worth > 0))
+    if np.isnan(unit).any():
+        unit = pd.DataFrame(unit).ffill().to_numpy(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = unit / unit[-1][None, :]
+        leap = np.abs(np.diff(np.log(unit), axis=0)) > LEAP
+    quanto = (payoffs == "quanto")[None, :]
+    broken[:-1] = leap & quanto
+    other = np.isfinite(scale) & (np.abs(scale - 1.0) > SAME) & ~quanto
+    return (np.where(other, native * scale, native) if other.any() else native), broken
+
+
+def reasons(contracts: Sequence[Counted], t: NDArray[np.int64], broken: NDArray[np.bool_]) -> tuple[Reason, ...]:
+    """A sentence for every instrument [I] that changed between two of the moments `t` [T].
 
     `broken` [T, I] as in a panel. The time is that of the first moment at which it counted otherwise.
     """
     found: list[Reason] = []
     for i in np.flatnonzero(broken[:-1].any(axis=0)) if len(t) > 1 else ():
         at = datetime.fromtimestamp(int(t[int(np.flatnonzero(broken[:-1, i])[0]) + 1]) / 1000, UTC)
-        venue, symbol = names[i]
-        words = f"{venue} {symbol} counts otherwise since about {at:%Y-%m-%dT%H:%MZ}: it is in no change across it."
+        words = f"{contracts[i].venue} {contracts[i].symbol} counts otherwise since about {at:%Y-%m-%dT%H:%MZ}: "
+        words += "it is in no change across it."
         found.append(Reason(Code.CONVENTION_CHANGE_IN_WINDOW, words))
     return tuple(found)

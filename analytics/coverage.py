@@ -80,7 +80,7 @@ def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: 
         reasons.append(Reason(Code.INSUFFICIENT_COVERAGE, f"Only {share:.1%} of the usual open interest is fresh."))
     if not panel.price_fresh[row]:
         reasons.append(Reason(Code.STALE_REFERENCE_PRICE, "No fresh mark price: carried values use the last one."))
-    reasons += conventions.reasons([(c.venue, c.symbol) for c in panel.contracts], panel.t, panel.broken)
+    reasons += conventions.reasons(panel.contracts, panel.t, panel.broken)
     return Coverage(
         int(panel.t[row]), finite(share), finite(confidence), grade(confidence, settings), len(lists["fresh"]),
         sum(len(v) for v in lists.values()), tuple(lists["fresh"]), tuple(lists["stale"]),

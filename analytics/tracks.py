@@ -89,8 +89,7 @@ def of(series: str, asset: str, *, bars: pd.DataFrame, start: int, end: int, ste
         told = told[told["venue"] == venue]
     values = SERIES[series](Ground(asset, seen, steps(seen, settings), bars, told, step_s * 1000, settings))
     keep = np.flatnonzero(seen.t >= start)
-    names = [(c.venue, c.symbol) for c in seen.contracts]
-    why = conventions.reasons(names, seen.t[keep], seen.broken[keep])
+    why = conventions.reasons(seen.contracts, seen.t[keep], seen.broken[keep])
     return Track(tuple(int(t) for t in seen.t[keep]), tuple(finite(values[k]) for k in keep), why)
 
 

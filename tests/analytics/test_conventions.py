@@ -53,7 +53,7 @@ def test_a_window_leaves_out_who_counts_otherwise_and_says_so() -> None:
     assert by == {name: name != "one" for name in NAMES}
     assert (w.flow[0], w.gap_change[0], w.growth[0]) == (0, 0, 0)
     assert w.panel_share == pytest.approx(20 / 21, rel=1e-3)
-    [told] = reasons([(c.venue, c.symbol) for c in seen.contracts], seen.t, seen.broken)
+    [told] = reasons(seen.contracts, seen.t, seen.broken)
     assert told.code is Code.CONVENTION_CHANGE_IN_WINDOW
     assert told.words.startswith("one BTC-linear counts otherwise since about 2025-11-21T23:30Z")
     unaware = windows.recent(bars(lines(121, MINUTE)), latest(lines(121, MINUTE)), NOW, 3600)

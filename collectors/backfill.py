@@ -98,6 +98,7 @@ class Filler:
             detail = {
                 "segment": i.segment, "symbol": i.symbol, "subject": progress.subject, "resolution_s": progress.step,
                 "spans": progress.spans, "rows": progress.readings, "skipped": progress.skipped,
+                "answered": progress.answered,
             }  # fmt: skip
             self.sink(Event(self.http.now(), "backfill", i.asset, i.venue, json.dumps(detail)))
 

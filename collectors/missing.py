@@ -21,6 +21,7 @@ class Missing:
     instrument: Instrument
     spans: tuple[Span, ...]
     subject: Subject = "oi"
+    asked: int = 0  # stretches beside these that were asked for lately, and the venue had nothing
 
 
 @dataclass(slots=True)
@@ -37,6 +38,11 @@ class Progress:
     readings: int = 0
     skipped: dict[str, int] = field(default_factory=dict[str, int])  # reason: how many points
     eta: float = 0.0  # seconds until the whole of its venue's segment is done
+
+    @property
+    def answered(self) -> bool:
+        """Whether the venue told all that it has, and all of it was taken: to ask again at once would bring nothing."""
+        return self.done == self.total and not any(self.skipped.values())
 
     def skip(self, reason: str, points: int = 1) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + points
@@ -77,6 +83,8 @@ def works(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> Iter
         rate = venue.limits.weight / venue.limits.per
         seconds = asked * history.ask(i, now, now).weight / rate
         progress = Progress(i, lack.subject, spans, history.step, total, seconds)
+        if lack.asked:
+            progress.skip(f"asked for lately, and the venue had nothing: {lack.asked} times", 0)
         if set(spans) != set(lack.spans):
             progress.skip(f"older than the {history.depth:g} days that the venue keeps", 0)
         yield Work(venue, segment, history, marks, progress)

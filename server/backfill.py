@@ -20,7 +20,7 @@ from collectors.missing import SUBJECTS, Missing, Progress, Span, Subject, mark_
 from collectors.venue import Poll, Segment, Venue
 from server.protocol import OIServer
 from server.rest import guarded
-from store.holes import MARK_STEP_MS, holes, marks
+from store.holes import MARK_STEP_MS, answered, holes, marks, without
 from store.reader import Cursors
 from store.records import Gap, Instrument, Record
 
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 PATH = "/api/v1/backfill"
 DAY_MS = 86_400_000
 LEAST_MS = 120_000  # a shorter silence is not worth a question
+AGAIN_MS = DAY_MS  # what a venue could not tell it is asked for again after a day ...
+ASKED_MS = 3_600_000  # ... or an hour, when somebody wants it
 SETTLE_S = 45.0  # after a start or a gap: catalogues are read, live data flow, and the venue has written its history
 WISHES = 1000  # that wait
 Line = dict[str, Any]
@@ -122,7 +124,7 @@ class Backfill:
                     told=lambda progress: wish.told(spoken(progress)),
                 )  # fmt: skip
                 await anyio.sleep(0.2)  # the writer's next batch
-        if done:
+        if any(progress.done for progress in done):
             rows = sum(progress.readings for progress in done)
             log.info("backfill: %d rows from %d questions", rows, sum(progress.done for progress in done))
         return done
@@ -145,13 +147,17 @@ class Backfill:
             if (i.venue, i.segment) == (venue.id, segment.id) and self.collecting.wants(i, venue.only)
         }  # fmt: skip
         found: list[Missing] = []
+        asked = answered(self.store.cursor(), venue.id, self.now() - (ASKED_MS if wish.asked else AGAIN_MS))
         for subject in SUBJECTS:
             steps = [history.step for history in segment.history if subject in history.gives]
             if listed and steps:
                 least = max(LEAST_MS, int(2000 * period(segment, subject)))
                 coarse = max(2 * MARK_STEP_MS, int(1500 * steps[0]))
                 spans = holes(self.store.cursor(), subject, list(listed), wish.start, wish.end, least, coarse)
-                found += [Missing(listed[i], tuple(spans[i]), subject) for i in spans]
+                for i, holes_of in spans.items():
+                    before = asked.get((segment.id, listed[i].symbol, subject), ())
+                    left = without(holes_of, before, least)
+                    found.append(Missing(listed[i], tuple(left), subject, len(set(holes_of) - set(left))))
         return found
 
     def prices_itself(self, lack: Missing) -> bool:
@@ -197,7 +203,7 @@ def wish_of(said: Mapping[str, Any], known: Sequence[str], now: int) -> tuple[Wi
         raise ValueError(f"unknown venue {unknown[0]!r}. There is: {', '.join(known)}.")
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= 3650:
         raise ValueError(f"days: wants a number above 0 and up to 3650, not {days!r}.")
-    return Wish(frozenset(names) if names else None, now - int(days * DAY_MS), now), bool(dry)
+    return Wish(frozenset(names) if names else None, now - int(days * DAY_MS), now, asked=True), bool(dry)
 
 
 def add_backfill(server: OIServer, backfill: Backfill) -> None:
@@ -223,7 +229,7 @@ def add_backfill(server: OIServer, backfill: Backfill) -> None:
                 async for line in receive:
                     yield f"{json.dumps(line)}\n"
 
-        backfill.want(replace(wish, asked=True, told=told, finished=send.close))
+        backfill.want(replace(wish, told=told, finished=send.close))
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
     server.custom_route(PATH, methods=["POST"])(guarded(handle))

@@ -1,5 +1,6 @@
 """Where we know nothing: the stretches between rows, for what is filled from the past; and the marks that price it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -8,6 +9,7 @@ import duckdb
 Subject = Literal["oi", "volume", "ratios"]
 TABLES: Mapping[Subject, str] = {"oi": "readings", "volume": "volumes", "ratios": "ratios"}
 MARK_STEP_MS = 300_000
+LATE_MS = 3_600_000
 
 
 def holes(
@@ -49,6 +51,44 @@ def holes(
     for instrument, first, last in rows:
         found.setdefault(instrument, []).append((first, last))
     return found
+
+
+def answered(
+    con: duckdb.DuckDBPyConnection, venue: str, since: int
+) -> dict[tuple[str, str, str], list[tuple[int, int]]]:
+    """By segment, symbol and subject: the stretches that a venue was asked for from `since` on, and told all it had.
+
+    What is missing in one is missing at the venue. Its last hour before the question is left out, because venues write
+    their history late.
+    """
+    rows = con.execute(
+        """
+        SELECT epoch_ms(ts), detail FROM events
+        WHERE kind = 'backfill' AND venue = $venue AND ts >= make_timestamp_ms($since)
+        """,
+        {"venue": venue, "since": since},
+    ).fetchall()
+    found: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    for ts, detail in rows:
+        told = json.loads(detail)
+        if told.get("answered"):
+            spans = [(start, min(end, ts - LATE_MS)) for start, end in told["spans"]]
+            found.setdefault((told["segment"], told["symbol"], told["subject"]), []).extend(spans)
+    return found
+
+
+def without(spans: Sequence[tuple[int, int]], asked: Sequence[tuple[int, int]], least: int) -> list[tuple[int, int]]:
+    """Spans without the parts that were asked for. What is left of one that was cut counts from `least` ms on."""
+    left = list(spans)
+    for first, last in asked:
+        parts: list[tuple[int, int]] = []
+        for start, end in left:
+            if last < start or end < first:
+                parts.append((start, end))
+                continue
+            parts += [part for part in ((start, first - 1), (last + 1, end)) if part[1] - part[0] >= least]
+        left = parts
+    return left
 
 
 def marks(

@@ -83,7 +83,7 @@ async def test_readings_come_newest_first_priced_and_marked_as_what_they_are() -
     (event,) = records.of(Event)
     assert json.loads(event.detail) == {
         "segment": "main", "symbol": "BTC", "subject": "oi", "resolution_s": 300, "rows": 7, "skipped": {},
-        "spans": [[END - 6 * STEP, END]],
+        "spans": [[END - 6 * STEP, END]], "answered": True,
     }  # fmt: skip
 
 

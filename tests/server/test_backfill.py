@@ -100,6 +100,47 @@ async def test_a_second_run_asks_only_for_what_the_first_did_not_get(store: Stor
         assert (await backfill.fill(wish, http)) == []
 
 
+async def test_what_a_venue_has_nothing_of_is_asked_again_after_a_day(store: Store, writer: Writer) -> None:
+    hour, now = 3_600_000, [NOW]
+    past = Past()
+    past.exchange.replies["/history"] = lambda: (200, {}, "[]")
+    backfill = Backfill(store, writer.put, [TOY], COLLECTING, 0.0, settle=0.0, now=lambda: now[0])
+    backfill.sink(BTC)
+    wish = Wish(None, NOW - 3 * hour, NOW)
+
+    async def asked(wish: Wish) -> tuple[list[tuple[int, int]], list[str]]:
+        """(from, to) in minutes before the first question of what is asked now, and what is said of the rest."""
+        (progress,) = await backfill.fill(wish, http)
+        await to_thread.run_sync(writer.flush)
+        return [((NOW - a) // 60_000, (NOW - b) // 60_000) for a, b in progress.spans], list(progress.skipped)
+
+    async with past.exchange.open(), Http(past.exchange.address, now=lambda: now[0]) as http:
+        whole, nothing = [(180, 0)], ["asked for lately, and the venue had nothing: 1 times"]
+        assert await asked(wish) == (whole, [])
+        assert await asked(wish) == ([(59, 0)], nothing)  # it may not yet have written its last hour
+        now[0] += 2 * hour
+        assert await asked(wish) == ([(59, 0)], nothing)
+        questions = len(past.exchange.requests)
+        assert await asked(wish) == ([], nothing)
+        assert len(past.exchange.requests) == questions
+        now[0] += 2 * hour
+        assert await asked(replace(wish, asked=True)) == (whole, [])  # somebody wants it
+        now[0] += 24 * hour + 1
+        assert await asked(wish) == (whole, [])
+
+
+async def test_what_was_not_answered_or_not_taken_is_asked_again_at_once(store: Store, writer: Writer) -> None:
+    wish = Wish(None, NOW - 40 * STEP, NOW - 20 * STEP)
+    unreadable = Past()
+    unreadable.exchange.replies["/history"] = lambda: (200, {}, '[{"kind":')
+    for past in (unreadable, Past(mark=None)):
+        async with asking(past) as http:
+            for _ in range(2):
+                (progress,) = await owner(store, writer).fill(wish, http)
+                assert progress.spans == ((NOW - 40 * STEP, NOW - 20 * STEP),)
+                await to_thread.run_sync(writer.flush)
+
+
 async def test_what_was_streamed_is_never_overwritten(store: Store, writer: Writer) -> None:
     for minute in range(11):  # of the last ten minutes
         writer.put(streamed(NOW - minute * 60_000, 500.0 + minute))

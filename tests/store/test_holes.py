@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from store.holes import holes, marks
+from store.holes import holes, marks, without
 
 MIN = 60_000
 START = 1_790_000_040_000
@@ -85,3 +85,11 @@ def test_marks_by_instrument_and_by_asset(con: duckdb.DuckDBPyConnection) -> Non
     bucket = (START + MIN) // 300_000 * 300_000
     assert own == {1: [(bucket, 12.0)], 2: [(bucket, 11.0)], 3: [(bucket, 90.0)]}
     assert beside == {"BTC": [(bucket, 12.0)]}
+
+
+def test_what_was_asked_for_is_cut_out() -> None:
+    assert without([(0, 100), (200, 300)], [], 5) == [(0, 100), (200, 300)]
+    assert without([(0, 100), (200, 300)], [(40, 59), (195, 400)], 5) == [(0, 39), (60, 100)]
+    assert without([(0, 100)], [(3, 97)], 5) == []
+    assert without([(0, 3)], [(50, 60)], 5) == [(0, 3)]
+    assert without([(0, 100)], [(0, 49), (50, 100)], 5) == []

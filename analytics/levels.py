@@ -28,8 +28,6 @@ class ChartPoint:
     coverage: float | None  # fresh part, fraction of 1
     index: float  # chain-linked contracts of the matched panel, 1 at the first point: immune to outages
     high_share: float | None  # of the trailing year, daily points only
-    hhi: float | None  # of venues
-    funding_8h: float | None  # weighted by one-sided coins; fraction
     basis: str
     provisional: bool  # the running moment; not part of any history
 
@@ -97,7 +95,7 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
         floats(shown.price[keep]), parts.carried_usd[keep].tolist(), floats(coverage.shares(shown)[keep]),
         (index[keep] / index[keep[0]]).tolist(),
         floats(shares[keep]) if step_s >= DAY_S else [None] * len(keep),
-        floats(hhi(shown, parts.usd)[keep]), floats(funding(shown)[keep]), strict=True,
+        strict=True,
     )  # fmt: skip
     points = tuple(
         ChartPoint(*row, basis=Basis.CARRIED if row[4] > 0 else Basis.DERIVED, provisional=row[0] >= now)
@@ -126,14 +124,6 @@ def year(daily: Panel, running: bool, settings: Settings) -> tuple[Floats, highs
     now = (float(parts.total_usd[-1]), float(parts.total_base[-1])) if len(usd) else (np.nan, np.nan)
     high = highs.of(usd[:-1], now[0], settings)
     return highs.shares(np.append(usd[:-1], now[0]), settings), high, highs.of(base[:-1], now[1], settings)
-
-
-def hhi(shown: Panel, usd: Floats) -> Floats:
-    """[T]: sum of squared venue shares; NaN where nothing is open."""
-    held = shown.by_venue(usd)
-    whole = held.sum(axis=1, keepdims=True)
-    p = np.divide(held, whole, out=np.full_like(held, np.nan), where=whole > 0)
-    return np.square(p).sum(axis=1)
 
 
 def funding(shown: Panel) -> Floats:

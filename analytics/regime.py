@@ -1,13 +1,19 @@
-"""How hot the market runs: funding, long/short, and an index with an open formula (analytics.md, 7.1, 7.2, 7.4)."""
+"""How hot the market runs: funding, long/short, and an index with an open formula (analytics.md, 7.1 to 7.5)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import exp, log
 
 from analytics.provenance import Code, Reason
 from analytics.settings import DEFAULTS, Settings
+from analytics.supply import ERA_START, estimated_height
 
 DAYS_A_YEAR = 365
+HALVINGS = ("2012-11-28", "2016-07-09", "2020-05-11", "2024-04-20")  # blocks 210,000 to 840,000
+ERA_BLOCKS = 210_000  # between two
+MONTH_DAYS = 365.25 / 12
+PHASES = ((6.0, "early"), (18.0, "middle"), (24.0, "late"))  # months since the halving
 BANDS = ((30.0, "calm"), (50.0, "normal"), (70.0, "active"), (85.0, "hot"))
 
 
@@ -71,3 +77,23 @@ def overheat(u_oi: float | None, u_funding: float | None, u_long_short: float | 
 
 def band(index: float) -> str:
     return next((name for limit, name in BANDS if index < limit), "extreme")
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Four cycles are four observations: context, never a test."""
+
+    position: float  # 0 at the last halving, 1 at the next; by the block schedule
+    months: float  # since the last halving
+    phase: str  # early | middle | late | post
+
+
+def cycle(now: int) -> Cycle | None:
+    """Where in its cycle Bitcoin is at `now`, ms UTC; None before the halving of 2024."""
+    height = estimated_height(now)
+    if height is None:
+        return None
+    began = datetime.fromisoformat(HALVINGS[-1]).replace(tzinfo=UTC).timestamp() * 1000
+    months = (now - began) / 86_400_000 / MONTH_DAYS
+    phase = next((name for limit, name in PHASES if months < limit), "post")
+    return Cycle((height - ERA_START) / ERA_BLOCKS, months, phase)

@@ -71,12 +71,18 @@ def robust(history: Floats, x: float) -> float | None:
 
 def detrended(t: Floats, history: Floats, now: float, x: float) -> float | None:
     """Residual of x at `now` off a Theil-Sen line through the history, in robust scales of its residuals."""
+    found = line(t, history)
+    return None if found is None else float(x - (found[1] + found[0] * now)) / found[2]
+
+
+def line(t: Floats, history: Floats) -> tuple[float, float, float] | None:
+    """(slope, intercept, robust scale of the residuals) of a Theil-Sen line; None where nothing varies off it."""
     if len(history) < 3:
         return None
     thin = np.unique(np.linspace(0, len(t) - 1, min(len(t), LINE_POINTS)).round().astype(int))
     slope, intercept = np.asarray(theilslopes(history[thin], t[thin])[:2], float).tolist()
     scale = centre_and_scale(history - (intercept + slope * t))[1]
-    return None if scale is None else float(x - (intercept + slope * now)) / scale
+    return None if scale is None else (slope, intercept, scale)
 
 
 def smoothed(mean: float, variance: float, x: float, dt_s: float, tau_s: float) -> tuple[float, float]:

@@ -156,6 +156,33 @@ WHERE i.asset = $asset
 ORDER BY r.ts, i.venue, i.symbol, r.kind
 """
 
+RATIOS_BY = f"""
+SELECT r.instrument_id, i.venue, r.kind, epoch_ms(max(r.ts)) AS ts, arg_max(r.ratio, (r.ts, r.seen)) AS ratio
+FROM ratios r JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
+WHERE i.asset = $asset AND r.ts >= make_timestamp_ms($start) AND r.ts < make_timestamp_ms($end)
+  AND r.seen <= make_timestamp_ms($as_of)
+GROUP BY r.instrument_id, i.venue, r.kind, epoch_ms(r.ts) // $step
+ORDER BY ts, i.venue, r.instrument_id
+"""
+
+TRADED = f"""
+SELECT instrument_id, (t // $step + 1) * $step AS t, sum(base) AS base, sum(taker_buy) AS taker_buy, count(*) AS minutes
+FROM (
+    SELECT instrument_id, epoch_ms(ts) AS t, arg_max(base, seen) AS base, arg_max_null(taker_buy, seen) AS taker_buy
+    FROM volumes SEMI JOIN (FROM {INSTRUMENT_VERSION} WHERE asset = $asset) i USING (instrument_id)
+    WHERE ts >= make_timestamp_ms($start) AND ts < make_timestamp_ms($end) AND seen <= make_timestamp_ms($as_of)
+    GROUP BY ALL
+)
+GROUP BY ALL ORDER BY instrument_id, t
+"""
+
+FEEDS = f"""
+SELECT DISTINCT i.venue, l.feed FROM liquidations l JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
+WHERE i.asset = $asset AND l.ts >= make_timestamp_ms($start) AND l.ts < make_timestamp_ms($end)
+  AND l.seen <= make_timestamp_ms($as_of)
+ORDER BY i.venue, l.feed
+"""
+
 TIERS = f"""
 SELECT t.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.symbol, t.tier, t.lower, t.upper, t.maintenance,
     t.max_leverage, t.deduction, epoch_ms(t.known_at) AS known_at, t.simulated

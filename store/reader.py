@@ -146,6 +146,20 @@ class Reader:
         """
         return self.ask(q.RATIOS, asset=asset, start=start, end=end, as_of=self._until(as_of))
 
+    def ratios_by(self, asset: str, start: int, end: int, step_ms: int, as_of: int | None = None) -> Frame:
+        """`ratios`, of each step of `step_ms` only what was stated last: instrument_id, venue, kind, ts, ratio."""
+        return self.ask(q.RATIOS_BY, asset=asset, start=start, end=end, step=step_ms, as_of=self._until(as_of))
+
+    def traded(self, asset: str, start: int, end: int, step_ms: int, as_of: int | None = None) -> Frame:
+        """Traded volume by steps: instrument_id, t (end of the step, ms), base [coins], taker_buy, minutes (of the step
+        whose volume was told: fewer than it has leave the rest of it unknown).
+        """
+        return self.ask(q.TRADED, asset=asset, start=start, end=end, step=step_ms, as_of=self._until(as_of))
+
+    def feeds(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
+        """How forced closes of [start, end) were published: venue, feed (full | throttled | inferred)."""
+        return self.ask(q.FEEDS, asset=asset, start=start, end=end, as_of=self._until(as_of))
+
     def tiers(self, asset: str, as_of: int | None = None) -> Frame:
         """The leverage ladder of each instrument that has told one: instrument_id, venue, class, symbol, tier, lower,
         upper [USD; NaN: no bound], maintenance (fraction of notional), max_leverage, deduction [USD; NaN where the

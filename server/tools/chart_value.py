@@ -6,10 +6,10 @@ import pandas as pd
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
-from analytics import catalogue, levels, tracks
+from analytics import catalogue, charts, levels
 from server.answers import Answer, rounded, utc
 from server.tools import series as told
-from server.tools.arguments import Asset, Detail, asset_of
+from server.tools.arguments import Asset, Detail, asset_of, venue_of
 from server.tools.charts import known, venues
 from server.tools.conventions import gaps
 from server.tools.house import House
@@ -28,42 +28,43 @@ SPANS: dict[str, tuple[int, int]] = {
 }
 """Length and step of each timeframe in ms (decisions.md, 25)."""
 POINTS = 1000  # "all" beyond so many days goes by the week
-ELSEWHERE = {
-    "high_share": "It is made of daily closes: ask timeframe 90d, 1y or all.",
-    "funding_8h": "Daily closes hold no funding: ask timeframe 24h, 7d or 30d.",
-}
-"""Where a series is to be found that this timeframe does not have."""
+DAILY = frozenset({"high_share"})  # made of daily closes, whatever the timeframe
 
 
 def get_chart_value(
     house: House,
-    metric_id: Annotated[str, Field(description="From list_charts; of one exchange: derivatives-oi-{venue}")] = (
+    metric_id: Annotated[str, Field(description="From list_charts; also derivatives-oi-{venue}")] = (
         catalogue.ALL_EXCHANGES
     ),
     timeframe: Annotated[Timeframe, Field(description="Steps: 24h 5 min, 7d 1 h, 30d 4 h, others a day")] = "30d",
     asset: Asset = "BTC",
+    venue: Annotated[
+        str | None, Field(description="One exchange's, of charts that list_charts marks per_venue")
+    ] = None,
     detail: Annotated[Detail, Field(description="detailed: every point; concise: at most 200")] = "concise",
     as_of: AsOf = None,
 ) -> Answer:
-    """One chart as a series with its newest value: open interest over all exchanges or of one, and what follows
-    from it (coins, contracts-only index, share of the year's high, funding, concentration, coverage).
+    """One chart as a series with its newest value: open interest, what follows from it (coins, contracts-only index,
+    share of the year's high, concentration), flows, funding, long/short, liquidations, z-scores, overheat and more.
 
     Use it for history, trend, highs and what changed; use get_open_interest for who holds it now. Rows: t, the metric,
-    price_usd, coverage_share; for open interest also oi_coins and carried_usd (of venues then silent). Figures: last,
-    first, lowest and highest value; for open interest the change over the range and over 24 h, taken apart into
-    quantity (positions opened minus closed), price, gap (happened while a venue was silent) and unmatched USD, which
-    add up; change_*_pct is of contracts, free of price; drop_* is deleveraging, price_effect_drop or none; high_share
-    is the part of the year's highest close, with zone and plateau_days. The last row is provisional: it is now, no
-    close. An outage is never a fall: see coverage.
+    then what goes with it; of open interest oi_coins, carried_usd (of venues then silent), price_usd, coverage_share.
+    Figures: last, first, lowest and highest value; for open interest the change over the range and over 24 h, taken
+    apart into quantity (positions opened minus closed), price, gap (happened while a venue was silent) and unmatched
+    USD, which add up; change_*_pct is of contracts, free of price; drop_* is deleveraging, price_effect_drop or none;
+    high_share is the part of the year's highest close, with zone and plateau_days. Table venues where a chart has one:
+    the same by exchange. The last row may be provisional: it is now, no close. An outage is never a fall: see coverage.
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
-    found = known(metric_id, venues(house))
+    found = chosen(house, metric_id, venue)
     if "{venue}" in found.chart.id and found.venue is None:
         raise ToolError(f"{metric_id!r} is a pattern. Put a venue in: {', '.join(venues(house)) or 'none yet'}.")
     now = house.now()
     start, step = span(house, named, timeframe, now)
-    if found.chart.series in tracks.SERIES:
+    if found.chart.series in DAILY:
+        start, step = floor(start, DAY_MS), max(step, DAY_MS)
+    if found.chart.series in charts.DRAWN:
         return tracked(house, named, found, timeframe, start, step, now, detail)
     day = recent(house, named, now, WINDOW_S["24h"])
     shown = levels.chart(
@@ -87,11 +88,10 @@ def get_chart_value(
     series, name = found.chart.series, told.NAMES[found.chart.series]
     values: list[float | None] = [getattr(p, series) for p in shown.points]
     stated = [(v, p.t) for v, p in zip(values, shown.points, strict=True) if v is not None]
-    if not stated or (series in ELSEWHERE and len(stated) == 1 < len(values)):
-        raise ToolError(
-            f"no_data: {metric_id} has no history in {timeframe}. "
-            + ELSEWHERE.get(series, "Ask get_status for what is heard.")
-        )
+    if not stated:
+        why = shown.high.reasons if series in DAILY else ()
+        words = " ".join(f"{r.code}: {r.words}" for r in why) or "no_data: Ask get_status for what is heard."
+        raise ToolError(f"{words} {found.chart.id} of {named} has no value in {timeframe}.")
     keep, truncated = thinned(len(values), ROWS if detail == "concise" else len(values))
     last = shown.points[-1]
     return Answer(
@@ -100,7 +100,8 @@ def get_chart_value(
         simulated=house.simulated,
         asset=named,
         figures={
-            "metric_id": metric_id.strip().lower(), "timeframe": timeframe, "step_s": step // 1000,
+            "metric_id": found.chart.id.format(venue=found.venue), "venue": found.venue,
+            "timeframe": timeframe, "step_s": step // 1000,
             "points": len(values), "unit": found.chart.unit, f"last_{name}": rounded(values[-1]),
             "last_price_usd": rounded(last.price, 7), "last_is_provisional": last.provisional, "basis": last.basis,
             **told.extremes(name, stated), **(told.movement(shown) if series in told.LEVELS else {}),
@@ -117,6 +118,20 @@ def get_chart_value(
         truncated=truncated,
         next="detail=detailed for every point" if truncated else "get_oi_divergence for where a change came from",
     )  # fmt: skip
+
+
+def chosen(house: House, metric_id: str, venue: str | None) -> catalogue.Found:
+    """The chart that is meant, of one venue or of all. ToolError where it is of all venues only."""
+    found = known(metric_id, venues(house))
+    if venue is None:
+        return found
+    named = venue_of(house, venue)
+    if found.venue not in (None, named):
+        raise ToolError(f"{metric_id!r} is a chart of {found.venue}, but venue={venue!r} was asked for. Give one.")
+    if not found.chart.by_venue:
+        words = ", ".join(c.id for c in catalogue.CHARTS if c.by_venue)
+        raise ToolError(f"{found.chart.id} compares venues: it has no single one. Of one venue there is: {words}.")
+    return catalogue.Found(found.chart, named)
 
 
 def bars(house: House, asset: str, start: int, now: int, step: int, day: pd.DataFrame) -> pd.DataFrame | None:

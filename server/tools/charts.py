@@ -11,7 +11,9 @@ from server.tools.arguments import Detail, suggestion
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 
-GUIDE = ("how_to_read", "zones", "watch", "mistakes", "formula", "related")
+GUIDE = ("how_to_read", "zones", "watch", "history", "mistakes", "formula", "basis", "related")
+
+NAMED = 8  # charts whose names a summary can hold
 
 
 def list_charts(
@@ -23,9 +25,10 @@ def list_charts(
 ) -> Answer:
     """Which charts get_chart_value can show; with metric_id or detail="detailed" also how to read each.
 
-    Use it to find a metric_id. Rows: metric_id, name, unit, what; the guide adds how_to_read, zones, watch (what to
-    look for), mistakes (how it is misread), formula, related. Charts of one exchange are listed once, with {venue} in
-    the id; the figure `venues` names what fits there. The charts never change while the server runs.
+    Use it to find a metric_id. Rows: metric_id, name, unit, per_venue (get_chart_value takes venue=), what; the guide
+    adds how_to_read, zones, watch (what to look for), history (how far back, what breaks the line), mistakes (how it is
+    misread), formula, basis, related. The figure `venues` names the exchanges. The charts never change while the server
+    runs.
     """
     house = at(house, as_of)
     heard = venues(house)
@@ -39,16 +42,17 @@ def list_charts(
         )
     guided = detail == "detailed" or metric_id is not None
     about = f" about {search!r}" if search and metric_id is None else ""
+    names = f": {', '.join(c.name for c in chosen)}" if len(chosen) <= NAMED else "; search narrows them"
     return Answer(
-        summary=f"{len(chosen)} chart{'s' if len(chosen) > 1 else ''}{about}: {', '.join(c.name for c in chosen)}",
+        summary=f"{len(chosen)} chart{'s' if len(chosen) > 1 else ''}{about}{names}",
         as_of=utc(house.now()),
         simulated=house.simulated,
         figures={
             "venues": ", ".join(heard) or "none yet",
             "timeframes": "24h (5 min), 7d (1 h), 30d (4 h), 90d, 1y, all (1 d; 1 w beyond 1,000 points)",
         },
-        columns=["metric_id", "name", "unit", "what", *(GUIDE if guided else ())],
-        rows=[[c.id, c.name, c.unit, c.guide.what, *(guide(c) if guided else ())] for c in chosen],
+        columns=["metric_id", "name", "unit", "per_venue", "what", *(GUIDE if guided else ())],
+        rows=[[c.id, c.name, c.unit, c.by_venue, c.guide.what, *(guide(c) if guided else ())] for c in chosen],
         next="get_chart_value with a metric_id and a timeframe"
         + ("" if guided else "; list_charts with a metric_id for how to read it"),
     )
@@ -57,8 +61,9 @@ def list_charts(
 def guide(chart: catalogue.Chart) -> list[Cell]:
     """How to read a chart, in the order of GUIDE."""
     told = chart.guide
-    lists = [told.zones, told.watch, told.mistakes]
-    return [told.how_to_read, *("; ".join(x) or None for x in lists), chart.formula, ", ".join(chart.related) or None]
+    zones, watch, mistakes = ("; ".join(x) or None for x in (told.zones, told.watch, told.mistakes))
+    related = ", ".join(chart.related) or None
+    return [told.how_to_read, zones, watch, told.history, mistakes, chart.formula, chart.basis, related]
 
 
 def text_of(chart: catalogue.Chart) -> str:

@@ -7,8 +7,7 @@ from server.answers import Cell, rounded, usd, utc
 from server.tools.provenance import money, pct
 
 NAMES = {
-    "usd": "oi_usd", "base": "oi_coins", "index": "oi_index", "high_share": "high_share",
-    "funding_8h": "funding_per_8h", "hhi": "hhi", "coverage": "coverage_share",
+    "usd": "oi_usd", "base": "oi_coins", "index": "oi_index", "high_share": "high_share", "coverage": "coverage_share",
 }  # fmt: skip
 """The column of each series."""
 LEVELS = frozenset({"usd", "base", "index"})  # series that a change of open interest is a change of

@@ -1,75 +1,148 @@
-"""A chart of `tracks` as an answer: a value a step, with its extremes."""
+"""A chart of `analytics.charts` as an answer: its values step by step, with its extremes and what it rests on."""
 
+import pandas as pd
 from mcp.server.mcpserver.exceptions import ToolError
 
-from analytics import alignment, coverage, tracks
+from analytics import alignment, charts, coverage, zscore
 from analytics.catalogue import Found
-from server.answers import Answer, rounded, utc
+from analytics.charts.ground import PAST_MS, YEAR_MS, Drawn, Track
+from server.answers import Answer, Cell, Table, age_s, rounded, utc
 from server.tools import series as told
 from server.tools.arguments import Detail
+from server.tools.beside import beside
 from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.provenance import coverage as heard
 from server.tools.provenance import warnings
-from server.tools.spans import DAY_MS, floor
+from server.tools.spans import DAY_MS, WINDOW_S, carried_ms, floor, history, recent
 
 ROWS = 200
+PERSISTENCE = 7  # steps before the first that a run over six looks at
 
 
 def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, step: int, now: int,
             detail: Detail) -> Answer:  # fmt: skip
-    """The series over finished steps of the range, and what it rests on now."""
-    chart, step = found.chart, min(step, DAY_MS)
-    since = start - (366 * DAY_MS if chart.series in tracks.NEEDS_YEAR else 40 * step)
-    ratios = house.reader.ratios(asset, since, now) if chart.series in SAID else None
-    seen = tracks.of(
-        chart.series, asset, bars=house.reader.bars(asset, floor(since, step), floor(now, step), step),
-        start=start, end=floor(now, step), step_s=step // 1000, gaps=gaps(house, asset, since, now),
-        ratios=ratios, venue=found.venue, settings=house.thresholds,
+    """The series over finished steps of the range, of a stock up to this moment, and what it rests on now."""
+    chart, step, drawn = found.chart, min(step, DAY_MS), charts.DRAWN[found.chart.series]
+    end, latest = floor(now, step), house.reader.latest(asset)
+    window = (drawn.windows or {}).get(step, step)
+    coarse, coarse_ms = longer(house, asset, drawn, start, end, step, window)
+    since = floor(start - before(house, drawn, step, window), step)
+    seen = charts.of(
+        chart.series, asset, bars=house.reader.bars(asset, since, end, step), start=start, end=end,
+        step_s=step // 1000, latest=latest, now=now, coarse=coarse, coarse_s=coarse_ms // 1000,
+        gaps=gaps(house, asset, since, now),
+        beside=beside(house, asset, drawn, since, end, now, step, found.venue), venue=found.venue,
+        settings=house.thresholds,
     )  # fmt: skip
+    where = f" on {found.venue}" if found.venue else ""
     stated = [(v, t) for v, t in zip(seen.values, seen.t, strict=True) if v is not None]
     if not stated:
-        raise ToolError(f"{why(chart.series, asset)} {chart.id} of {asset} has no value in {timeframe}.")
-    name = chart.series
+        raise ToolError(f"{drawn.without} {chart.id} of {asset}{where} has no value in {timeframe}.")
+    names = list(seen.columns)
     keep, truncated = thinned(len(seen.t), ROWS if detail == "concise" else len(seen.t))
-    now_heard = coverage.of(
-        alignment.snapshot(house.reader.latest(asset), now, house.thresholds), settings=house.thresholds,
-        plausible=house.plausible(asset),
-    )  # fmt: skip
+    mine = latest if found.venue is None else latest[latest["venue"] == found.venue]
+    resting = coverage.of(
+        alignment.snapshot(mine, now, house.thresholds), settings=house.thresholds, plausible=house.plausible(asset)
+    )
     last = stated[-1]
+    live = drawn.stock and bool(seen.t) and seen.t[-1] >= now
     return Answer(
-        summary=f"{asset} {chart.name[0].lower()}{chart.name[1:]}: {last[0]:.5g} {chart.unit.split(',')[0]} at "
+        summary=f"{asset} {chart.name[0].lower()}{chart.name[1:]}{where}: {last[0]:.5g} {chart.unit.split(',')[0]} at "
         f"{utc(last[1])}; {min(stated)[0]:.5g} to {max(stated)[0]:.5g} over {timeframe}",
         as_of=utc(now),
         simulated=house.simulated,
         asset=asset,
         figures={
-            "metric_id": chart.id if found.venue is None else chart.id.format(venue=found.venue),
-            "timeframe": timeframe, "step_s": step // 1000, "points": len(seen.t), "unit": chart.unit,
-            f"last_{name}": rounded(last[0]), "last_at": utc(last[1]), "basis": chart.basis,
-            **told.extremes(name, stated), "method": f"tracks.{name} v1",
+            "metric_id": chart.id, "venue": found.venue, "timeframe": timeframe, "step_s": step // 1000,
+            "window_s": window // 1000 if drawn.windows is not None else None,
+            "held_against": "the days of the year before" if drawn.year else (
+                f"windows of the {PAST_MS[window] // DAY_MS} days before" if drawn.windows is not None else None
+            ),
+            "points": len(seen.t), "points_with_value": len(stated), "unit": chart.unit,
+            f"last_{names[0]}": rounded(last[0]), "last_at": utc(last[1]), "last_age_s": age_s(now, last[1]),
+            "last_is_provisional": live and last[1] == seen.t[-1],
+            **others(seen, names), "basis": chart.basis, **told.extremes(names[0], stated),
+            "method": f"charts.{chart.series} v1",
         },
-        columns=["t", name],
-        rows=[[utc(seen.t[k]), rounded(seen.values[k])] for k in keep],
-        coverage=heard(now_heard),
-        warnings=warnings(now_heard, seen.reasons),
+        columns=["t", *names],
+        rows=[[utc(seen.t[k]), *(cell(seen.columns[name][k]) for name in names)] for k in keep],
+        tables=tables(house, asset, drawn, seen, window, now, latest, found.venue),
+        coverage=heard(resting),
+        warnings=warnings(resting, seen.reasons),
         truncated=truncated,
-        next="detail=detailed for every point" if truncated else f"list_charts with metric_id={chart.id!r} to read it",
+        next="detail=detailed for every point" if truncated else (
+            f"get_chart_value {chart.related[0]} beside it; list_charts with metric_id={chart.id} for how to read it"
+        ),
     )  # fmt: skip
 
 
-SAID = frozenset({*(f"long_short_{kind}" for kind in tracks.RATIOS), "overheat"})
+def others(seen: Track, names: list[str]) -> dict[str, Cell]:
+    """What goes with the last value."""
+    k = next(k for k in reversed(range(len(seen.t))) if seen.values[k] is not None)
+    return {f"last_{name}": cell(seen.columns[name][k]) for name in names[1:]}
 
 
-def why(series: str, asset: str) -> str:
-    """The reason code of a series without a value, and a sentence."""
-    if series in ("cap_share", "cycle"):
-        return f"external_missing: nobody states a circulating supply of {asset}."
-    if series in tracks.NEEDS_YEAR:
-        return "insufficient_history: it is held against the own year, of which ninety days are needed; ask 90d or 1y."
-    if series == "zscore":
-        return "insufficient_history: thirty earlier steps are needed; ask a longer timeframe."
-    return "no_data: no venue has said anything of the kind; ask get_status for what is heard."
+def cell(value: float | str | None) -> Cell:
+    return value if isinstance(value, str) else rounded(value)
+
+
+def before(house: House, drawn: Drawn, step: int, window: int) -> int:
+    """How long before a range its bars must begin [ms]: for what counts in its first value."""
+    if drawn.windows is not None:
+        return (PAST_MS[step] if window == step else 0) + window + step
+    if drawn.year:
+        return YEAR_MS + DAY_MS if step == DAY_MS else DAY_MS + carried_ms(house)
+    return PERSISTENCE * step + carried_ms(house)
+
+
+def longer(
+    house: House, asset: str, drawn: Drawn, start: int, end: int, step: int, window: int
+) -> tuple[pd.DataFrame | None, int]:
+    """Bars of the longer steps that a series is held against, and their length [ms]."""
+    if drawn.windows is not None and window > step:
+        bar = min(window, DAY_MS)
+        since = floor(start - PAST_MS[window] - window, bar)
+        return house.reader.bars(asset, since, floor(end, bar), bar), window
+    if drawn.year and step < DAY_MS:
+        return house.reader.bars(asset, floor(start - YEAR_MS, DAY_MS), floor(end, DAY_MS), DAY_MS), DAY_MS
+    return None, step
+
+
+def tables(house: House, asset: str, drawn: Drawn, seen: Track, window: int, now: int, latest: pd.DataFrame,
+           venue: str | None) -> dict[str, Table]:  # fmt: skip
+    """What a chart tells of each venue."""
+    out: dict[str, Table] = {}
+    if seen.sheet is not None and seen.sheet.rows:
+        rows = [[cell(value) for value in row] for row in seen.sheet.rows]
+        out[seen.sheet.name] = Table(columns=list(seen.sheet.columns), rows=rows)
+    if drawn.chart.series == "zscore":
+        out["venues"] = by_venue(house, asset, window, now, latest, venue)
+    return out
+
+
+def by_venue(house: House, asset: str, window: int, now: int, latest: pd.DataFrame, venue: str | None) -> Table:
+    """All variants for each venue over the last window (analytics.md, 10.2)."""
+    name = next(name for name, seconds in WINDOW_S.items() if seconds * 1000 == window)
+    bars = recent(house, asset, now, window // 1000)
+    found = zscore.assess(
+        latest=latest, recent=bars, history=history(house, asset, now, name), now=now, window_s=window // 1000,
+        gaps=gaps(house, asset, now - 2 * DAY_MS, now), settings=house.thresholds,
+    )  # fmt: skip
+    return Table(
+        columns=["venue", "z_chg", "percentile", "alert", "z_gap", "z_gap_percentile", "z_level", "z_level_rob",
+                 "z_detr", "growth_pct", "windows", "span_days", "observed_share", "reason"],
+        rows=[
+            [
+                v.venue, rounded(v.z_chg), rounded(v.percentile), v.alert, rounded(v.z_gap),
+                rounded(v.z_gap_percentile), rounded(v.z_level), rounded(v.z_level_rob), rounded(v.z_detr),
+                None if v.growth is None else rounded(v.growth * 100), v.n, rounded(v.span_s / 86_400),
+                rounded(v.observed), "; ".join(str(r.code) for r in v.reasons) or None,
+            ]
+            for v in found.venues
+            if venue in (None, v.venue)
+        ],
+    )  # fmt: skip
 
 
 def thinned(count: int, limit: int) -> tuple[list[int], bool]:

@@ -135,7 +135,6 @@ def test_a_single_venue_is_asked_for_by_name():
     series = drawn(lines, {}, venue="two")
     assert series.contributing == ("two",)
     assert series.points[-1].base == pytest.approx(lines[1].native[-1])
-    assert series.points[-1].hhi == 1.0
 
 
 def test_all_venues_stale_is_grade_d_and_keeps_the_level():

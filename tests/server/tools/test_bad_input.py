@@ -67,7 +67,7 @@ def test_a_convention_that_changed_inside_the_window_is_no_flow(tmp_path: Path) 
         assert told.figures["panel_share"] == 0.9
     assert answers[2].figures["gross_inflow_usd"] == 0
     assert shown[0].figures["change_24h_pct"] == 0
-    assert (shown[1].figures["lowest_flow"], shown[1].figures["highest_flow"]) == (0, 0)
+    assert (shown[1].figures["lowest_flow_usd"], shown[1].figures["highest_flow_usd"]) == (0, 0)
     assert [row["growth_24h_pct"] for row in by_name(held_now, "venue").values()] == [0, None]
 
 

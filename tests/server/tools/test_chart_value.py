@@ -146,15 +146,13 @@ def test_daily_charts_rest_on_closes_and_place_today_in_its_year(tmp_path: Path)
     ) as house:
         year = get_chart_value(house, timeframe="1y")
         share = get_chart_value(house, "derivatives-oi-high-share", "90d")
-        with pytest.raises(ToolError, match=r"no history in 24h. It is made of daily closes: ask timeframe 90d, 1y or"):
-            get_chart_value(house, "derivatives-oi-high-share", "24h")
-        with pytest.raises(ToolError, match=r"no history in 90d. Daily closes hold no funding"):
-            get_chart_value(house, "derivatives-funding-oi-weighted", "90d")
+        day = get_chart_value(house, "derivatives-oi-high-share", "24h")
     assert (year.figures["high_share"], year.figures["zone"]) == (0.75, "normal")
     assert year.figures["year_high_usd"] == 20_000_000
     assert year.figures["plateau"] is False
     assert year.figures["step_s"] == 86_400
     assert share.rows[-1][1] == 0.75
+    assert (day.figures["step_s"], day.rows[-1][1]) == (86_400, 0.75)
     assert share.figures["highest_high_share"] == 1
     assert str(year.rows[0][0]).endswith("T00:00:00Z")
 

@@ -14,7 +14,7 @@ def test_every_chart_is_listed_briefly_and_with_its_guide_when_asked(tmp_path: P
     with market(tmp_path, Held(linear("north"), always(1.0)), Held(linear("south"), always(1.0))) as house:
         brief, full = list_charts(house), list_charts(house, detail="detailed")
         one = list_charts(house, metric_id="derivatives-oi-south")
-    assert brief.columns == ["metric_id", "name", "unit", "what"]
+    assert brief.columns == ["metric_id", "name", "unit", "per_venue", "what"]
     assert list(by_name(brief, "metric_id")) == [c.id for c in catalogue.CHARTS]
     assert brief.figures["venues"] == "north, south"
     assert full.columns == [*brief.columns, *GUIDE]

@@ -1,0 +1,68 @@
+"""What a chart needs besides open interest: ratios, traded volume, classes of feeds, what was noted."""
+
+import json
+from collections.abc import Mapping
+
+import pandas as pd
+
+from analytics.charts.ground import YEAR_MS, Beside, Drawn
+from server import scored
+from server.tools.house import House
+from server.tools.paths import blindness, paths
+from server.tools.spans import DAY_MS, MINUTE_MS
+from server.trust import CONTEXT
+
+BLIND = "blindness"
+LIVE_MS = 15 * MINUTE_MS  # of raw statements behind the newest measurement of blindness
+WEEK_MS = 8 * DAY_MS
+
+
+def beside(
+    house: House, asset: str, drawn: Drawn, since: int, end: int, now: int, step: int, venue: str | None
+) -> Beside:
+    """As much of it as `drawn` needs, of [since, now)."""
+    kinds = {need.partition(":")[2] for need in drawn.needs if need.startswith("noted:")}
+    traded = house.reader.traded(asset, since, end, step) if "traded" in drawn.needs else None
+    return Beside(
+        ratios=ratios(house, asset, drawn, since, now, step) if "ratios" in drawn.needs else pd.DataFrame(),
+        traded=pd.DataFrame() if traded is None else traded,
+        noted=noted(house, asset, kinds.pop(), since, now, venue) if kinds else pd.DataFrame(),
+        feeds=feeds(house, asset, since if not drawn.year else since - YEAR_MS, now)
+        if "feeds" in drawn.needs
+        else dict[str, frozenset[str]](),
+    )
+
+
+def ratios(house: House, asset: str, drawn: Drawn, since: int, now: int, step: int) -> pd.DataFrame:
+    """What was stated last in each step, and in each day of the year before where the chart is held against one."""
+    fine = house.reader.ratios_by(asset, since - WEEK_MS, now + 1, step)
+    if not drawn.year or step >= DAY_MS:
+        return fine
+    before = house.reader.ratios_by(asset, since - YEAR_MS, since - WEEK_MS, DAY_MS)
+    return pd.concat([before, fine], ignore_index=True) if len(before) else fine
+
+
+def feeds(house: House, asset: str, since: int, now: int) -> Mapping[str, frozenset[str]]:
+    rows = house.reader.feeds(asset, since, now)
+    return {str(v): frozenset(str(f) for f in own) for v, own in rows.groupby("venue")["feed"]}
+
+
+def noted(house: House, asset: str, kind: str, since: int, now: int, venue: str | None) -> pd.DataFrame:
+    """Rows t, venue, detail (JSON): measurements of blindness, judged maps, or facts from outside."""
+    if kind == "map":
+        told = scored.ledger(house.reader, asset, venue or scored.WHOLE, since - DAY_MS, now)
+        rows = [
+            {"t": int(row["day"]) + DAY_MS, "venue": venue or "", "detail": json.dumps({"score": row["score"]})}
+            for row in told
+        ]
+    elif kind == BLIND:
+        events = house.reader.events(BLIND, since, now + 1, asset=asset, venue=venue)
+        rows = [{"t": int(t), "venue": str(v), "detail": str(d)}
+                for t, v, d in zip(events["ts"], events["venue"], events["detail"], strict=True)]  # fmt: skip
+        live = blindness(paths(house, asset, now - LIVE_MS, now))
+        rows += [{"t": now, "venue": v, "detail": json.dumps(d)} for v, d in live.items() if venue in (None, v)]
+    else:
+        events = house.reader.events(CONTEXT, since - YEAR_MS, now + 1, asset=asset)
+        rows = [{"t": int(t), "venue": "", "detail": str(d)}
+                for t, d in zip(events["ts"], events["detail"], strict=True)]  # fmt: skip
+    return pd.DataFrame(rows, columns=["t", "venue", "detail"])

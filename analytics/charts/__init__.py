@@ -48,8 +48,7 @@ def of(series: str, asset: str, *, bars: pd.DataFrame, start: int, end: int, ste
         return Track((), {})
     cells = drawn.of(g)
     keep = np.flatnonzero(g.panel.t >= start)
-    names = [(c.venue, c.symbol) for c in g.panel.contracts]
-    changed = conventions.reasons(names, g.panel.t[keep], g.panel.broken[keep])
+    changed = conventions.reasons(g.panel.contracts, g.panel.t[keep], g.panel.broken[keep])
     last = (Reason(Code.NO_DATA, "It has no value now: the last one shown is older."),)
     first = np.asarray(next(iter(cells.values())), float)
     stale = len(keep) > 0 and np.isfinite(first[keep]).any() and not np.isfinite(first[keep[-1]])

@@ -1,5 +1,6 @@
 """How a divergence ends: opened, followed and resolved by rule (analytics.md, 3.5). Facts of the past, no forecast."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +64,21 @@ class Outcome:
     flags: tuple[str, ...]  # cascade_unconfirmed: price and leader fit, the map's part is not known
 
 
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """What is known of forced closes; None where it is not.
+
+    `intensity` at a moment [ms]: percentile of 24 h of liquidations, 0-100. `crossed` over a window [ms, ms]: the share
+    of the map's mass within 5 % on the side of the move, as the map stood before it, that the price went through.
+    """
+
+    intensity: Callable[[int], float | None]
+    crossed: Callable[[int, int], float | None]
+
+
+UNKNOWN = Forced(lambda _: None, lambda _, __: None)
+
+
 def opening(d: Divergence, kind: str) -> Opening | None:
     """The record that a divergence would open: leaders by own scales, or the extreme class. None where none is."""
     if d.t1 is None:
@@ -93,12 +109,8 @@ def path(panel: Panel, leaders: tuple[str, ...], settings: Settings = DEFAULTS) 
     return Path(panel.t, cumulative(mine), cumulative(~mine), panel.price, np.nan_to_num(coverage.shares(panel)))
 
 
-def follow(o: Opening, p: Path, now: int, *, intensity: float | None = None, crossed: float | None = None) -> Outcome:
-    """What became of it until `now`. None where a part is not known.
-
-    `intensity`: percentile of liquidations (0-100); `crossed`: share of the map's mass within 5 % that the price went
-    through.
-    """
+def follow(o: Opening, p: Path, now: int, known: Forced = UNKNOWN) -> Outcome:
+    """What became of it until `now`, with what is `known` of forced closes."""
     before = np.flatnonzero(p.t <= o.t0)
     if not len(before):
         return Outcome("open", None, None, None, None, None, ())
@@ -116,9 +128,8 @@ def follow(o: Opening, p: Path, now: int, *, intensity: float | None = None, cro
         done = now >= o.expires
         return Outcome("expired" if done else "open", o.expires if done else None, d0, float(gap[last]), None, None, ())
     c_l, c_r = shares(d0, float(gap[end]), float(p.leader[end] - p.leader[k0]), float(p.rest[end] - p.rest[k0]))
-    fits = cascade(p, k0, end, intensity)
-    flags = ("cascade_unconfirmed",) if fits and crossed is None else ()
-    swept = fits and crossed is not None and crossed >= CASCADE_MAP
+    swept = cascade(p, k0, end, known)
+    flags = ("cascade_unconfirmed",) if swept is None else ()
     label = "price_resolved_cascade" if swept else ended(c_l, c_r)
     return Outcome(label, int(p.t[end]), d0, float(gap[end]), finite(c_l), finite(c_r), flags)
 
@@ -150,9 +161,11 @@ def ended(c_l: float, c_r: float) -> str:
     return "laggards_caught_up" if c_r >= SHARE else "mixed"
 
 
-def cascade(p: Path, k0: int, end: int, intensity: float | None) -> bool:
-    """An hour or less in which price moved by 3 robust hourly sigmas, and either liquidations were in their top 5 % or
-    the leader lost 5 %.
+def cascade(p: Path, k0: int, end: int, known: Forced) -> bool | None:
+    """Whether there was an hour or less in which price moved by 3 robust hourly sigmas, either liquidations were in
+    their top 5 % or the leader lost 5 %, and the price went through a quarter of the map's mass near it.
+
+    None: but for the map there was one, and of the map nothing is known.
     """
     log = np.log(np.where(p.price > 0, p.price, np.nan))
     back = np.searchsorted(p.t, p.t - HOUR_MS)
@@ -161,12 +174,19 @@ def cascade(p: Path, k0: int, end: int, intensity: float | None) -> bool:
     sigma = centre_and_scale(full)[1]
     if sigma is None:
         return False
-    hot = intensity is not None and intensity >= CASCADE_INTENSITY
+    unsure = False
     for k in range(k0, end + 1):
         low = max(int(back[k]), k0)
         moved = np.nanmax(np.abs(log[k] - log[low : k + 1])) if np.isfinite(log[low : k + 1]).any() else 0.0
-        if moved >= CASCADE_SIGMAS * sigma and (
-            hot or float((p.leader[k] - p.leader[low : k + 1]).min()) <= CASCADE_FALL
-        ):
-            return True
-    return False
+        if moved < CASCADE_SIGMAS * sigma:
+            continue
+        hot = float((p.leader[k] - p.leader[low : k + 1]).min()) <= CASCADE_FALL
+        if not hot:
+            found = known.intensity(int(p.t[k]))
+            hot = found is not None and found >= CASCADE_INTENSITY
+        if hot:
+            share = known.crossed(int(p.t[low]), int(p.t[k]))
+            if share is not None and share >= CASCADE_MAP:
+                return True
+            unsure |= share is None
+    return None if unsure else False

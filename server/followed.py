@@ -13,6 +13,7 @@ from analytics.alerts import Raised
 from analytics.alignment import grid, panel
 from analytics.divergence import Divergence
 from analytics.episodes import PLACEBO, RULES, Opening, Outcome
+from server.near import forced
 from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, carried_ms, floor
@@ -37,7 +38,7 @@ def opened(house: House, store: Cursors, raised: Iterable[Raised], told: Mapping
         o = episodes.opening(found, s.kind)
         if o is None or standing(house, s.asset, o, now):
             continue
-        outcome = episodes.follow(o, path(house, s.asset, o, now), now)
+        outcome = outcome_of(house, s.asset, o, path(house, s.asset, o, now), now)
         keep(house, store, s.asset, o, outcome, now)
         note(house, store, s.asset, "divergence_open", o, outcome, now)
         for week in range(1, PLACEBOS + 1):
@@ -49,7 +50,7 @@ def place(house: House, store: Cursors, asset: str, o: Opening, at: int, now: in
     p = Opening(PLACEBO + o.kind, o.leader, o.leaders, o.window_s, at)
     seen = path(house, asset, p, now)
     if len(seen.t) and (seen.t <= at).any() and seen.covered[seen.t <= at][-1] > 0:
-        outcome = episodes.follow(p, seen, now)
+        outcome = outcome_of(house, asset, p, seen, now)
         if outcome.label != "open" and outcome.gap0:
             keep(house, store, asset, p, outcome, now)
 
@@ -60,13 +61,17 @@ def followed(house: House, store: Cursors) -> None:
     rows = house.reader.episodes(None, now - LONGEST_MS - DAY_MS, now + 1)
     for row in rows[(rows["label"] == "open") & (rows["rules"] == RULES)].to_dict("records"):
         asset, o = str(row["asset"]), recalled({str(k): v for k, v in row.items()})
-        outcome = episodes.follow(o, path(house, asset, o, now), now)
+        outcome = outcome_of(house, asset, o, path(house, asset, o, now), now)
         if outcome.label != "open":
             keep(house, store, asset, o, outcome, now)
             kind = {"expired": "divergence_expired", "void": "divergence_void"}.get(
                 outcome.label, "divergence_resolved"
             )
             note(house, store, asset, kind, o, outcome, now)
+
+
+def outcome_of(house: House, asset: str, o: Opening, seen: episodes.Path, now: int) -> Outcome:
+    return episodes.follow(o, seen, now, forced(house, asset, seen))
 
 
 def path(house: House, asset: str, o: Opening, now: int) -> episodes.Path:

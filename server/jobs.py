@@ -5,7 +5,7 @@ from typing import Any
 
 from anyio import to_thread
 
-from server import leads
+from server import leads, near
 from server.clock import Job, Work
 from server.maps import Maps
 from server.scored import Scores
@@ -30,6 +30,7 @@ def jobs(store: Store, maps: Maps, trust: Trust, sweep: Sweep, raw_days: float) 
         Job("map scores", DAY, in_thread(scores.daily), after=90),
         Job("trust", 5 * MINUTE, in_thread(trust.look), after=40),
         Job("trust measured", HOUR, in_thread(trust.measure), after=150),
+        Job("maps near", HOUR, in_thread(lambda _: near.keep(sweep.house, store, sweep.assets)), after=35),
         Job("sweep", HOUR, in_thread(sweep.run), after=45),
         Job("leads", HOUR, in_thread(lambda _: leads.measure(sweep.house, store, sweep.assets)), after=200),
         Job("closes", DAY, in_thread(lambda due: write_closes(store, due - DAY_MS)), after=GRACE_MS / 1000 + 20),

@@ -4,7 +4,7 @@ import pytest
 from analytics import baserates, episodes
 from analytics.alignment import grid, panel
 from analytics.baserates import Ended
-from analytics.episodes import Opening, Path
+from analytics.episodes import Forced, Opening, Path
 from tests.analytics.market import MINUTE, NOW, Line, bars
 from tests.analytics.test_divergence import assessed
 
@@ -52,14 +52,20 @@ def test_what_is_not_resolved_expires_and_what_was_not_heard_is_void():
     assert episodes.follow(OPENED, path([0.12] * n, [0.02] * n, covered=0.7), OPENED.expires).label == "void"
 
 
+def map_of(crossed: float | None, intensity: float | None = None) -> Forced:
+    return Forced(lambda _: intensity, lambda _, __: crossed)
+
+
 def test_a_cascade_needs_price_leader_and_map():
     rng = np.random.default_rng(1)
     price = list(100 * np.exp(np.cumsum(rng.normal(0, 1e-4, 40)))) + [90.0] * 8
     leader, rest = [0.12] * 40 + [0.03] * 8, [0.02] * 48
     fallen = path(leader, rest, price=price)
     now = T0 + 48 * 5 * MINUTE
-    assert episodes.follow(OPENED, fallen, now, crossed=0.3).label == "price_resolved_cascade"
-    assert episodes.follow(OPENED, fallen, now, crossed=0.1).label == "leader_reversed"
+    assert episodes.follow(OPENED, fallen, now, map_of(0.3)).label == "price_resolved_cascade"
+    assert episodes.follow(OPENED, fallen, now, map_of(0.1)).label == "leader_reversed"
+    slow = path([0.12] * 40 + [0.09, 0.06, *[0.03] * 6], rest, price=price)  # the leader alone would not be enough
+    assert episodes.follow(OPENED, slow, now, map_of(0.3, 96.0)).label == "price_resolved_cascade"
     unknown = episodes.follow(OPENED, fallen, now)
     assert (unknown.label, unknown.flags) == ("leader_reversed", ("cascade_unconfirmed",))
 

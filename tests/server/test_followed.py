@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from server import followed
@@ -59,6 +60,39 @@ def test_a_divergence_is_opened_followed_and_resolved_by_rule(tmp_path: Path) ->
     assert after.figures["open_records"] == 0
     assert "open_records" not in after.tables
     assert any("1 records of this kind have ended; base rates are shown from 20 on" in w for w in after.warnings)
+
+
+@pytest.mark.parametrize(
+    ("longs", "label", "flags"),
+    [
+        ([[98.0, 3e6], [96.0, 1e6]], "price_resolved_cascade", []),  # the mark went through three quarters of them
+        ([[98.0, 1e5], [93.5, 9e6]], "mixed", []),
+        (None, "mixed", ["cascade_unconfirmed"]),
+    ],
+)
+def test_a_fall_through_the_maps_mass_is_a_cascade(
+    tmp_path: Path, longs: list[list[float]] | None, label: str, flags: list[str]
+) -> None:
+    fell = AT + 2 * HOUR
+
+    def price(t: Times) -> Values:
+        return (100.0 + 0.02 * np.sin(t / MINUTE)) * np.where(t < fell, 1.0, 0.97)
+
+    lines = [
+        Held(h.of, course(k, 0.08 if k % 2 else -0.08), price, h.start, klass=h.klass) for k, h in enumerate(LINES)
+    ]
+    with market(tmp_path, *lines) as house:
+        store = house.reader.store
+        if longs is not None:
+            seen = json.dumps({"as_of": fell - HOUR, "mark": 100.0, "longs": longs, "shorts": []})
+            append(store, "events", [(fell - HOUR, "map_near", "BTC", "", seen, False, fell - HOUR)])
+        then = replace(house, reader=house.reader.at(AT + 30 * MINUTE), now=lambda: AT + 30 * MINUTE)
+        Sweep(then, store, ["BTC"]).run()
+        followed.followed(house, store)
+        rows = house.reader.episodes("BTC", AT, NOW)
+    mine = rows[rows["kind"] == "conviction"]
+    assert mine["label"].tolist() == [label]
+    assert json.loads(mine["detail"].iloc[0])["flags"] == flags
 
 
 def test_base_rates_are_told_beside_the_placebos(tmp_path: Path) -> None:

@@ -269,6 +269,11 @@ class Archive:
     field: Field | None = None  # which published field its open interest is; None: it states none that we know
     deaths: tuple[Unit, FeedClass] | None = None  # what a forced close's amount counts, and how many of them are shown
     rows: Callable[[Sequence[Mapping[str, str]]], Iterable[Said]] | None = None  # of rows only the venue understands
+    symbol: Callable[[str], str] | None = None  # ours, of the archive's own; None: the same, perhaps in upper case
+    funding_since: str | None = ""  # YYYY-MM-DD from which its funding is as our feeds say it; None: in no known unit
+    until: str = ""  # YYYY-MM-DD from which its open interest is in no known unit
+    lacks: str = ""  # what it does not have, or in no known unit, for whoever tries: "forced closes"
+    evidence: str = ""  # how we know what its numbers are
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,19 @@ def fields() -> str:
     return table(("venue", "field", "unit", "sides", "status", "since", "how we know"), rows)
 
 
+def archives() -> str:
+    rows = [
+        (f"`{a.name}`", f"{v.id} {segment.id}",
+         "none" if a.field is None else f"`{a.field.key}`, {a.field.unit}, sides {a.field.sides}"
+         + (f", until {a.until}" if a.until else ""),
+         "none" if a.deaths is None else f"{a.deaths[0]}, {a.deaths[1]}",
+         "none" if a.funding_since is None or a.field is None else f"since {a.funding_since or 'the start'}", a.evidence)
+        for v in VENUES.values() for segment in v.segments for a in segment.archives if a.format == "ticks"
+    ]  # fmt: skip
+    columns = ("exchange there", "venue and segment", "open interest", "forced closes", "funding", "beside that")
+    return table(columns, rows)
+
+
 def bench() -> str:
     kept = json.loads((DOCS.parent / "bench" / "results.json").read_text(encoding="utf-8"))
     signs = {"higher": "at least", "lower": "at most"}
@@ -161,6 +174,7 @@ def reached(said: bool | None) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "venues": venues,
     "fields": fields,
+    "archives": archives,
     "bench": bench,
     "soak": soak,
     "rooms": rooms,

@@ -57,6 +57,7 @@ class Book:
 
     venues: Mapping[str, Venue]
     instruments: Mapping[tuple[str, str, str], Instrument]  # by venue, segment and symbol in upper case
+    codes: Mapping[tuple[str, str, str], str]  # the symbol, by venue, segment and what an archive calls it instead
 
     def find(self, venue: str, segment: str, symbol: str) -> Instrument:
         """An instrument by its symbol; archives write some in upper case. Raises Refused."""
@@ -68,40 +69,52 @@ class Book:
             )
         return found
 
-    def archived(self, format: Format, name: str, symbol: str) -> tuple[Venue, Segment, Archive]:
-        """The one segment whose file says that this archive's symbol is its own. Raises Refused."""
-        named = [
-            (venue, segment, archive)
+    def archived(self, format: Format, name: str, symbol: str) -> tuple[Venue, Segment, Archive, str]:
+        """The one segment whose file says that this archive's symbol is its own, and our symbol. Raises Refused."""
+        held = [
+            (venue, segment, archive, self.ours(venue, segment, archive, symbol))
             for venue in self.venues.values()
             for segment in venue.segments
             for archive in segment.archives
-            if archive.format == format and archive.name == name
+            if archive.format == format
         ]
+        named = [h for h in held if h[2].name == name]
         if not named:
-            raise Refused(f"no venue's file says what {name or 'this archive'!r} is")
-        known = [n for n in named if (n[0].id, n[1].id, symbol.upper()) in self.instruments]
-        found = known or [n for n in named if n[1].owns(symbol)]
+            names = ", ".join(sorted({archive.name for _, _, archive, _ in held if archive.name}))
+            there = f"; there are: {names}" if names else ""
+            raise Refused(f"no venue's file says what {name or 'this archive'!r} is{there}")
+        known = [n for n in named if (n[0].id, n[1].id, n[3].upper()) in self.instruments]
+        found = known or [n for n in named if n[3] and n[1].owns(n[3])]
         if len(found) != 1:
-            listed = ", ".join(f"{venue.id} {segment.id}" for venue, segment, _ in found) or "none"
+            listed = ", ".join(f"{venue.id} {segment.id}" for venue, segment, _, _ in found) or "none"
             raise Refused(f"{symbol} is of {listed} of the segments that {name or 'this archive'!r} holds")
         return found[0]
 
+    def ours(self, venue: Venue, segment: Segment, archive: Archive, symbol: str) -> str:
+        """What we call it; empty where nobody knows."""
+        if archive.symbol is None:
+            return symbol
+        return self.codes.get((venue.id, segment.id, symbol)) or archive.symbol(symbol)
+
     def target(self, format: Format, name: str, symbol: str, resolution_s: float) -> Target:
-        venue, segment, archive = self.archived(format, name, symbol)
-        return Target(self.find(venue.id, segment.id, symbol), archive.field, archive, resolution_s)
+        venue, segment, archive, ours = self.archived(format, name, symbol)
+        return Target(self.find(venue.id, segment.id, ours), archive.field, archive, resolution_s)
 
 
 def book(venues: Mapping[str, Venue], stored: Iterable[Instrument], stated: Iterable[Instrument] = ()) -> Book:
     """The store's word goes first. Raises ValueError where a mapping contradicts it."""
     found = {(i.venue, i.segment, i.symbol.upper()): i for i in stored}
+    codes = dict[tuple[str, str, str], str]()
     for i in stated:
+        if i.code:
+            codes[i.venue, i.segment, i.code] = i.symbol
         known = found.setdefault((i.venue, i.segment, i.symbol.upper()), i)
         if shape(known) != shape(i):
             raise ValueError(
                 f"The mapping says of {i.venue} {i.symbol}: {words(i)}; the store knows it as {words(known)}. "
                 "Correct the mapping, or leave the instrument out of it."
             )
-    return Book(venues, found)
+    return Book(venues, found, codes)
 
 
 def shape(i: Instrument) -> tuple[str, str, Payoff, float, float]:

@@ -8,7 +8,7 @@ time_unit = "ms"              # s | ms | us | ns | iso
 resolution_s = 300            # seconds between rows; left out: a row whenever something changed
 [columns]
 time = "t"                    # and open_interest, mark; if there are any: seen, index, funding, symbol, segment
-[[instruments]]               # what the store does not know yet; every key but base_factor, kind, live is needed
+[[instruments]]               # what the store does not know yet; every key but base_factor, code, kind, live is needed
 venue = "..."
 """
 
@@ -26,7 +26,7 @@ KEYS = {"venue", "segment", "symbol", "field", "unit", "sides", "time_unit", "re
 COLUMNS = {"time", "seen", "symbol", "segment", "open_interest", "mark", "index", "funding", "simulated"}
 TIMES = ("s", "ms", "us", "ns", "iso")
 FACTS = ("venue", "segment", "symbol", "asset", "quote", "settle", "payoff", "contract_size")
-MORE = {"base_factor", "kind", "live"}
+MORE = {"base_factor", "code", "kind", "live"}  # code: what an archive calls it, where not by its symbol
 
 
 class MappingError(ValueError):
@@ -142,4 +142,5 @@ def instrument(facts: Any, venues: Mapping[str, Venue]) -> Instrument:
     return Instrument(
         venue.id, given["segment"], str(given["symbol"]), str(given["asset"]), str(given["quote"]),
         str(given["settle"]), kind, payoff, size, factor, live=bool(given.get("live", True)),
+        code=str(given.get("code", "")),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from collectors.minutes import Tally
 from collectors.venue import (
-    Acked, Answer, Ask, Gives, Heartbeat, History, Limits, Liquidated, Message, Notice, Parse, Poll, Refused,
+    Acked, Answer, Archive, Ask, Gives, Heartbeat, History, Limits, Liquidated, Message, Notice, Parse, Poll, Refused,
     Remembering, Said, Segment, Socket, Tier, Traded, Update, Venue, unasked,
 )  # fmt: skip
 from collectors.wire import coin, wire
@@ -211,6 +211,10 @@ VENUE = Venue(
             answers=(
                 Answer(named, wire(list[Row]), "/v2/status/deriv"),
                 Answer(lambda lists: [d for rows in lists for d in deaths(rows)], wire(list[Row]), "/v2/liquidations"),
+            ),
+            archives=(
+                Archive("ticks", "bitfinex-derivatives", OI, symbol="t{}".format, lacks="price of a forced close",
+                        evidence="place 17 of a status row; of forced closes only triggers, at the position's entry"),
             ),
         ),
     ),

@@ -9,18 +9,20 @@ from msgspec import UNSET, Struct, field
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said, Segment, Socket,
-    Tier, Traded, Update, Venue,
+    Acked, Answer, Archive, Ask, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said, Segment,
+    Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, among, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
 
 REST = "https://api.bitget.com/api/v2/mix/market"
-FIELDS = HOLDING, STATED, SIZE = tuple(
-    Field(key, Unit.BASE, evidence="how it counts is not documented; read as one-sided")
-    for key in ("holdingAmount", "openInterest", "size")
-)
-SIDES = {"buy": Side.LONG, "sell": Side.SHORT}  # of the position
+SILENT = "how it counts is not documented; read as one-sided"
+KEYS = "holdingAmount", "openInterest", "size"
+FIELDS = HOLDING, STATED, SIZE = tuple(Field(key, Unit.BASE, evidence=SILENT) for key in KEYS)
+SIDES, LAST = {"buy": Side.LONG, "sell": Side.SHORT}, FeedClass.THROTTLED  # of the position; one a second
+TAPED = "openInterest since 2026-04-28, the same by another name; since then forced closes, in quote"
+TAPE = Archive("ticks", "bitget-futures", HOLDING, (Unit.USD, LAST), evidence=TAPED)
+COIN_TAPE = Archive("ticks", TAPE.name, HOLDING, until="2026-04-28", lacks="numbers in a known unit")
 OPEN = {"normal", "maintain", "limit_open", "restrictedAPI"}  # not yet `listed`, no longer `off`
 
 
@@ -75,8 +77,7 @@ class Listing(Struct):
 
 
 def died(row: Row) -> Liquidated:
-    size, price = float(row.amount), float(row.price)
-    return Liquidated(row.symbol, row.ts, SIDES[row.side], size, Unit.USD, price, FeedClass.THROTTLED)
+    return Liquidated(row.symbol, row.ts, SIDES[row.side], float(row.amount), Unit.USD, float(row.price), LAST)
 
 
 def traded(rows: list[list[float]]) -> list[Traded]:  # start, open, high, low, close, coins, quote
@@ -113,8 +114,7 @@ def segment(product: str, settle: str, suffix: tuple[str, ...]) -> Segment:
     def parse(frame: Frame | None) -> Sequence[Said]:
         if frame is None:
             return ()
-        arg, ts = frame.arg, frame.ts
-        symbol = arg.instId or arg.symbol
+        arg, ts, symbol = frame.arg, frame.ts, frame.arg.instId or frame.arg.symbol
         if frame.event == "error":
             return (Refused(f"{frame.code} {frame.msg}", symbol=symbol or None),)
         if frame.event or arg.instType.upper() != product:
@@ -169,7 +169,7 @@ def segment(product: str, settle: str, suffix: tuple[str, ...]) -> Segment:
                 lambda reply: [update(row, row.symbol, reply.ts) for row in (*reply.openInterestList, *reply.v3)],
                 wire(Levels, "data"), "/open-interest",
             ),
-        ), wire(list[Listing], "data"),
+        ), wire(list[Listing], "data"), archives=(COIN_TAPE if inverse else TAPE,),
     )  # fmt: skip
 
 

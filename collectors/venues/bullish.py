@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, Lately, Limits, Message, Poll, Refused, Said, Segment, Socket, Traded, Update, Venue,
+    Acked, Answer, Archive, Ask, Heartbeat, Lately, Limits, Message, Poll, Refused, Said, Segment, Socket, Traded,
+    Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, iso, number, wire
 from store.records import Field, Instrument, Payoff, Unit
@@ -177,6 +178,7 @@ VENUE = Venue(
             ),
             answers=(Answer(told, wire(Tick), "/tick"),),
             decode=wire(list[Listing]),
+            archives=(Archive("ticks", "bullish", OI, lacks="forced closes"),),
         ),
     ),
     note="whether its open interest counts one side or both is disputed; some countries are refused; forced closes are"

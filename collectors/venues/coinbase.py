@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
 from collectors.minutes import listed
-from collectors.venue import Answer, Ask, Lately, Limits, Poll, Said, Segment, Traded, Update, Venue
+from collectors.venue import Answer, Archive, Ask, Lately, Limits, Poll, Said, Segment, Traded, Update, Venue
 from collectors.wire import Number, coin, number, wire
 from store.records import Field, Instrument, Kind, Status, Unit
 
@@ -127,6 +127,9 @@ VENUE = Venue(
             ),
             answers=(Answer(lambda _: (), wire(Gateway)),),  # nothing of that book is ours
             decode=wire(list[Product], "products"),
+            archives=(  # `coinbase-international` was another exchange, and is none of ours
+                Archive("ticks", "coinbase-derivatives", OI, lacks="forced closes", evidence="it states no mark"),
+            ),
         ),
     ),
     note="polled; how often the venue itself renews the number is not known; valued at the middle of the book",

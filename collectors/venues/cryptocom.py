@@ -13,17 +13,15 @@ import msgspec
 
 from collectors.minutes import MINUTE_MS, Tally
 from collectors.venue import (
-    Acked, Answer, Ask, CatalogueError, History, Limits, Message, Parse, Refused, Remembering, Said, Segment, Socket,
-    Traded, Update, Venue,
+    Acked, Answer, Archive, Ask, CatalogueError, History, Limits, Message, Parse, Refused, Remembering, Said, Segment,
+    Socket, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, among, coin, number, wire
 from store.records import Field, Instrument, Kind, Unit
 
 REST = "https://api.crypto.com/exchange/v1/public"
-OI = Field(
-    "oi", Unit.BASE, 1,
-    evidence="no statement found; trackers show it hardly moving while the price moved by half: of little information",
-)  # fmt: skip
+OI = Field("oi", Unit.BASE, 1, evidence="no statement found; trackers show it hardly moving while the price does")
+TAPES = tuple(Archive("ticks", it, OI, lacks="forced closes") for it in ("crypto-com", "crypto-com-derivatives"))
 HOURLY = 1.0  # the rate is fixed for four hours and charged in each of them, a fraction an hour
 KINDS, BUYS = {"PERPETUAL_SWAP": Kind.PERPETUAL, "FUTURE": Kind.DATED}, {"BUY": True, "SELL": False}
 CHANNELS = ("ticker", "mark", "trade", "funding", "index")
@@ -166,7 +164,7 @@ VENUE = Venue(
     note="whether its open interest counts one side or both is not established, and it hardly moves: distrust it",
     segments=(
         Segment(
-            "linear", Ask(f"{REST}/get-instruments"), instruments, owns,
+            "linear", Ask(f"{REST}/get-instruments"), instruments, owns, decode=wire(list[Listing], "result", "data"),
             feeds=(
                 Socket(  # five channels an instrument; 400 a connection, 100 a message
                     "wss://stream.crypto.com/exchange/v1/market",
@@ -180,7 +178,7 @@ VENUE = Venue(
                 Answer(tickers, ROWS, "/public/get-tickers"),
                 Answer(Remembering(make), lambda frame: Frame("subscribe", result=UNWRAPPED(frame))),
             ),
-            decode=wire(list[Listing], "result", "data"),
+            archives=TAPES,
         ),
     ),
     limits=Limits(weight=50),

@@ -10,8 +10,8 @@ from msgspec import UNSET, Struct
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Ask, History, Limits, Liquidated, Message, Parse, Poll, Refused, Remembering, Said, Segment, Socket,
-    Tier, Traded, Update, Venue, unasked,
+    Acked, Answer, Archive, Ask, History, Limits, Liquidated, Message, Parse, Poll, Refused, Remembering, Said, Segment,
+    Socket, Tier, Traded, Update, Venue, unasked,
 )  # fmt: skip
 from collectors.wire import Moment, Number, Stated, coin, iso, ms, number, wire
 from store.records import FeedClass, Field, Instrument, Side, Status, Unit
@@ -210,6 +210,10 @@ VENUE = Venue(
                 Answer(snapshot, wire(dict[str, Market], "result", "markets")),  # the same in a client's envelope
             ),
             decode=wire(dict[str, Listing], "markets"),
+            archives=(  # `dydx` was the exchange before this chain, in no unit that we know
+                Archive("ticks", "dydx-v4", OI, (Unit.BASE, FeedClass.FULL),
+                        evidence="openInterest of v4_markets; v4_trades of type LIQUIDATED, size and taker's side"),
+            ),
         ),
     ),
     limits=Limits(weight=100, per=10),

@@ -186,7 +186,7 @@ def segment(settle: str, quote: str) -> Segment:
             Answer(lambda row: stated([row]), wire(Stat)), Answer(stated, wire(list[Stat], "result")),
             Answer(own, wire(list[dict[str, Any]], "result")),
         ), wire(list[Listing]),
-        archives=(Archive("ticks", "gate-io-futures", TOTAL, (Unit.CONTRACTS, FeedClass.THROTTLED)),),
+        archives=(Archive("ticks", "gate-io-futures", lacks="open interest and no forced closes"),),
     )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from typing import Generic, Literal, TypeVar
 from msgspec import Struct, convert
 
 from collectors.venue import (
-    Acked, Answer, Ask, History, Limits, Liquidated, Message, Poll, Ratio, RatioKind, Refused, Said, Segment,
-    Socket, Update, Venue, plain,
+    Acked, Answer, Archive, Ask, History, Limits, Liquidated, Message, Poll, Ratio, RatioKind, Refused, Said,
+    Segment, Socket, Update, Venue, plain,
 )  # fmt: skip
 from collectors.wire import Number, coin, number, unpacked, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
@@ -189,13 +189,13 @@ def segment(id: str, payoff: Payoff, api: str) -> Segment:
         history=(History(ask_past, past, frozenset({"oi"}), 3600, 200, 8, wire(Past, "data"), bounded=False),),
         answers=(Answer(asked_deaths, wire(list[RestDeath], "data"), "/v5/market/liquidation_orders"),),
         decode=wire(list[Listing], "data"),
+        archives=(Archive("ticks", f"huobi-dm-{api}", CONTRACTS, (Unit.CONTRACTS, FeedClass.THROTTLED)),),
     )  # fmt: skip
 
 
 VENUE = Venue(
     "htx", "HTX", "speculative", "https://www.htx.com/en-us/opend/newApiPages/", fields=(CONTRACTS, COINS),
     segments=(segment("linear", Payoff.LINEAR, "linear-swap"), segment("inverse", Payoff.INVERSE, "swap")),
-    limits=Limits(weight=120, per=3),
-    note="no traded volume: whether it counts both sides is not established; ratios are of elite accounts only; "
-    "inverse contracts do not say how often they settle funding: 8 h is assumed",
+    limits=Limits(weight=120, per=3), note="no traded volume: whether it counts both sides is not established; ratios "
+    "are of elite accounts only; inverse contracts do not say how often they settle funding: 8 h is assumed",
 )  # fmt: skip

@@ -11,8 +11,8 @@ from msgspec import Struct
 from collectors.minutes import Running
 from collectors.public import Dealt, Held, Positions
 from collectors.venue import (
-    Acked, Answer, Ask, CatalogueError, Heartbeat, History, Limits, Message, Parse, Poll, Refused, Remembering, Said,
-    Segment, Socket, Tier, Traded, Update, Venue,
+    Acked, Answer, Archive, Ask, CatalogueError, Heartbeat, History, Limits, Message, Parse, Poll, Refused, Remembering,
+    Said, Segment, Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, wire
 from store.records import Field, Instrument, Side, Unit
@@ -201,7 +201,7 @@ VENUE = Venue(
         history=(History(ask_minutes, lambda rows: list(map(traded, rows)), frozenset({"volume"}), 60, 5000, 3.4,
                          wire(list[Candle])),),  # the newest 5,000 candles
         answers=(Answer(snapshot, wire(tuple[Meta, list[Context]]), "/info"), Answer(paid, wire(list[Any]), "/info")),
-        decode=wire(Meta),
+        decode=wire(Meta), archives=(Archive("ticks", "hyperliquid", OI, lacks="forced closes"),),
         positions=Positions(SOCKET, lambda them: of_each(them, type="trades"), learn, account, held, decode,
                             wire(list[dict[str, Any]], "assetPositions"), PING),
     ),),

@@ -12,8 +12,8 @@ from msgspec import UNSET, Struct, UnsetType, ValidationError
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Ask, Gives, History, Lately, Limits, Liquidated, Message, Poll, Ratio, Refused, Said, Segment,
-    Socket, Tier, Traded, Update, Venue,
+    Acked, Answer, Archive, Ask, Gives, History, Lately, Limits, Liquidated, Message, Poll, Ratio, Refused, Said,
+    Segment, Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Moment, Number, Stated, coin, ms, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
@@ -221,6 +221,10 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
             History(ratio, crowds, frozenset({"ratios"}), 300, 576, 1000, crowded),
             History(lambda i, start, end: Ask(f"{REST}/historical-funding-rates?symbol={i.symbol}"), paid,
                     frozenset({"funding"}), 3600, 10_000, 1000, wire(list[Paid], "rates"), bounded=False),
+        ),
+        archives=(  # it had the absolute rates before
+            Archive("ticks", "cryptofacilities", OI, (CONTRACTS, FeedClass.FULL), funding_since="2022-09-29",
+                    evidence="openInterest of ticker; trades of type liquidation, qty and taker's side"),
         ),
     )  # fmt: skip
 

@@ -10,8 +10,8 @@ from msgspec import UNSET, Struct, field
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, History, Lately, Message, Poll, Refused, Said, Segment, Socket, Tier, Traded,
-    Update, Venue,
+    Acked, Answer, Archive, Ask, Heartbeat, History, Lately, Message, Poll, Refused, Said, Segment, Socket, Tier,
+    Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, wire
 from store.records import Field, Instrument, Payoff, Unit
@@ -192,6 +192,7 @@ VENUE = Venue(
                 Answer(lambda push: [pushed(push)], wire(Push, "d")),
             ),
             decode=wire(list[Listing], "data"),
+            archives=(Archive("ticks", "kucoin-futures", LOTS, lacks="forced closes"),),
         ),
     ),
     note="how open interest counts is not documented; no forced closes and no ratios are published",

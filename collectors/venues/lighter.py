@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from collectors.minutes import Tally
 from collectors.venue import (
-    Acked, Answer, Ask, CatalogueError, Heartbeat, Limits, Liquidated, Message, Parse, Poll, Refused, Remembering,
-    Said, Segment, Socket, Tier, Update, Venue, unasked,
+    Acked, Answer, Archive, Ask, CatalogueError, Heartbeat, Limits, Liquidated, Message, Parse, Poll, Refused,
+    Remembering, Said, Segment, Socket, Tier, Update, Venue, unasked,
 )  # fmt: skip
 from collectors.wire import Number, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Side, Status, Unit
@@ -189,9 +189,15 @@ ANSWERS = (
     Answer(PARSE, wire(Single)), Answer(PARSE, wire(Trade)), Answer(coins, MARKETS, "/orderBookDetails"),
     Answer(paid, wire(list[Rate], "funding_rates"), "/funding-rates"),
 )  # fmt: skip
+NUMBERS = {"0": "ETH", "1": "BTC", "2": "SOL"}  # the archive calls markets by number; a mapping can state others
+TAPE = Archive(
+    "ticks", "lighter", DOLLARS, (Unit.BASE, FeedClass.FULL), symbol=lambda number: NUMBERS.get(number, ""),
+    funding_since=None, evidence="open_interest of market_stats; liquidation_trades: size, and the taker's side; its "
+    "funding was a percentage once and is a fraction now",
+)  # fmt: skip
 LINEAR = Segment(
     "linear", Ask(f"{REST}/orderBookDetails"), read, lambda symbol: "/" not in symbol, FEEDS, answers=ANSWERS,
-    decode=MARKETS,
+    decode=MARKETS, archives=(TAPE,),
 )  # fmt: skip
 VENUE = Venue(
     "lighter", "Lighter", "speculative", "https://apidocs.lighter.xyz/docs/websocket-reference",

@@ -9,8 +9,8 @@ from msgspec import UNSET, Struct
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, History, Lately, Limits, Message, Poll, Refused, Said, Segment, Socket, Tier, Traded,
-    Update, Venue,
+    Acked, Answer, Archive, Ask, Heartbeat, History, Lately, Limits, Message, Poll, Refused, Said, Segment, Socket,
+    Tier, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, unpacked, wire
 from store.records import Field, Instrument, Payoff, Unit
@@ -177,6 +177,7 @@ VENUE = Venue(
                 History(past, traded, frozenset({"volume"}), 60, limit=2000, depth=30, decode=CANDLES),
             ),
             answers=(Answer(lambda rows: list(map(update, rows)), wire(list[Row], "data"), "/contract/ticker"),),
+            archives=(Archive("ticks", "mexc-futures", HOLD, lacks="forced closes"),),
         ),
     ),
     note="how open interest counts is not documented; no forced closes and no ratios are published",

@@ -13,8 +13,8 @@ from msgspec import Raw, Struct, convert, defstruct
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Ask, Heartbeat, Limits, Message, Poll, Refused, Remembering, Said, Segment, Socket, Tier, Traded,
-    Update, Venue, unasked,
+    Acked, Answer, Archive, Ask, Heartbeat, Limits, Message, Poll, Refused, Remembering, Said, Segment, Socket, Tier,
+    Traded, Update, Venue, unasked,
 )  # fmt: skip
 from collectors.wire import Number, coin, number, wire
 from store.records import Field, Instrument, Payoff, Unit
@@ -242,6 +242,7 @@ VENUE = Venue(
                 tiers(lambda found: found.riskLimitsV2, "Rr", 1, Unit.USD),
             ),
             answers=(ticker(packed, defstruct("Ticker", list(COLUMNS.items()))),),
+            archives=(Archive("ticks", "phemex", COINS, lacks="forced closes"),),
         ),
         Segment(
             "inverse", PRODUCTS, lambda found: (perpetual(row) for row in found.products if row.type == "Perpetual"),
@@ -251,6 +252,7 @@ VENUE = Venue(
                 tiers(lambda found: found.riskLimits, "Er", RATE, Unit.BASE),
             ),
             answers=(ticker(scaled, Scaled, markPrice="markEp", indexPrice="indexEp", fundingRate="fundingRateEr"),),
+            archives=(Archive("ticks", "phemex", CONTRACTS, lacks="forced closes"),),
         ),
     ),
     limits=Limits(weight=100, per=60, dials=5),

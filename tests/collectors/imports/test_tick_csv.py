@@ -101,7 +101,7 @@ def test_a_buy_closed_a_short_and_amounts_are_in_the_venues_own_unit(tmp_path: P
     assert report.skipped == {"the same as another row": 1, "the side is unknown": 1}
     assert refusals(report) == [
         (6, "side is neither buy nor sell"),
-        (7, "the file of acme does not say what the amount of a forced close counts"),
+        (7, "the file of acme does not say what the amount of a forced close counts: nothing of it can be imported"),
     ]
 
 
@@ -110,8 +110,8 @@ def test_an_unknown_exchange_and_a_field_that_no_file_explains_are_refused(tmp_p
         lines = tick(0, 1, 1).replace("acme", "nowhere"), tick(0, 1, 1, "BTCUSD").replace("acme", "silent")
         report = imported(store, packed(tmp_path / "t.csv.gz", *lines))
         assert refusals(report) == [
-            (2, "no venue's file says what 'nowhere' is"),
-            (3, "the file of acme does not say what this open interest counts"),
+            (2, "no venue's file says what 'nowhere' is; there are: acme, silent"),
+            (3, "the file of acme does not say what this open interest counts: nothing of it can be imported"),
         ]
         assert readings(store) == []
 

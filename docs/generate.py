@@ -56,11 +56,15 @@ def archives() -> str:
          "none" if a.field is None else f"`{a.field.key}`, {a.field.unit}, sides {a.field.sides}"
          + (f", until {a.until}" if a.until else ""),
          "none" if a.deaths is None else f"{a.deaths[0]}, {a.deaths[1]}",
-         "none" if a.funding_since is None or a.field is None else f"since {a.funding_since or 'the start'}", a.evidence)
+         "none" if a.field is None or a.funding_since is None else since(a.funding_since), a.evidence)
         for v in VENUES.values() for segment in v.segments for a in segment.archives if a.format == "ticks"
     ]  # fmt: skip
     columns = ("exchange there", "venue and segment", "open interest", "forced closes", "funding", "beside that")
     return table(columns, rows)
+
+
+def since(day: str) -> str:
+    return f"since {day}" if day else "yes"
 
 
 def bench() -> str:

@@ -284,11 +284,12 @@ def complain(words: str) -> None:
 
 def show(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*("-" if cell is None else str(cell) for cell in row))
+        table.add_row(*("-" if cell is None else escape(str(cell)) for cell in row))
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table)
 

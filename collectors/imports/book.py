@@ -98,6 +98,8 @@ class Book:
 
     def target(self, format: Format, name: str, symbol: str, resolution_s: float) -> Target:
         venue, segment, archive, ours = self.archived(format, name, symbol)
+        if archive.lacks and archive.field is None and archive.deaths is None:
+            raise Refused(f"the archive has no {archive.lacks} of {venue.id}: nothing of it can be imported")
         return Target(self.find(venue.id, segment.id, ours), archive.field, archive, resolution_s)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from server.__main__ import show
 from server.settings import venue_names
 
 VENUE = max(venue_names(), key=len)
@@ -76,3 +77,8 @@ def test_a_fault_of_an_unknown_venue_or_kind_ends_with_2(tmp_path: Path) -> None
     assert done.returncode == 2
     assert "did you mean down?" in done.stderr
     assert crossoi(tmp_path, "demo", "--fault", f"{MISSPELT}=down").returncode == 2
+
+
+def test_a_table_says_brackets_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    show(("why",), [["state it under [[instruments]] of a mapping"]])
+    assert "state it under [[instruments]] of a mapping" in capsys.readouterr().out

@@ -166,13 +166,13 @@ def side_tests(
     cadence_s: Mapping[int, float] | None = None,
     settings: Settings = DEFAULTS,
 ) -> tuple[Sided, ...]:
-    """1.2, for every instrument whose field's `sides` are known: windows of ten cadences, one to five minutes."""
+    """1.2, for every instrument whose field's `sides` are known: windows of three cadences, one to five minutes."""
     found: list[Sided] = []
     for key, venue, symbol, course in courses(bars):
         if key not in sides:
             continue
         said = (cadence_s or {}).get(key, settings.default_cadence_s)
-        minutes = min(5, max(1, ceil((said if said == said else settings.default_cadence_s) / 6)))
+        minutes = min(5, max(1, ceil((said if said == said else settings.default_cadence_s) / 20)))
         change, volume = changes(course, minutes, 0, lag(key, cadence_s, settings))
         found.append(Sided(key, venue, symbol, minutes, sides[key], side_test(change * sides[key], volume)))
     return tuple(found)

@@ -63,15 +63,29 @@ def side_test(changes: ArrayLike, volumes: ArrayLike) -> SideTest:
     x = dq[v > 0] / v[v > 0]
     above_two = int((x > TWO_SIDED_LIMIT).sum())
     above_one = int((x > ONE_SIDED_LIMIT).sum()) - above_two
+    return judged(len(x), above_one, above_two, float(x.max()) if len(x) else None)
+
+
+def judged(windows: int, above_one: int, above_two: int, largest: float | None) -> SideTest:
+    """What such counts say of the sides."""
     if above_two > 1:
         answer = "implausible_or_delayed"
-    elif len(x) < MIN_WINDOWS:
+    elif windows < MIN_WINDOWS:
         answer = "undecided"
     elif above_one >= MIN_EVIDENCE and above_two == 0:
         answer = "two_sided"
     else:
         answer = "consistent_with_one" if above_one + above_two == 0 else "undecided"
-    return SideTest(answer, len(x), above_one, above_two, float(x.max()) if len(x) else None)
+    return SideTest(answer, windows, above_one, above_two, largest)
+
+
+def pooled(tests: Sequence[SideTest]) -> SideTest:
+    """Tests of stretches that do not overlap as one: a busy market lets few windows of a day say anything."""
+    known = [t.largest for t in tests if t.largest is not None]
+    return judged(
+        sum(t.windows for t in tests), sum(t.above_one for t in tests), sum(t.above_two for t in tests),
+        max(known, default=None),
+    )  # fmt: skip
 
 
 def duplicates(

@@ -10,7 +10,6 @@ from analytics import change, conventions, divergence, evidence, windows
 from bench.truth_map import START_MS, bars
 from collectors.checks import Level, judge
 from simulator.truth import Truth
-from simulator.truth_positions import DAY
 from store.records import Event, Field, Instrument, OpenInterest, Source, Unit
 
 HOUR_MS = 3_600_000
@@ -160,8 +159,7 @@ def spoken(row: pd.Series, factor: float) -> OpenInterest:
 
 def sides(truth: Truth, seen: Seen) -> dict[str, str]:
     """What the measured test of the number of sides says of each venue; `native` as published, both sides counted."""
-    end = START_MS + len(truth.mark) * 60_000
-    rows = seen.cut(1, end - DAY * 60_000, end)
+    rows = seen.by_step[1]  # all days: as the clock pools them
     true = {v + 1: p.sides for v, p in enumerate(truth.places)}
     tests = evidence.side_tests(rows, true, cadence_s={v: 60.0 * p.cadence for v, p in enumerate(truth.places, 1)})
     return {f"{one.venue} ({one.sides})": one.test.answer for one in tests}

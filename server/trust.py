@@ -7,12 +7,13 @@ sides is a warning for people.
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
 
 from analytics import evidence
+from analytics.integrity import judged, pooled
 from analytics.settings import DEFAULTS, Settings
 from store.reader import Reader
 from store.records import Event, Quarantined, Record
@@ -22,8 +23,10 @@ log = logging.getLogger(__name__)
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 LATE_MS = 10 * MINUTE_MS  # traded minutes are told late; what is younger is left to the next hour
 AGAIN_MS = 12 * HOUR_MS  # a standing fact is noted so often
+POOLED_MS = 30 * DAY_MS  # days of the side test that are taken together
 BELIEVED_MS = 3 * HOUR_MS  # how long a measured plausibility stands in for the next one
 PLAUSIBILITY, SIDES, SAME_SOURCE, OFF_PRICE = "plausibility", "side_evidence", "same_source", "implied_price"
+COUNTS = ("windows", "above_one", "above_two", "largest")  # of one day's side test
 POSITIONS, AGGREGATE, CONTEXT = "positions_seen", "aggregate_disagrees", "context"  # noted by the collectors
 
 
@@ -83,7 +86,10 @@ class Trust:
                     self.put(Event(due, SAME_SOURCE, asset, same.venues[0], json.dumps(asdict(same))))
 
     def measure(self, due: int) -> None:
-        """Every hour: plausibility against traded volume, and the measured side test, over the last 24 hours."""
+        """Every hour: plausibility against traded volume, and the measured side test, over the last 24 hours.
+
+        The side test of a day is taken together with those of the thirty days before it.
+        """
         end = (due - LATE_MS) // (5 * MINUTE_MS) * 5 * MINUTE_MS
         for asset in self.reader.assets()["asset"] if self.every else self.assets:
             bars = self.reader.bars(str(asset), end - DAY_MS, end, MINUTE_MS, columns=evidence.COLUMNS)
@@ -109,12 +115,16 @@ class Trust:
     ) -> None:
         fields = {int(row["instrument_id"]): row for row in records(latest)}
         sides = {i: int(row["sides"]) for i, row in fields.items() if not pd.isna(row["sides"])}
-        for one in evidence.side_tests(bars, sides, cadence_s=cadence, settings=self.settings):
-            row = fields[one.instrument_id]
+        before = self.reader.events(SIDES, due - POOLED_MS, due - DAY_MS + 1, asset=asset)
+        for today in evidence.side_tests(bars, sides, cadence_s=cadence, settings=self.settings):
+            row = fields[today.instrument_id]
+            same = {"segment": row["segment"], "symbol": today.symbol, "field": row["field"], "unit": row["unit"],
+                    "sides": today.sides, "minutes": today.minutes}  # fmt: skip
+            days = earlier(before[before["venue"] == today.venue], same, due)
+            one = replace(today, test=pooled([today.test, *(judged(*day) for day in days)]))
             detail = {
-                "segment": row["segment"], "symbol": one.symbol, "field": row["field"], "unit": row["unit"],
-                "sides": one.sides, "status": row["side_status"], "minutes": one.minutes, **asdict(one.test),
-                "contradicts": one.contradicts,
+                **same, "status": row["side_status"], **asdict(one.test), "contradicts": one.contradicts,
+                "days": 1 + len(days), "day": [getattr(today.test, name) for name in COUNTS],
             }  # fmt: skip
             self.put(Event(due, SIDES, asset, one.venue, json.dumps(detail)))
             if one.contradicts and self.news(f"{SIDES} {one.instrument_id}", due, AGAIN_MS):
@@ -130,6 +140,19 @@ class Trust:
         if fresh:
             self.noted[key] = due
         return fresh
+
+
+def earlier(rows: pd.DataFrame, same: Mapping[str, object], due: int) -> list[list[Any]]:
+    """`COUNTS` of days before the last one that do not overlap, of a field counted the same; newest first."""
+    found: list[list[Any]] = []
+    until = due - DAY_MS
+    for at, said in sorted(zip(rows["ts"], rows["detail"], strict=True), reverse=True):
+        if at <= until and said.find(f'"{same["symbol"]}"') >= 0:
+            told = json.loads(said)
+            if all(told.get(name) == value for name, value in same.items()) and "day" in told:
+                found.append(told["day"])
+                until = at - DAY_MS
+    return found
 
 
 def lots(latest: pd.DataFrame) -> dict[int, float]:

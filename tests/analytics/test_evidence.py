@@ -9,6 +9,7 @@ from analytics.evidence import (
     same_source,
     side_tests,
 )  # fmt: skip
+from analytics.integrity import judged, pooled
 from tests.analytics.market import MINUTE, NOW
 
 
@@ -74,10 +75,20 @@ def test_both_sides_are_told_from_changes_beyond_the_volume():
     assert side_tests(bars(native, 10.0), {}) == ()
 
 
+def test_days_that_say_too_little_alone_say_it_together():
+    quiet, busy = judged(288, 0, 0, 0.9), judged(288, 2, 0, 1.6)
+    assert (busy.answer, quiet.answer) == ("undecided", "consistent_with_one")
+    assert pooled([busy, quiet, busy, busy]) == judged(1152, 6, 0, 1.6)
+    assert pooled([busy, quiet, busy, busy]).answer == "two_sided"
+    assert pooled([busy, busy, busy, judged(288, 0, 1, 2.4)]).answer == "undecided"
+    assert pooled([judged(100, 0, 0, None)] * 2).answer == "consistent_with_one"
+    assert pooled([]).answer == "undecided"
+
+
 def test_slow_statements_are_held_against_longer_windows():
     native = np.full(1441, 100.0)
     [slow] = side_tests(bars(native, 10.0), {1: 1}, cadence_s={1: 30.0})
-    assert (slow.minutes, slow.test.windows, slow.test.answer) == (5, 288, "consistent_with_one")
+    assert (slow.minutes, slow.test.windows, slow.test.answer) == (2, 720, "consistent_with_one")
 
 
 def test_two_venues_that_move_alike_to_the_last_digit_are_one():

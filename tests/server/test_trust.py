@@ -57,6 +57,24 @@ def test_what_trading_cannot_explain_lowers_the_confidence(tmp_path: Path) -> No
     assert ("side_evidence", "western") not in told
 
 
+def test_days_of_the_side_test_are_taken_together_if_they_do_not_overlap(tmp_path: Path) -> None:
+    def day(ago: int, above: int, **more: object) -> Event:
+        told = {"segment": "linear", "symbol": "BTCUSDT", "field": "oi", "unit": "base", "sides": 1, "minutes": 3}
+        detail = json.dumps({**told, "day": [480, above, 0, 1.5], **more})
+        return Event(NOW - ago, "side_evidence", "BTC", "northern", detail)
+
+    past = [
+        day(DAY, 2), day(DAY + HOUR, 2), day(2 * DAY + HOUR, 3), day(3 * DAY + HOUR, 9, sides=2), day(40 * DAY, 9),
+    ]  # fmt: skip
+    said: list[Record] = []
+    with market(tmp_path, RISING, said=[*volumes(RISING, 10.0), live(RISING), *past]) as house:
+        Trust(house.reader, said.append, ["BTC"], now=house.now).measure(NOW)
+    [told] = [json.loads(e.detail) for e in said if isinstance(e, Event) and e.kind == "side_evidence"]
+    assert (told["answer"], told["above_one"], told["days"], told["largest"]) == ("two_sided", 5, 3, 1.5)
+    assert told["day"][1] == 0
+    assert told["windows"] == told["day"][0] + 2 * 480
+
+
 def test_what_was_measured_is_kept_told_and_forgotten_in_time(tmp_path: Path) -> None:
     measured: list[Record] = [
         Event(NOW - HOUR, "plausibility", "BTC", "northern", '{"windows": 280, "share": 0.5, "worst": 0.3}'),

@@ -61,7 +61,7 @@ class Heard:
     readings: int = 0
     gaps: int = 0
     dials: int = 0
-    wire_ms: list[int] = field(default_factory=list[int])
+    wire_ms: "array[int]" = field(default_factory=lambda: array("l"))
     asked_ms: list[float] = field(default_factory=list[float])
 
 
@@ -88,6 +88,7 @@ class Watch:
         self.put = Put()
         self.why: Counter[str] = Counter()
         self.keepers: list[Keeper] = []
+        self.wire_ms, self.commit_ms = array("l"), array("d")  # of all minutes
         self.memory: list[tuple[float, float]] = []
         self.minutes: list[Minute] = []
         self.balance: Balance | None = None
@@ -192,6 +193,8 @@ class Watch:
         more, after = await to_thread.run_sync(self.load.sent), writer.progress()
         heard, self.heard = self.heard, Heard()
         commits = after.commit_ms[-600:]  # ten a second
+        self.wire_ms.extend(heard.wire_ms)
+        self.commit_ms.extend(commits)
         return Minute(
             n, time.monotonic() - start, more - sent, self.put.readings - put, after.rows - before.rows, self.live(),
             after.shed - before.shed, after.refused - before.refused, heard.gaps, heard.dials,
@@ -314,7 +317,16 @@ def main() -> int:
         watch = Watch(load, chosen)
         run(soak, watch, Path(folder), said.minutes, said.warm)
     assert watch.balance is not None
-    found = Soak(said.rate, len(chosen), watch.listed(), watch.minutes, watch.balance, watch.memory, watch.why)
+    found = Soak(
+        said.rate,
+        len(chosen),
+        watch.listed(),
+        watch.minutes,
+        watch.balance,
+        watch.memory,
+        quantile(watch.wire_ms, 99) + quantile(watch.commit_ms, 99),
+        watch.why,
+    )
     found.show()
     found.keep()
     return int(not all(ok for _, _, _, ok in found.checks()))

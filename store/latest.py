@@ -10,6 +10,7 @@ MARK_STEP = 0.0005  # a mark that moved by more than 5 bp is worth a row
 HEARTBEAT_MS = 60_000  # and so is being heard at all, this often
 REPORT_MS = 3_600_000  # a statement that is older is a report: read again, it affirms nothing
 BORROWED = int(Flag.STALE_MARK | Flag.BORROWED_MARK)
+AFFIRMED = int(Flag.AFFIRMED)  # looked up once: an enum's member costs as much as a comparison of readings
 WINDOW = 64  # gaps between seen events that the cadence is taken from
 
 
@@ -76,7 +77,7 @@ class Latest:
             state.last_seen = seen
         current = state.current
         same = r.raw == current.raw and alike(r.field, current.field)
-        if r.flags & Flag.AFFIRMED.value:
+        if r.flags & AFFIRMED:
             if not same:
                 return Verdict.CHECK
         elif at < state.at:
@@ -104,13 +105,13 @@ class Latest:
             or seen - kept.seen >= HEARTBEAT_MS
             or not alike(r.field, kept.field)
         ):
-            if same and ts == current.ts and not r.flags & Flag.AFFIRMED.value:
+            if same and ts == current.ts and not r.flags & AFFIRMED:
                 if current.seen - ts > REPORT_MS:
                     return Verdict.SKIP
                 state.kept = r
                 return Verdict.REPEAT
             state.kept = r
-            if state.ties is not None and not r.flags & Flag.AFFIRMED.value:
+            if state.ties is not None and not r.flags & AFFIRMED:
                 state.ties.add(r.raw)
             return Verdict.KEEP
         return Verdict.SKIP

@@ -1,4 +1,5 @@
 import gzip
+import zlib
 import json
 
 import msgspec
@@ -6,7 +7,7 @@ import pytest
 
 from collectors.subscriptions import Subscriptions
 from collectors.venue import SEND_TIME, Acked, Ask, Lately, question, spelled, unasked
-from collectors.wire import Moment, Stated, among, coin, iso, ms, number, unpacked, wire
+from collectors.wire import Moment, Stated, among, coin, inflate, iso, ms, number, unpacked, wire
 from store.records import Instrument
 
 
@@ -103,6 +104,16 @@ def test_a_packed_frame_reads_like_a_plain_one() -> None:
     assert read(gzip.compress(text.encode())) == read(text) == read(text.encode()) == Tick("ticks", 1.5)
     with pytest.raises(EOFError):
         read(gzip.compress(text.encode())[:-9])
+
+
+def test_a_packed_frame_may_have_several_members_and_none_may_be_a_bomb() -> None:
+    one, two = gzip.compress(b"[1,"), gzip.compress(b"2]")
+    assert inflate(one + two + b"\0\0") == b"[1,2]"
+    assert inflate(one + two, limit=5) == b"[1,2]"
+    with pytest.raises(ValueError, match="more than"):
+        inflate(one + two, limit=4)
+    with pytest.raises(zlib.error):
+        inflate(one + b"junk")
 
 
 def test_what_nobody_asked_for_is_listed_and_unwanted_and_never_a_new_listing() -> None:

@@ -192,7 +192,7 @@ class Watch:
             return None
         more, after = await to_thread.run_sync(self.load.sent), writer.progress()
         heard, self.heard = self.heard, Heard()
-        commits = after.commit_ms[-600:]  # ten a second
+        commits = [1000 * (done - came) for came, done in after.written if done >= start]
         self.wire_ms.extend(heard.wire_ms)
         self.commit_ms.extend(commits)
         return Minute(

@@ -1,6 +1,6 @@
 import gzip
-import zlib
 import json
+import zlib
 
 import msgspec
 import pytest

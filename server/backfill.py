@@ -21,7 +21,7 @@ from collectors.venue import Poll, Segment, Venue
 from server.protocol import OIServer
 from server.rest import guarded
 from store.holes import MARK_STEP_MS, answered, holes, marks, without
-from store.reader import Cursors
+from store.patience import Cursors
 from store.records import Gap, Instrument, Record
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, carried_ms, floor
 from store.derived import append
-from store.reader import Cursors
+from store.patience import Cursors
 
 WEEK_MS = 7 * DAY_MS
 PLACEBOS = 4  # weeks before an opening

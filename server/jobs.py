@@ -15,6 +15,7 @@ from store import bars
 from store.closes import GRACE_MS, write_closes
 from store.compact import compact
 from store.engine import Store
+from store.reader import Reader
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 DAY_MS = 86_400_000
@@ -24,7 +25,7 @@ def jobs(store: Store, maps: Maps, trust: Trust, sweep: Sweep, raw_days: float) 
     house = sweep.house
     scores = Scores(house.reader, store, maps.folder, maps.states, house.simulated, house.now)
     return (
-        Job("bars", MINUTE, in_thread(Kept(store).up), after=4),
+        Job("bars", MINUTE, in_thread(Kept(store, house.reader).up), after=4),
         Job("maps", MINUTE, in_thread(maps.advance), after=10),
         Job("maps kept", 5 * MINUTE, in_thread(lambda _: maps.save()), after=30),
         Job("map scores", DAY, in_thread(scores.daily), after=90),
@@ -40,10 +41,11 @@ def jobs(store: Store, maps: Maps, trust: Trust, sweep: Sweep, raw_days: float) 
 
 
 class Kept:
-    """The minutes' bars, each run going on where the last one that succeeded ended."""
+    """The minutes' bars, each run going on where the last one that succeeded ended; then the reader is told."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, reader: Reader) -> None:
         self.store = store
+        self.reader = reader
         self.since: int | None = None
 
     def up(self, due: int) -> None:
@@ -52,6 +54,7 @@ class Kept:
         else:
             bars.keep_up(self.store, self.since, due)
         self.since = due
+        self.reader.renew()
 
 
 def in_thread(work: Callable[[int], Any]) -> Work:

@@ -12,7 +12,7 @@ from analytics.provenance import VERSION
 from server.tools.house import House
 from server.tools.paths import blindness, paths
 from store.derived import append
-from store.reader import Cursors
+from store.patience import Cursors
 
 SPAN_MS = 6 * 3_600_000  # decisions 18
 LARGEST = 6  # venues that are held against each other

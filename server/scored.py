@@ -19,7 +19,8 @@ from analytics.liquidation.calibration import Counts, omegas
 from analytics.liquidation.frozen import Day, Frozen, Judged, freeze, from_bytes, judge, to_bytes
 from analytics.liquidation.scoring import DistanceLaw, Score, Swept, score
 from store.derived import append
-from store.reader import Cursors, Reader
+from store.patience import Cursors
+from store.reader import Reader
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.spans import DAY_MS, WINDOW_S, history, recent
 from store.derived import append
-from store.reader import Cursors
+from store.patience import Cursors
 
 log = logging.getLogger(__name__)
 

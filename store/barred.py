@@ -62,14 +62,13 @@ def bars(
     unknown = set(columns or ()) - set(COLUMNS)
     if unknown:
         raise ValueError(f"bars have no column {', '.join(sorted(unknown))}")
-    said = [name for name in STORED if columns is None or name in columns]
     grid = min(step_ms, UNITS[0][1])
     origin = start - start % grid
     stop = min(end, as_of, round(time() * 1000) + MINUTE_MS)
     con.execute("BEGIN")  # all parts see the same moment
-    mine = f"instrument_id IN ({', '.join(str(i) for i in names['instrument_id']) or 'NULL'})"
+    mine = among(names)
     known = mine if as_of >= FAR else f"{mine} AND known_at <= make_timestamp_ms({as_of})"
-    taken = ", ".join(["instrument_id", "bucket", "known_at", *(f"{STORED[name]} AS {name}" for name in said)])
+    taken = picked(columns)
     parts: list[str] = []
     low = origin
     for table, unit in UNITS:
@@ -86,13 +85,45 @@ def bars(
     if low < stop or not parts:  # what is still running; completing it costs more than all the rest
         parts.append(f"SELECT {taken} FROM ({minutes(mine)})")
         values = {"as_of": as_of, "start": low, "end": max(low, stop + -stop % MINUTE_MS), "look": low - LOOK_MS}
-    rows = {
-        name: plain(np.asanyarray(c)) for name, c in con.execute(" UNION ALL ".join(parts), values).fetchnumpy().items()
-    }
+    rows = fetched(con, " UNION ALL ".join(parts), values, names)
     con.execute("COMMIT")
-    rows = newest(rows, names["instrument_id"].to_numpy())
     rows["t"] = origin + ((rows.pop("t") - origin) // step_ms + 1) * step_ms
     return named(stepped(rows), names, COLUMNS if columns is None else columns)
+
+
+def finished(
+    con: duckdb.DuckDBPyConnection, names: pd.DataFrame, since: int, until: int, most_ms: int, columns: Collection[str]
+) -> tuple[dict[str, Array], int]:
+    """The stored minutes of at most the last `most_ms` before the newest in [since, until): columns by name, with
+    `place` in `names` and `t`, the bucket's begin; and up to where they go [ms], `since` where there are none.
+    """
+    mine = among(names)
+    con.execute("BEGIN")
+    high = built(con, "bars_1m", MINUTE_MS, mine, since, until)
+    sql = (
+        f"SELECT {picked(columns)} FROM bars_1m WHERE {mine} AND bucket >= make_timestamp_ms({high - most_ms}) "
+        f"AND bucket < make_timestamp_ms({high if high > since else high - most_ms})"
+    )
+    rows = fetched(con, sql, {}, names)
+    con.execute("COMMIT")
+    return rows, high
+
+
+def among(names: pd.DataFrame) -> str:
+    """The condition that picks these instruments."""
+    return f"instrument_id IN ({', '.join(str(i) for i in names['instrument_id']) or 'NULL'})"
+
+
+def picked(columns: Collection[str] | None) -> str:
+    """What is selected for these columns of an answer; None for all."""
+    said = [name for name in STORED if columns is None or name in columns]
+    return ", ".join(["instrument_id", "bucket", "known_at", *(f"{STORED[name]} AS {name}" for name in said)])
+
+
+def fetched(con: duckdb.DuckDBPyConnection, sql: str, values: dict[str, int], names: pd.DataFrame) -> dict[str, Array]:
+    """The rows of a query, of each bar the version known last."""
+    rows = {name: plain(np.asanyarray(c)) for name, c in con.execute(sql, values).fetchnumpy().items()}
+    return newest(rows, names["instrument_id"].to_numpy())
 
 
 def plain(column: Array) -> Array:

@@ -8,8 +8,9 @@ from time import sleep
 
 import duckdb
 
+from store.engine import Store
 from store.minutes import COLUMNS, FAR, minutes, newest, traded
-from store.reader import Cursors
+from store.patience import Cursors
 from store.records import Flag
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -43,6 +44,13 @@ def build(store: Cursors, start_ms: int, end_ms: int, pause_s: float = 0.0) -> i
         return rows + coarsened(con, start, end)
     finally:
         con.close()
+        noted(store)
+
+
+def noted(store: Cursors) -> None:
+    """Say that there are more bars: what a reader has kept of them holds no longer."""
+    if isinstance(store, Store):
+        store.built = object()
 
 
 def slices(con: duckdb.DuckDBPyConnection, start: int, end: int) -> list[str]:
@@ -104,6 +112,7 @@ def keep_up(store: Cursors, since_ms: int, now_ms: int) -> int:
         return count + sum(traded_late(con, low, high) for low, high in runs(traded))
     finally:
         con.close()
+        noted(store)
 
 
 def runs(minutes: Iterable[int]) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from store import columns
-from store.reader import Cursors
+from store.patience import Cursors
 
 Given = npt.NDArray[Any] | float | int | str | None
 

@@ -1,6 +1,6 @@
 """Daily UTC closes (analytics.md, 1.8): written once, after a grace; a correction is a new row."""
 
-from store.reader import Cursors
+from store.patience import Cursors
 from store.records import Flag
 
 DAY_MS = 86_400_000

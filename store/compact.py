@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from store.reader import Cursors
+from store.patience import Cursors
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 SETTLED_MS = 2 * HOUR_MS  # after its end a day is left alone for what comes late

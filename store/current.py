@@ -98,14 +98,14 @@ def assembled(known: pd.DataFrame, rows: Rows, health: pd.DataFrame) -> pd.DataF
     """
     ids: list[int] = known["instrument_id"].tolist()
     heard = np.array([i in rows for i in ids], dtype=bool)
-    frame = known[heard].drop(columns=SAID).reset_index(drop=True)
+    kept = {str(name): known[name].array[heard] for name in known.columns if name not in SAID}
     taken = [rows[i] for i in ids if i in rows]
     made: dict[str, Any] = {name: [row[name] for row in taken] for name in q.READING_COLUMNS}
     numbers = (health[c].to_numpy(dtype=float, na_value=np.nan).tolist() for c in TOLD[1:])
     said = zip(*(health[c].tolist() for c in ("venue", "segment", "symbol", "state")), *numbers, strict=True)
     told: dict[tuple[str, ...], tuple[Any, ...]] = {row[:3]: row[3:] for row in said}
     states: list[str | None] = []
-    spots = zip(frame["venue"].tolist(), frame["segment"].tolist(), frame["symbol"].tolist(), strict=True)
+    spots = zip(*(kept[name].tolist() for name in ("venue", "segment", "symbol")), strict=True)
     for k, (venue, segment, symbol) in enumerate(spots):
         whole, own = told.get((venue, segment, "")), told.get((venue, segment, symbol))
         counts = whole if own is None or (whole is not None and whole[0] != "live") else own
@@ -116,9 +116,9 @@ def assembled(known: pd.DataFrame, rows: Rows, health: pd.DataFrame) -> pd.DataF
             made["cadence_s"][k] = np.fmin(cadence_s, np.nan if made["cadence_s"][k] is None else made["cadence_s"][k])
     for name in q.UNSTATED:
         made[name] = np.array(made[name], dtype=float)  # None is NaN in a column of numbers
-    for name, column in {**made, "state": states}.items():
-        frame[name] = column
-    return frame.astype(dict.fromkeys(("ts", "seen", "last_seen"), "int64"))
+    for name in ("ts", "seen", "last_seen"):
+        made[name] = np.array(made[name], dtype=np.int64)
+    return pd.DataFrame({**kept, **made, "state": states}, copy=False)
 
 
 def with_status(frame: pd.DataFrame, registry: pd.DataFrame) -> pd.DataFrame:

@@ -52,6 +52,7 @@ class Store:
         self.mode: Mode = mode
         self.replaced = replaced  # where a damaged file was moved to, if this store stands in for one
         self._con = con
+        self.built: object = self  # another object each time bars were added by this process
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         return self._con.cursor()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from store.reader import Cursors
+from store.patience import Cursors
 
 ROW_GROUP = 122_880  # rows; what the engine reads at once
 

@@ -5,32 +5,25 @@ observation: where no version is that old, the oldest one stands in, so that imp
 """
 
 from collections.abc import Callable, Collection
-from threading import Timer
+from copy import copy
 from time import time
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import pandas as pd
 
 from store import barred, current, daily
 from store import questions as q
+from store.engine import Store
 from store.latest import Latest
 from store.minutes import FAR
-from store.spelling import Spelling
+from store.patience import Cursors, Patience
+from store.recent import Recent
+from store.spelling import Listed, Spelling
 
 TIMEOUT_S = 10.0
 Frame = pd.DataFrame
 Answer = TypeVar("Answer")
-
-
-class TooSlow(Exception):  # noqa: N818 -- named as the sentence it says
-    """A question took longer than its limit and was interrupted."""
-
-
-class Cursors(Protocol):
-    """What gives a connection of its own to whoever asks: the engine's `Store`, or a DuckDB connection."""
-
-    def cursor(self) -> duckdb.DuckDBPyConnection: ...
 
 
 class Reader:
@@ -44,17 +37,38 @@ class Reader:
         timeout_s: float = TIMEOUT_S,
         moment: int | None = None,
         spelling: Spelling | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.store = store
         self.live = live if moment is None else None
         self.timeout_s = timeout_s
         self.moment = moment  # ms UTC: no question to this reader sees what came later; None for now
         self.spelling = Spelling() if spelling is None else spelling
+        self.patience = Patience() if patience is None else patience
         self.silent = current.Silent()
+        self.recent = Recent()
+        self.single = False
+        self.listed: Listed | None = None
 
     def at(self, moment: int) -> "Reader":
         """A reader to whom it is `moment`, ms UTC, whatever it is asked."""
-        return Reader(self.store, timeout_s=self.timeout_s, moment=moment, spelling=self.spelling)
+        return Reader(
+            self.store, timeout_s=self.timeout_s, moment=moment, spelling=self.spelling, patience=self.patience
+        )
+
+    def once(self) -> "Reader":
+        """The same for the length of one answer: what is listed is looked up once, and all its parts see the same."""
+        reader = copy(self)
+        reader.single, reader.listed = True, None
+        return reader
+
+    def renew(self) -> None:
+        """Read the last hours of the assets that were asked for lately, so that the next answer need not: what the
+        clock does when it has built bars.
+        """
+        if isinstance(self.store, Store):
+            for asset in self.recent.lately():
+                self.recent.read(self.ask_with, self.store.built, asset, self._spelled(barred.NAMES, None, asset=asset))
 
     def assets(self, as_of: int | None = None) -> Frame:
         """asset, instruments, venues (counts), in alphabetical order."""
@@ -111,8 +125,13 @@ class Reader:
         `step_ms` is whole minutes. A bucket in which nothing was heard has no row; the running one is complete up to
         now, its `t` lies in the future. `columns` picks some of the columns: each costs its share of the time.
         """
+        until, built = self._until(as_of), self.store.built if isinstance(self.store, Store) else None
         names = self._spelled(barred.NAMES, as_of, asset=asset)
-        return self.ask_with(lambda con: barred.bars(con, names, start, end, step_ms, self._until(as_of), columns))
+        if until >= FAR and built is not None:
+            kept = self.recent.bars(self.ask_with, built, asset, names, start, end, step_ms, columns)
+            if kept is not None:
+                return kept
+        return self.ask_with(lambda con: barred.bars(con, names, start, end, step_ms, until, columns))
 
     def closes(self, asset: str, start_day: int, end_day: int, as_of: int | None = None) -> Frame:
         """Daily UTC closes of days in [start_day, end_day), newest revision: instrument_id, venue, class, payoff,
@@ -266,17 +285,7 @@ class Reader:
 
     def ask_with(self, question: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
         """Run one question on a cursor of its own, interrupted when its time is up."""
-        con = self.store.cursor()
-        timer = Timer(self.timeout_s, con.interrupt)
-        timer.daemon = True
-        timer.start()
-        try:
-            return question(con)
-        except duckdb.InterruptException as error:
-            raise TooSlow(f"A question to the store took longer than {self.timeout_s:g} s; ask for less.") from error
-        finally:
-            timer.cancel()
-            con.close()
+        return self.patience.ask(self.store, self.timeout_s, question)
 
     def _until(self, as_of: int | None) -> int:
         asked = [t for t in (as_of, self.moment) if t is not None]
@@ -284,7 +293,18 @@ class Reader:
 
     def _spelled(self, sql: str, as_of: int | None, **values: Any) -> Frame:
         """The answer to a question of what is listed, from memory where it is known."""
-        return self.ask_with(lambda con: self.spelling.frame(con, sql, self._until(as_of), values))
+        until = self._until(as_of)
+        if self.listed is not None:
+            found = self.spelling.remembered(self.listed, sql, until, values)
+            if found is not None:
+                return found
+
+        def asked(con: duckdb.DuckDBPyConnection) -> Frame:
+            listed = self.spelling.listed(con)
+            self.listed = listed if self.single else None
+            return self.spelling.frame(con, listed, sql, until, values)
+
+        return self.ask_with(asked)
 
 
 def time_ms() -> int:

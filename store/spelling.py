@@ -1,7 +1,8 @@
 """What is listed and how it is spelled, remembered: it changes seldom and is asked several times an answer."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -13,7 +14,13 @@ COUNTS = " UNION ALL ".join(f"SELECT count(*) FROM {table}" for table in TABLES)
 KNOWN = " UNION ".join(f"SELECT epoch_us(known_at) FROM {table}" for table in TABLES)
 MOST = 1000  # frames that are remembered
 
-Counts = tuple[int, ...]
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """How many rows the tables had, and when each became known [us UTC], ascending."""
+
+    counts: tuple[int, ...]
+    known: Sequence[int]
 
 
 class Spelling:
@@ -25,32 +32,41 @@ class Spelling:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._counts: Counts = ()
-        self._known: list[int] = []  # when each version became known, us UTC, ascending
+        self._listed = Listed((), ())
         self._frames: dict[tuple[object, ...], pd.DataFrame] = {}
 
-    def frame(self, con: duckdb.DuckDBPyConnection, sql: str, as_of: int, values: Mapping[str, Any]) -> pd.DataFrame:
+    def frame(
+        self, con: duckdb.DuckDBPyConnection, listed: Listed, sql: str, as_of: int, values: Mapping[str, Any]
+    ) -> pd.DataFrame:
         """The answer to `sql`, which has a parameter $as_of and those in `values`. The caller may change it."""
-        counts, known = self._now(con)
-        key = (counts, bisect_right(known, as_of * 1000), sql, *values.values())
+        found = self.remembered(listed, sql, as_of, values)
+        if found is not None:
+            return found
+        found = con.execute(sql, {**values, "as_of": as_of}).df()
         with self._lock:
-            found = self._frames.get(key)
-        if found is None:
-            found = con.execute(sql, {**values, "as_of": as_of}).df()
-            with self._lock:
-                if len(self._frames) >= MOST:
-                    self._frames.clear()
-                self._frames[key] = found
+            if len(self._frames) >= MOST:
+                self._frames.clear()
+            self._frames[key(listed, sql, as_of, values)] = found
         return found.copy(deep=False)  # pandas copies what is written to
 
-    def _now(self, con: duckdb.DuckDBPyConnection) -> tuple[Counts, list[int]]:
-        """How many rows the tables have, and when each became known."""
+    def remembered(self, listed: Listed, sql: str, as_of: int, values: Mapping[str, Any]) -> pd.DataFrame | None:
+        """The same without a connection; None where it is not known."""
+        with self._lock:
+            found = self._frames.get(key(listed, sql, as_of, values))
+        return None if found is None else found.copy(deep=False)
+
+    def listed(self, con: duckdb.DuckDBPyConnection) -> Listed:
+        """What the tables hold now."""
         counts = tuple(int(row[0]) for row in con.execute(COUNTS).fetchall())
         with self._lock:
-            if counts == self._counts:
-                return counts, self._known
-        known = sorted(int(row[0]) for row in con.execute(KNOWN).fetchall())
+            if counts == self._listed.counts:
+                return self._listed
+        found = Listed(counts, sorted(int(row[0]) for row in con.execute(KNOWN).fetchall()))
         with self._lock:
-            self._counts, self._known = counts, known
+            self._listed = found
             self._frames.clear()
-        return counts, known
+        return found
+
+
+def key(listed: Listed, sql: str, as_of: int, values: Mapping[str, Any]) -> tuple[object, ...]:
+    return (listed.counts, bisect_right(listed.known, as_of * 1000), sql, *values.values())

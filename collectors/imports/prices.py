@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from store.reader import Cursors
+from store.patience import Cursors
 
 HOUR_MS = 3_600_000
 NEAR_MS = 36 * HOUR_MS  # an older mark prices nothing

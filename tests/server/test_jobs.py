@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from server.jobs import Kept
+from store.reader import Reader
 from store.records import Source
 from tests.store.made import MINUTE, T0, reading, rows, store_of, writing
 
@@ -12,7 +13,7 @@ BUILT = "SELECT list(epoch_ms(bucket) - 1795046400000 ORDER BY bucket) FROM bars
 
 def test_bars_go_on_where_the_last_run_that_succeeded_ended() -> None:
     with store_of() as store:
-        kept = Kept(store)
+        kept = Kept(store, Reader(store))
         with writing(store) as writer:
             for k in range(4):
                 writer.put(reading(T0 + k * MINUTE, 200.0 + k))

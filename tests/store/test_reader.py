@@ -11,7 +11,8 @@ import pytest
 from store import bars, bulk, closes
 from store import questions as q
 from store.engine import Store
-from store.reader import Reader, TooSlow
+from store.patience import TooSlow
+from store.reader import Reader
 from store.records import (
     FeedClass,
     Field,

@@ -88,8 +88,8 @@ def shape(held: Floats) -> Shape | None:
     )
 
 
-def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, closes: pd.DataFrame, now: int, window_s: int = 86_400,
-           history: pd.DataFrame | None = None, gaps: pd.DataFrame | None = None,
+def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: int = 86_400,
+           closes: pd.DataFrame | None = None, history: pd.DataFrame | None = None, gaps: pd.DataFrame | None = None,
            plausible: Mapping[str, float] | None = None, usual: Usual | None = None,
            settings: Settings = DEFAULTS) -> Concentration:  # fmt: skip
     """Concentration as of `now` and of the inflow of the last `window_s` seconds.
@@ -106,9 +106,9 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, closes: pd.DataFrame, 
         return Concentration(None, None, None, (), window_s, None, None, None, 0, 0, (), heard, Basis.DERIVED, METHOD,
                              heard.reasons or (coverage.NOBODY,))  # fmt: skip
     before = int(seen.t[0])
-    closes = days.spliced(closes, gaps)
+    closes = None if closes is None else days.spliced(closes, gaps)
     if history is None:
-        some = closes if window_s >= DAY_S else closes.iloc[:0]
+        some = latest.iloc[:0] if closes is None or window_s < DAY_S else closes
         earlier = days.panel(some, end=now - 1, gaps=gaps, settings=settings)
     else:
         earlier = windows.past(history, before, window_s, gaps=gaps, settings=settings)

@@ -6,11 +6,10 @@ from analytics import concentration
 from analytics.inflow import Inflow
 from server.answers import Answer, Cell, rounded, usd, utc
 from server.tools.arguments import Asset, asset_of
-from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, thresholds, warnings
-from server.tools.spans import DAY_MS, PAST, WINDOW_S, Window, history, recent, usual
+from server.tools.spans import DAY_MS, PAST, Window, given
 
 
 def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h", as_of: AsOf = None) -> Answer:
@@ -26,21 +25,10 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
-    now, window_s = house.now(), WINDOW_S[window]
-    known, bars = usual(house, named, now, window), recent(house, named, now, window_s)
-    year = now - (2 if known else 367) * DAY_MS
-    found = concentration.assess(
-        latest=house.reader.latest(named),
-        recent=bars,
-        closes=house.reader.closes(named, year, now),
-        history=history(house, named, now, window, known, bars),
-        usual=known,
-        now=now,
-        window_s=window_s,
-        gaps=gaps(house, named, now - 2 * DAY_MS, now),
-        plausible=house.plausible(named),
-        settings=house.thresholds,
-    )
+    now = house.now()
+    told = given(house, named, window, now)
+    closes = house.reader.closes(named, now - 367 * DAY_MS, now) if told["usual"] is None else None
+    found = concentration.assess(**told, closes=closes)
     if found.shape is None:
         raise ToolError(f"no_data: no venue has stated an open interest of {named} yet. Ask get_status for why.")
     s, top, came = found.shape, found.venues[0], found.inflow

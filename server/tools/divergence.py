@@ -11,12 +11,11 @@ from analytics.quadrant import Quadrant
 from analytics.rotation import Rotation
 from server.answers import Answer, Cell, Table, age_s, rounded, usd, utc
 from server.tools.arguments import Asset, Detail, asset_of
-from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, thresholds, warnings
 from server.tools.records import recorded
-from server.tools.spans import DAY_MS, PAST, WINDOW_S, Window, history, recent, usual
+from server.tools.spans import PAST, Window, given
 
 WORDS = {
     "insufficient_data": "cannot be judged",
@@ -68,19 +67,8 @@ def get_oi_divergence(
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
-    now, window_s = house.now(), WINDOW_S[window]
-    known, bars = usual(house, named, now, window), recent(house, named, now, window_s)
-    found = divergence.assess(
-        latest=house.reader.latest(named),
-        recent=bars,
-        history=history(house, named, now, window, known, bars),
-        usual=known,
-        now=now,
-        window_s=window_s,
-        gaps=gaps(house, named, now - 2 * DAY_MS, now),
-        plausible=house.plausible(named),
-        settings=house.thresholds,
-    )
+    now = house.now()
+    found = divergence.assess(**given(house, named, window, now))
     if not found.venues and found.level_usd is None and not found.coverage.universe:
         raise ToolError(f"no_data: no venue has stated an open interest of {named} yet. Ask get_status for why.")
     turned = found.rotation

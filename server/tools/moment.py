@@ -18,12 +18,12 @@ RUN_MS = 3_600_000  # how far before a past instant a connection's last word sti
 
 
 def at(house: House, as_of: str | int | None) -> House:
-    """The house as it was: its reader hides what was received later, its clock stands still.
+    """The house for one answer. With `as_of` as it was: its reader hides what came later, its clock stands still.
 
     What is not kept for past instants (the measured plausibility) is left out, and says so by being unmeasured.
     """
     if as_of is None:
-        return house
+        return replace(house, reader=house.reader.once())
     moment, now = instant(as_of), house.now()
     if moment > now:
         raise ToolError(f"as_of {as_of!r} lies in the future: it is {utc(now)}. Leave as_of out for now.")

@@ -1,12 +1,14 @@
 """Which bars a question needs. Finished ones only: what runs now is in the latest readings, and is dear to complete."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import Field
 
 from analytics.usual import VERSION, Usual
+from server.tools.conventions import gaps
 from server.tools.house import House
+from store.recent import COLUMNS
 
 Window = Annotated[Literal["1h", "4h", "24h"], Field(description="How far back to look")]
 
@@ -18,13 +20,29 @@ HISTORY = {"1h": (30 * DAY_MS, HOUR_MS), "4h": (90 * DAY_MS, 4 * HOUR_MS), "24h"
 PAST = {"1h": "30 d", "4h": "90 d", "24h": "365 d"}
 
 
+def given(house: House, asset: str, window: Window, now: int) -> dict[str, Any]:
+    """What `divergence.assess` and `concentration.assess` are both told of a window that ends now."""
+    known, bars = usual(house, asset, now, window), recent(house, asset, now, WINDOW_S[window])
+    return {
+        "latest": house.reader.latest(asset),
+        "recent": bars,
+        "history": history(house, asset, now, window, known, bars),
+        "usual": known,
+        "now": now,
+        "window_s": WINDOW_S[window],
+        "gaps": gaps(house, asset, now - 2 * DAY_MS, now),
+        "plausible": house.plausible(asset),
+        "settings": house.thresholds,
+    }
+
+
 def recent(house: House, asset: str, now: int, window_s: int) -> pd.DataFrame:
     """Bars of the last `window_s`, by the minute up to an hour and else by five, and of the time before it in which a
     venue that was silent when the window began may have spoken last.
     """
     step = MINUTE_MS if window_s <= WINDOW_S["1h"] else 5 * MINUTE_MS
     start = now - window_s * 1000 - carried_ms(house)
-    return house.reader.bars(asset, floor(start, step), floor(now - step, step), step)
+    return house.reader.bars(asset, floor(start, step), floor(now - step, step), step, columns=COLUMNS)
 
 
 def usual(house: House, asset: str, now: int, window: str) -> Usual | None:
@@ -48,7 +66,8 @@ def history(
         if window == "1h" and bars is not None:
             return bars
         length = (house.thresholds.rotation_windows + 2) * WINDOW_S[window] * 1000
-    return house.reader.bars(asset, floor(now - length, step), floor(now - WINDOW_S[window] * 1000, step), step)
+    end = floor(now - WINDOW_S[window] * 1000, step)
+    return house.reader.bars(asset, floor(now - length, step), end, step, columns=COLUMNS)
 
 
 def carried_ms(house: House) -> int:

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from bench.figures import keep, show
 
-BENCHES = ("decode", "socket", "ingest")
+BENCHES = ("decode", "socket", "ingest", "tools")
 
 
 def main() -> int:

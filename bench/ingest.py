@@ -70,7 +70,7 @@ async def ingest(load: Venues, folder: Path, venues: list[supervisor.Venue], sec
     readers = [threading.Thread(target=ask, args=(reader, asset, stop, asked)) for asset in ASSETS]
     memory: list[int] = []
     built_s: list[float] = []
-    kept = Kept(store)
+    kept = Kept(store, reader)
 
     def build(due: int) -> None:
         began = time.monotonic()

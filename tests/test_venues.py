@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio
@@ -103,8 +104,11 @@ def facts(found: Instrument | Contract, names: Iterable[str]) -> dict[str, objec
     return {name: getattr(found, name) for name in names}
 
 
-def test_every_venue_has_a_script_and_every_script_a_venue() -> None:
-    assert set(SCRIPTS) == set(VENUES)
+def test_every_venue_has_a_script_and_a_test_and_every_script_and_test_a_venue() -> None:
+    assert set(SCRIPTS) == set(VENUES), "simulator/venues/<id>.json is the script of collectors/venues/<id>.py"
+    folder = Path(__file__).parent / "collectors" / "venues"
+    tests = {path.stem.removeprefix("test_") for path in folder.glob("test_*.py")}
+    assert tests == set(VENUES), "tests/collectors/venues/test_<id>.py says what its script cannot"
 
 
 @each_venue

@@ -126,9 +126,10 @@ class Board:
             if "funding" in gives:
                 known.funding = None
 
-    def apply(self, update: Update, seen: int, source: Source = STREAM) -> OpenInterest | None:
+    def apply(self, update: Update, seen: int, source: Source = STREAM, *, borrow: bool = False) -> OpenInterest | None:
         """Take in one update. A record comes back for every open interest stated, as soon as it can be priced.
 
+        With `borrow` the median mark of the other boards prices what has no mark of its own.
         One function and not four, because a call costs as much as the arithmetic.
         """
         try:
@@ -167,7 +168,7 @@ class Board:
             return None
         price = known.price
         if price is None:
-            worth = self.coin(known.instrument.asset) if self.unpriced else None
+            worth = self.coin(known.instrument.asset) if self.unpriced or borrow else None
             if worth is None:
                 return None
             price, known.mark_seen = worth[0] / known.dollar, worth[1]

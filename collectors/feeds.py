@@ -51,6 +51,7 @@ class Rhythm:
     catalogue: float = 3600.0  # between two readings of the catalogue ...
     unknown: float = 60.0  # ... or so soon when a symbol appears that it did not name
     round: float = 60.0  # in which a round of questions is asked, one an instrument, where its period is longer
+    spare: float = 60.0  # between two questions over REST about whom a socket stays silent about
     handover: float = 10.0  # how long an old connection waits for the next one to carry every symbol
 
 

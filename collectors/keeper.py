@@ -16,6 +16,7 @@ from collectors.connection import UNREADABLE, leaf
 from collectors.feeds import Delays, Feeding, Rhythm, explain, keep_poll, keep_socket, rest
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink
 from collectors.ledger import LIVE, Ledger
+from collectors.spare import keep_spare
 from collectors.venue import Poll, Remembering, Segment, Socket, Venue
 from collectors.watch import Patience
 from store.records import Gap, Health, Instrument, Kind
@@ -119,6 +120,12 @@ class Keeper:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.report)
+                spare = next((answer for answer in self.segment.answers if answer.ask is not None), None)
+                for spec, feed in zip(self.segment.feeds, self.feeds, strict=True):
+                    if spare is not None and isinstance(spec, Socket) and not feed.ledger.about:
+                        work = partial(keep_spare, feed, spare)
+                        lost = partial(feed.ledger.lost, (), "down")  # nobody is the worse for it
+                        tasks.start_soon(guard, self.name, work, lost, self.run.delays)
                 again = self.run.rhythm.unknown
                 while True:
                     for work, feed, group in self.enlist():
@@ -141,7 +148,7 @@ class Keeper:
             spoken_for = spoken_for or main
             ledger = Ledger(
                 self.venue.id, self.segment.id, run.sink, about="" if main else ", ".join(sorted(feed.gives)),
-                gaps=run.gaps, changed=self.changed, clock=run.clock, now=run.now,
+                gaps=run.gaps, spare=run.rhythm.spare, changed=self.changed, clock=run.clock, now=run.now,
             )  # fmt: skip
             yield Feeding(
                 self.venue, self.segment.id, run.http, self.board, self.besides, ledger, run.sink, lambda: self.listing,

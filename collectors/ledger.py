@@ -9,6 +9,7 @@ from collectors.http import Clock, Sink, utc_ms
 from store.records import Event, Gap, Health
 
 LIVE = "live"
+SPARED = "; asked over REST instead"
 STATES = (LIVE, "stale", "connecting", "limited", "blocked", "mute", "refused", "waiting", "down", "closed")
 """From the best to the worst."""
 
@@ -16,7 +17,7 @@ STATES = (LIVE, "stale", "connecting", "limited", "blocked", "mute", "refused", 
 class Standing:
     """One symbol of one feed. A plain class with slots, because `at` is written for every frame."""
 
-    __slots__ = ("at", "cadence", "detail", "frames", "gap", "since", "state", "symbol")
+    __slots__ = ("asked", "at", "cadence", "detail", "frames", "gap", "since", "state", "symbol")
 
     def __init__(self, symbol: str, cadence: float | None, since: int) -> None:
         self.symbol = symbol
@@ -24,7 +25,8 @@ class Standing:
         self.state = "connecting"
         self.detail = ""
         self.since = since
-        self.at: float | None = None  # monotonic, the last data
+        self.at: float | None = None  # monotonic, the last data of the feed
+        self.asked: float | None = None  # monotonic, the last answer over REST in place of a silent socket
         self.frames = 0
         self.gap: Gap | None = None
 
@@ -40,6 +42,7 @@ class Ledger:
         *,
         about: str = "",  # what a secondary feed gives; the feed of open interest has none and speaks for the symbol
         gaps: Sequence[Gap] = (),  # left open by an earlier run
+        spare: float = 60.0,  # seconds between questions in place of a silent socket
         changed: Callable[[], None] = lambda: None,
         clock: Clock = time.monotonic,
         now: Callable[[], int] = utc_ms,
@@ -50,6 +53,7 @@ class Ledger:
         self.sink = sink
         self.about = about
         self.blinds = not about or "oi" in about.split(", ") or "mark" in about.split(", ")
+        self.spare = spare
         self.clock = clock
         self.now = now
         self.began = now()
@@ -70,12 +74,25 @@ class Ledger:
 
     def seen_ms(self, standing: Standing) -> int | None:
         """When the last data came, ms UTC. Kept on the monotonic clock, so that a step of the wall clock cannot lie."""
-        return None if standing.at is None else self.now() - int(1000 * (self.clock() - standing.at))
+        known = [at for at in (standing.at, standing.asked) if at is not None]
+        return self.now() - int(1000 * (self.clock() - max(known))) if known else None
+
+    def spared(self, standing: Standing) -> bool:
+        """Whether answers over REST stand in for a silent socket."""
+        return standing.asked is not None and self.clock() - standing.asked <= 3 * self.spare
+
+    def answered(self, standing: Standing, at: float) -> None:
+        """An answer over REST: we know again, if more seldom, so the gap ends; but the line is as silent as it was."""
+        words = standing.detail.removesuffix(SPARED)
+        standing.asked = at
+        self.end_gaps(standing)
+        self.turn(standing, "mute", words + SPARED)
 
     def revive(self, standing: Standing) -> None:
         """Data flows again. What is closed stays so: a venue may go on for a while with what it lists no more."""
         if standing.state == "closed":
             return
+        standing.asked = None
         self.end_gaps(standing)
         self.turn(standing, LIVE, "")
 
@@ -99,6 +116,9 @@ class Ledger:
             standing = self.standings.get(symbol)
             if standing is None or standing.state == "closed":
                 continue
+            if self.spared(standing) and state != "closed":
+                standing.detail = words.removesuffix(SPARED) + SPARED
+                continue
             if standing.gap is None and symbol not in self.left:
                 seen = self.seen_ms(standing)
                 if proved is not None:
@@ -120,7 +140,7 @@ class Ledger:
     def stop(self) -> None:
         """A clean stop is an interruption like any other; the next run is told of it and ends it."""
         for standing in self.standings.values():
-            if standing.gap is None and standing.state != "closed" and standing.at is not None:
+            if standing.gap is None and standing.state != "closed" and self.seen_ms(standing) is not None:
                 self.lost([standing.symbol], "closed", "stopped")
 
     def turn(self, standing: Standing, state: str, detail: str) -> None:
@@ -138,7 +158,7 @@ class Ledger:
         seen = self.seen_ms(standing)
         health = Health(
             self.venue, self.segment, standing.symbol, self.now(), standing.state, standing.since, seen,
-            standing.cadence, standing.frames, 0, standing.detail,
+            self.spare if self.spared(standing) else standing.cadence, standing.frames, 0, standing.detail,
         )  # fmt: skip
         self.sink(health)
 

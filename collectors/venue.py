@@ -253,11 +253,15 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply or frame that we never ask for but can read: for `crossoi decode` and files people have."""
+    """A reply or frame that no feed asks for but that we can read: for `crossoi decode` and files people have.
+
+    With an `ask` it stands in for a socket of open interest, about whom that stays silent about.
+    """
 
     parse: Parse | Remembering
     decode: Callable[[str | bytes], Message] = plain
     path: str = ""  # of the url it comes from
+    ask: Ask | Callable[[Instrument], Ask] | None = None  # one reply for all, or a question an instrument
 
 
 @dataclass(frozen=True, slots=True)

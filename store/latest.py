@@ -73,6 +73,8 @@ class Latest:
                 state.current, state.at, state.ties = r, at, None
             return Verdict.CHECK
         if seen > state.last_seen:
+            if r.source is not state.current.source:
+                state.gaps.clear()  # a cadence is that of a source
             state.gaps.append(seen - state.last_seen)
             state.last_seen = seen
         current = state.current

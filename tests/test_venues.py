@@ -261,6 +261,32 @@ def minutes(it: Play, feed: Poll, besides: Besides, instruments: Sequence[Instru
 
 
 @each_live_venue
+def test_who_stays_mute_on_a_socket_can_be_asked_for_over_rest(id: str) -> None:
+    it, now_ms = play(id), SCRIPTS[id].expect.now_ms
+    quotes = it.script.expect.quotes
+    for segment in it.venue.segments:
+        if not isinstance(next((feed for feed in segment.feeds if "oi" in feed.gives), None), Socket):
+            continue
+        answer = next((answer for answer in segment.answers if answer.ask is not None), None)
+        assert (answer is None) == (id == "lighter"), "its REST counts coins where its socket counts dollars"
+        if answer is None or answer.ask is None:
+            continue
+        assert not isinstance(answer.parse, Remembering)
+        for i in [i for i in wanted(it.catalogue(segment)) if i.symbol in quotes]:
+            reply = it.ask(answer.ask if isinstance(answer.ask, Ask) else answer.ask(i), now_ms)
+            board = Board([i], coin=worth(it.script))
+            (update,) = [
+                said for said in answer.parse(answer.decode(reply))
+                if isinstance(said, Update) and said.symbol in ("", i.symbol)
+            ]  # fmt: skip
+            update.symbol = i.symbol
+            record = board.apply(update, now_ms, Source.POLL, borrow=True)
+            assert record is not None
+            assert record.base == pytest.approx(quotes[i.symbol].oi_base, rel=1e-3)
+            assert record.usd == pytest.approx(record.base * quotes[i.symbol].mark, rel=5e-3)  # some prices are near it
+
+
+@each_live_venue
 def test_an_unknown_symbol_is_refused_in_words_or_stays_silent(id: str) -> None:
     it = play(id)
     for segment in it.venue.segments:

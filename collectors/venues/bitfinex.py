@@ -209,7 +209,7 @@ VENUE = Venue(
                 ),
             ),
             answers=(
-                Answer(named, wire(list[Row]), "/v2/status/deriv"),
+                Answer(named, wire(list[Row]), "/v2/status/deriv", Ask(f"{REST}/status/deriv?keys=ALL")),
                 Answer(lambda lists: [d for rows in lists for d in deaths(rows)], wire(list[Row]), "/v2/liquidations"),
             ),
             archives=(

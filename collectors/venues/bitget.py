@@ -164,7 +164,8 @@ def segment(product: str, settle: str, suffix: tuple[str, ...]) -> Segment:
         id, Ask(f"{REST}/contracts?productType={product}"), read, lambda symbol: symbol.endswith(suffix),
         feeds[:1] if inverse else feeds, () if inverse else (history,),
         (
-            Answer(lambda rows: [update(row, row.symbol, row.ts) for row in rows], wire(list[Row], "data")),
+            Answer(lambda rows: [update(row, row.symbol, row.ts) for row in rows], wire(list[Row], "data"),
+                   ask=Ask(f"{REST}/tickers?productType={product}")),
             Answer(
                 lambda reply: [update(row, row.symbol, reply.ts) for row in (*reply.openInterestList, *reply.v3)],
                 wire(Levels, "data"), "/open-interest",

@@ -176,7 +176,7 @@ VENUE = Venue(
                 ),
                 Poll(Lately(lately, 300), 60, frozenset({"volume"}), minutes, wire(list[Candle])),
             ),
-            answers=(Answer(told, wire(Tick), "/tick"),),
+            answers=(Answer(told, wire(Tick), "/tick", lambda i: Ask(f"{REST}/{i.symbol}/tick")),),
             decode=wire(list[Listing]),
             archives=(Archive("ticks", "bullish", OI, lacks="forced closes"),),
         ),

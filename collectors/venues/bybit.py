@@ -146,6 +146,9 @@ def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
     def past(path: str, span: str) -> Callable[[Instrument, int, int], Ask]:
         return lambda i, start, end: Ask(f"{REST}/{path}?category={id}&symbol={i.symbol}&{span.format(start, end)}")
 
+    def now(path: str) -> Callable[[Instrument], Ask]:
+        return lambda i: Ask(f"{REST}/{path}?category={id}&symbol={i.symbol}")
+
     bars, dicts = wire(Rows, "result", "list"), wire(list[dict[str, Any]], "result", "list")
     coins = minutes(Unit.BASE, 5 if linear else 6)  # the other is their value
     volume = series("volume", past("kline", "interval=1&limit=1000&start={}&end={}"), coins, bars, 60, 1000, 3650)
@@ -158,15 +161,14 @@ def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
                 f"wss://stream.bybit.com/v5/public/{id}", frozenset({"oi", "mark", "index", "funding", "liquidations"}),
                 subscribe, parse, wire(Frame), heartbeat=Heartbeat({"op": "ping"}, every=20), per_socket=300,
             ),  # the topics of one connection may take 21,000 characters
-            Poll(lambda i: Ask(f"{REST}/risk-limit?category={id}&symbol={i.symbol}"), 86_400, frozenset({"tiers"}),
-                 tiers, dicts), volume[0], ratios[0]),
+            Poll(now("risk-limit"), 86_400, frozenset({"tiers"}), tiers, dicts), volume[0], ratios[0]),
         history=(
             History(past("open-interest", "intervalTime=5min&limit=200&startTime={}&endTime={}"), rows,
                     frozenset({"oi"}), 300, 200, 3650, wire(Reply)),
             History(past("mark-price-kline", "interval=5&limit=1000&start={}&end={}"), marks(300),
                     frozenset({"mark"}), 300, 1000, 3650, bars), volume[1], ratios[1],
         ),
-        answers=(Answer(rows, wire(Reply), "/v5/market/"), Answer(died, wire(dict[str, Any], "data"))),
+        answers=(Answer(rows, wire(Reply), "/v5/market/", now("tickers")), Answer(died, wire(dict[str, Any], "data"))),
         more=lambda page: Ask(f"{catalogue}&cursor={page.nextPageCursor}") if page.nextPageCursor else None,
         archives=(Archive("ticks", "bybit", both, (unit, FeedClass.THROTTLED)),),
     )  # fmt: skip

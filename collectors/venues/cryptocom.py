@@ -175,7 +175,7 @@ VENUE = Venue(
             ),
             history=(History(candles, minutes, frozenset({"volume"}), 60, 300, 30, ROWS),),  # how deep is not said
             answers=(
-                Answer(tickers, ROWS, "/public/get-tickers"),
+                Answer(tickers, ROWS, "/public/get-tickers", Ask(f"{REST}/get-tickers")),
                 Answer(Remembering(make), lambda frame: Frame("subscribe", result=UNWRAPPED(frame))),
             ),
             archives=TAPES,

@@ -173,7 +173,8 @@ def segment(id: str, payoff: Payoff, kind: str, field: Field) -> Segment:
         archives=(Archive("ticks", "deribit", field, (field.unit, FeedClass.FULL)),),
         answers=(
             Answer(summary, wire(list[Summary], "result"), "/api/v2/public/get_book_summary_by"),
-            Answer(ticker, wire(Ticker, "result"), "/api/v2/public/ticker"),
+            Answer(ticker, wire(Ticker, "result"), "/api/v2/public/ticker",
+                   lambda i: Ask(f"{REST}/ticker?instrument_name={i.symbol}")),
         ),
         decode=wire(list[Listing], "result"),
     )  # fmt: skip

@@ -206,7 +206,8 @@ VENUE = Venue(
                 History(ask_ended, minutes, frozenset({"volume"}), 60, 1000, 1000, CANDLES),
             ),
             answers=(
-                Answer(snapshot, wire(dict[str, Market], "markets"), "/v4/perpetualMarkets"),
+                Answer(snapshot, wire(dict[str, Market], "markets"), "/v4/perpetualMarkets",
+                       lambda i: Ask(f"{REST}/perpetualMarkets?ticker={i.symbol}")),
                 Answer(snapshot, wire(dict[str, Market], "result", "markets")),  # the same in a client's envelope
             ),
             decode=wire(dict[str, Listing], "markets"),

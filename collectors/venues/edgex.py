@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Ask, Limits, Message, Parse, Poll, Refused, Remembering, Said, Segment, Socket, Tier, Traded, Update, Venue,
-    unasked,
+    Acked, Answer, Ask, Limits, Message, Parse, Poll, Refused, Remembering, Said, Segment, Socket, Tier, Traded, Update,
+    Venue, unasked,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, wire
 from store.records import Field, Instrument, Unit
@@ -157,7 +157,11 @@ VENUE = Venue(
     "edgex", "edgeX", "speculative", "https://edgex-1.gitbook.io/edgeX-documentation/api-v2", fields=(OI,),
     segments=(
         Segment(
-            "linear", Ask(f"{REST}/meta/getMetaData"), read, str.isalnum, FEEDS, decode=wire(Meta | list[Meta], "data")
+            "linear", Ask(f"{REST}/meta/getMetaData"), read, str.isalnum, FEEDS, decode=wire(Meta | list[Meta], "data"),
+            answers=(
+                Answer(lambda rows: list(map(update, rows)), wire(list[Ticker], "data"), "/getTicker",
+                       lambda i: Ask(f"{REST}/quote/getTicker?contractId={i.code}")),
+            ),
         ),
     ),
     limits=Limits(weight=5, per=1),  # not documented: we are modest

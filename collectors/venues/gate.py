@@ -181,7 +181,8 @@ def segment(settle: str, quote: str) -> Segment:
         (socket, now, crowd, *((ladders,) if quote == "USDT" else ())),  # what bounds others' steps is not said
         (History(stats, stated, frozenset({"oi", "mark"}), 300, 100, 30, wire(list[Stat])), then, crowds),
         (  # what else can be read: REST lists, one point, statistics pushed, an account's own forced closes
-            Answer(tickers, wire(list[Ticker]), f"{PATH}/{settle}/tickers"),
+            Answer(tickers, wire(list[Ticker]), f"{PATH}/{settle}/tickers",
+                   lambda i: Ask(f"{rest}/tickers?contract={i.symbol}", headers=DECIMAL)),
             Answer(longs, wire(list[Listing]), f"{PATH}/{settle}/contracts"),
             Answer(lambda row: stated([row]), wire(Stat)), Answer(stated, wire(list[Stat], "result")),
             Answer(own, wire(list[dict[str, Any]], "result")),

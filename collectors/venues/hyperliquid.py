@@ -20,6 +20,7 @@ from store.records import Field, Instrument, Side, Unit
 INFO, SOCKET = "https://api.hyperliquid.xyz/info", "wss://api.hyperliquid.xyz/ws"
 PING = Heartbeat({"method": "ping"}, every=30)
 MAIN = ""  # the name of the main dex
+NOW = Ask(INFO, "POST", {"type": "metaAndAssetCtxs"}, weight=20)
 META = Ask(INFO, "POST", {"type": "meta", "dex": MAIN}, weight=20)
 TOP = 10  # coins of a subscription that get a context of their own beside the frames of all
 OI = Field("openInterest", Unit.BASE, 2, evidence="press and the caps' definition count both sides, a rival counts one")
@@ -200,7 +201,9 @@ VENUE = Venue(
         ),
         history=(History(ask_minutes, lambda rows: list(map(traded, rows)), frozenset({"volume"}), 60, 5000, 3.4,
                          wire(list[Candle])),),  # the newest 5,000 candles
-        answers=(Answer(snapshot, wire(tuple[Meta, list[Context]]), "/info"), Answer(paid, wire(list[Any]), "/info")),
+        answers=(
+            Answer(snapshot, wire(tuple[Meta, list[Context]]), "/info", NOW), Answer(paid, wire(list[Any]), "/info"),
+        ),
         decode=wire(Meta), archives=(Archive("ticks", "hyperliquid", OI, lacks="forced closes"),),
         positions=Positions(SOCKET, lambda them: of_each(them, type="trades"), learn, account, held, decode,
                             wire(list[dict[str, Any]], "assetPositions"), PING),

@@ -206,7 +206,8 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
     listing, candles, crowded = wire(list[Listing], "instruments"), wire(list[Candle], "candles"), wire(Crowd, "result")
     volume, ratio = partial(ask_candles, "trade 1m"), partial(ask_bars, "long-short-info")
     return Segment(
-        id, LISTED, read, owns, decode=listing, answers=(Answer(tickers, wire(Tickers), "/api/v3/tickers"),),
+        id, LISTED, read, owns, decode=listing,
+        answers=(Answer(tickers, wire(Tickers), "/api/v3/tickers", Ask(f"{REST}/tickers")),),
         feeds=(
             Socket(WS, STATED, partial(subscribe, "ticker"), parse, heard, greets=True, cadence=20),
             Socket(WS, DEATHS, partial(subscribe, "trade"), parse, READ, greets=True, cadence=None),

@@ -176,7 +176,8 @@ VENUE = Venue(
             history=(  # how far back it goes is not documented: we ask for 30 days
                 History(past, traded, frozenset({"volume"}), 60, limit=2000, depth=30, decode=CANDLES),
             ),
-            answers=(Answer(lambda rows: list(map(update, rows)), wire(list[Row], "data"), "/contract/ticker"),),
+            answers=(Answer(lambda rows: list(map(update, rows)), wire(list[Row], "data"), "/contract/ticker",
+                            Ask(f"{REST}/ticker")),),
             archives=(Archive("ticks", "mexc-futures", HOLD, lacks="forced closes"),),
         ),
     ),

@@ -1,6 +1,7 @@
 """OKX perpetual swaps, linear and inverse. Open interest, mark, index and funding come on four channels, each whole.
 
-Open interest is said three times: `oi` in contracts, `oiCcy` in coins, `oiUsd` in dollars. We take the contracts.
+Open interest is said three times: `oi` in contracts, `oiCcy` in coins, `oiUsd` in dollars. We take the contracts;
+the dollars are held against them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from collectors.venue import (
     Acked, Answer, Archive, Ask, Heartbeat, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind,
     Refused, Said, Segment, Socket, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Stated, coin, number, wire
+from collectors.wire import Number, Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
 REST = "https://openapi.okx.com/api/v5"
@@ -43,6 +44,7 @@ class Row(Struct, gc=False):
     instId: str
     ts: int | None = None
     oi: Stated = UNSET
+    oiUsd: Number = None  # older recordings lack it
     markPx: Stated = UNSET
     idxPx: Stated = UNSET
     fundingRate: Stated = UNSET
@@ -79,10 +81,15 @@ def stated(row: Row) -> int | None:  # a settled rate, which names no next settl
 
 
 READ: Mapping[str, Callable[[Sequence[Row]], Sequence[Update]]] = {
-    "open-interest": lambda rows: [Update(r.instId, r.ts, number(r.oi), OI) for r in rows],
+    "open-interest": lambda rows: [Update(r.instId, r.ts, number(r.oi), OI, usd=number(r.oiUsd)) for r in rows],
     "mark-price": lambda rows: [Update(r.instId, r.ts, None, None, number(r.markPx)) for r in rows],
     "index-tickers": lambda rows: [Update(f"{r.instId}-SWAP", r.ts, index=number(r.idxPx)) for r in rows],
     "funding-rate": funding,
+}
+
+
+ASKS: Mapping[str, Callable[[Instrument], Ask]] = {
+    "open-interest": lambda i: Ask(f"{REST}/public/open-interest?instType=SWAP&instId={i.symbol}")
 }
 
 
@@ -189,7 +196,9 @@ def segment(id: str, payoff: Payoff) -> Segment:
     return Segment(
         id, Ask(f"{REST}/public/instruments?instType=SWAP", weight=2), read, owns,
         (levels, deaths, LATELY[0], *(poll for poll, _ in CROWDS), TIERS), HISTORY, decode=DICTS, archives=TAPES,
-        answers=tuple(Answer(f, wire(list[Row], *at), f"/{n}") for n, f in READ.items() for at in (("data",), ())),
+        answers=tuple(
+            Answer(f, wire(list[Row], *at), f"/{n}", ASKS.get(n)) for n, f in READ.items() for at in (("data",), ())
+        ),
     )  # fmt: skip
 
 

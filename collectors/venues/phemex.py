@@ -141,14 +141,14 @@ def scaled(row: Scaled, ts: int) -> Update:
     return Update(row.symbol, ts, oi, CONTRACTS, mark, index, over(row.fundingRate, RATE))
 
 
-def ticker(told: Callable[[Any, int], Update], shape: Any, **also: str) -> Answer:
+def ticker(told: Callable[[Any, int], Update], shape: Any, path: str, **also: str) -> Answer:
     """Over REST the time is a text in the row, and scaled fields may have other names."""
 
     def parse(row: dict[str, Any]) -> Sequence[Said]:
         named = row | {ours: row[theirs] for ours, theirs in also.items()}
         return [told(convert(named, shape, strict=False), convert(row["timestamp"], int, strict=False) // NS)]
 
-    return Answer(parse, wire(dict[str, Any], "result"), "/24hr")
+    return Answer(parse, wire(dict[str, Any], "result"), "/24hr", lambda i: Ask(f"{REST}/{path}?symbol={i.symbol}"))
 
 
 def control(frame: Frame) -> Sequence[Said]:
@@ -241,7 +241,7 @@ VENUE = Venue(
                 socket(PACK, Remembering(make)), minutes("kline/last", Unit.BASE, 1),
                 tiers(lambda found: found.riskLimitsV2, "Rr", 1, Unit.USD),
             ),
-            answers=(ticker(packed, defstruct("Ticker", list(COLUMNS.items()))),),
+            answers=(ticker(packed, defstruct("Ticker", list(COLUMNS.items())), "md/v2/ticker/24hr"),),
             archives=(Archive("ticks", "phemex", COINS, lacks="forced closes"),),
         ),
         Segment(
@@ -251,7 +251,10 @@ VENUE = Venue(
                 socket(COIN_PACK, parse_scaled), minutes("kline", Unit.CONTRACTS, PRICE),
                 tiers(lambda found: found.riskLimits, "Er", RATE, Unit.BASE),
             ),
-            answers=(ticker(scaled, Scaled, markPrice="markEp", indexPrice="indexEp", fundingRate="fundingRateEr"),),
+            answers=(
+                ticker(scaled, Scaled, "v1/md/ticker/24hr", markPrice="markEp", indexPrice="indexEp",
+                       fundingRate="fundingRateEr"),
+            ),
             archives=(Archive("ticks", "phemex", CONTRACTS, lacks="forced closes"),),
         ),
     ),

@@ -1,7 +1,8 @@
 """Faults of faults.md, each played over a loopback socket against a made-up venue."""
 
 import itertools
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import anyio
@@ -12,7 +13,7 @@ from collectors.board import Board
 from collectors.feeds import backoff
 from collectors.http import utc_ms
 from collectors.supervisor import Collecting
-from collectors.venue import Limits, Update
+from collectors.venue import Answer, Ask, Limits, Update, Venue
 from store.records import Field, Flag, Gap, Health, Hold, Instrument, Payoff, Quarantined, Source, Unit
 from tests.collectors.toy import (
     OI,
@@ -23,6 +24,7 @@ from tests.collectors.toy import (
     Exchange,
     Peer,
     Records,
+    Reply,
     collecting,
     no_delays,
     venue,
@@ -62,6 +64,79 @@ async def test_f01_acked_but_mute_is_subscribed_again_then_dialled_again() -> No
     assert "1 of 1 symbols acknowledged" in opened.reason
     assert records.states()[:3] == ["connecting", "mute", "live"]
     assert len(exchange.dials) == 2
+
+
+def spared() -> Venue:
+    """A venue that can be asked over REST, symbol by symbol, about whom its socket stays silent about."""
+    toy = venue()
+    answer = Answer(POLL.parse, POLL.decode, ask=lambda i: Ask(f"https://toy/oi/{i.symbol}"))  # type: ignore[arg-type]
+    return replace(toy, segments=(replace(toy.segments[0], answers=(answer,)),))
+
+
+def now_of(symbol: str, oi: float, **more: float) -> Callable[[], Reply]:
+    return lambda: (200, {}, json.dumps([{"kind": "snap", "symbol": symbol, "oi": oi, **more}]))
+
+
+async def test_f01_who_stays_mute_is_asked_for_over_rest_and_goes_on_being_mute() -> None:
+    """The reading is polled, its mark borrowed where none is stated; the gap ends; the socket is tried again."""
+    speak = anyio.Event()
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(peer.flow, "BTC")
+            tasks.start_soon(peer.listen)
+            await speak.wait()
+            await peer.flow("ETH", oi=9.0)
+
+    exchange = Exchange(talk, [("BTC", "BTC"), ("ETH", "ETH")])
+    exchange.replies["/oi/ETH"] = now_of("ETH", 7.0)
+    rhythm, worth = replace(QUICK, spare=0.3), {"ETH": (3000.0, exchange.clock.ms())}.get
+    async with collecting(exchange, spared(), rhythm=rhythm, worth=worth) as records:
+        await records.until(lambda: len(records.readings("ETH")) >= 2)
+        opened, ended = one_gap(records, "ETH")
+        (told,) = [h for h in records.of(Health) if h.symbol == "ETH"][-1:]
+        assert (told.state, told.cadence_s) == ("mute", 0.3)
+        assert told.detail.endswith("; asked over REST instead")
+        asked = len(exchange.peers[0].asked)
+        await records.until(lambda: len(exchange.peers[0].asked) > asked)  # the socket is not given up
+        assert len(records.gaps("ETH")) == 2
+        speak.set()
+        await records.until(lambda: records.readings("ETH")[-1].raw >= 9.0)
+        await records.until(lambda: records.states("ETH")[-1] == "live")
+        questions = len([path for _, path in exchange.requests if path.startswith("/oi")])
+        later = exchange.clock() + 1.0
+        await records.until(lambda: exchange.clock() > later)
+        assert len([path for _, path in exchange.requests if path.startswith("/oi")]) == questions
+    assert opened.reason.startswith("mute")
+    assert ended.end is not None
+    assert abs(ended.end - records.readings("ETH")[0].seen) <= 5
+    first = records.readings("ETH")[0]
+    assert (first.raw, first.usd, first.source) == (7.0, 21_000.0, Source.POLL)
+    assert first.flags & Flag.BORROWED_MARK
+    assert records.readings("ETH")[-1].source is Source.STREAM
+    assert {r.source for r in records.readings("BTC")} == {Source.STREAM}
+    assert {path.partition("?")[0] for _, path in exchange.requests if path.startswith("/oi")} == {"/oi/ETH"}
+
+
+async def test_f01_an_answer_that_ends_is_a_gap_again() -> None:
+    """From the last answer on; a venue that does not answer over REST either is asked with the backoff."""
+    answers = [now_of("BTC", 7.0, mark=100.0)] * 3
+
+    async def talk(peer: Peer) -> None:
+        await peer.listen()  # deaf: not even an acknowledgement
+
+    exchange = Exchange(talk)
+    exchange.replies["/oi/BTC"] = lambda: answers.pop()() if answers else (500, {}, "down")
+    async with collecting(exchange, spared(), rhythm=replace(QUICK, spare=0.3)) as records:
+        await records.until(lambda: len(records.gaps()) >= 3)
+    first, ended, second = records.gaps()[:3]
+    readings = records.readings()
+    assert [(r.raw, r.usd, r.source) for r in readings] == [(7.0, 700.0, Source.POLL)] * 3
+    assert (first.end, second.end) == (None, None)
+    assert ended.start == first.start
+    assert abs(second.start - readings[-1].seen) <= 5
+    assert "live" not in records.states()
 
 
 async def test_f02_deaf_from_the_start_is_noticed_from_the_handshake() -> None:

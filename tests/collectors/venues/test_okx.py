@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
+from collectors.board import Board
 from collectors.venue import Acked, Ask, Liquidated, Notice, Poll, Ratio, Refused, Said, Socket, Tier, Traded, Update
 from collectors.venues.okx import OI, VENUE
-from store.records import FeedClass, Instrument, Payoff, Side, Unit
+from store.records import FeedClass, Instrument, Payoff, Quarantined, Record, Side, Unit
 
 LINEAR, INVERSE = VENUE.segments
 
@@ -23,8 +24,27 @@ def pushed(channel: str, row: str, segment: int = 0) -> list[Said]:
 
 def test_open_interest_is_taken_in_contracts() -> None:
     row = '"instId":"BTC-USDT-SWAP","oi":"2000.5","oiCcy":"20.005","oiUsd":"1000250","ts":"1743041250440"'
-    assert pushed("open-interest", row) == [Update("BTC-USDT-SWAP", 1743041250440, 2000.5, OI)]
+    assert pushed("open-interest", row) == [Update("BTC-USDT-SWAP", 1743041250440, 2000.5, OI, usd=1_000_250.0)]
+    assert pushed("open-interest", row.replace(',"oiUsd":"1000250"', "")) == [
+        Update("BTC-USDT-SWAP", 1743041250440, 2000.5, OI)
+    ]
     assert (OI.unit, OI.sides) == (Unit.CONTRACTS, 1)
+
+
+def test_dollars_that_contradict_the_contracts_set_a_reading_aside() -> None:
+    aside: list[Record] = []
+    btc = Instrument("okx", "linear", "BTC-USDT-SWAP", "BTC", "USDT", "USDT", contract_size=0.01)
+    board = Board([btc], sink=aside.append)
+    board.apply(Update("BTC-USDT-SWAP", mark=50_000.0), 1)
+    row = '"instId":"BTC-USDT-SWAP","oi":"2000","oiCcy":"20","oiUsd":"{}","ts":"2"'
+    for dollars, passes in ((1_010_000, True), (2_000_000, False), (1_000_000, True)):
+        (update,) = pushed("open-interest", row.replace("{}", str(dollars)))
+        assert isinstance(update, Update)
+        record = board.apply(update, 2)
+        assert (record is not None) == passes
+    (kept,) = aside
+    assert isinstance(kept, Quarantined)
+    assert (kept.check, kept.symbol) == ("implied_price", "BTC-USDT-SWAP")
 
 
 def test_the_other_channels_say_one_thing_each() -> None:

@@ -19,7 +19,7 @@ from store.latest import Latest
 from store.minutes import FAR
 from store.patience import Cursors, Patience
 from store.recent import Recent
-from store.spelling import Listed, Spelling
+from store.spelling import Once, Spelling
 
 TIMEOUT_S = 10.0
 Frame = pd.DataFrame
@@ -36,7 +36,7 @@ class Reader:
         *,
         timeout_s: float = TIMEOUT_S,
         moment: int | None = None,
-        spelling: Spelling | None = None,
+        spelling: Spelling | Once | None = None,
         patience: Patience | None = None,
     ) -> None:
         self.store = store
@@ -47,8 +47,6 @@ class Reader:
         self.patience = Patience() if patience is None else patience
         self.silent = current.Silent()
         self.recent = Recent()
-        self.single = False
-        self.listed: Listed | None = None
 
     def at(self, moment: int) -> "Reader":
         """A reader to whom it is `moment`, ms UTC, whatever it is asked."""
@@ -59,7 +57,7 @@ class Reader:
     def once(self) -> "Reader":
         """The same for the length of one answer: what is listed is looked up once, and all its parts see the same."""
         reader = copy(self)
-        reader.single, reader.listed = True, None
+        reader.spelling = Once(self.spelling) if isinstance(self.spelling, Spelling) else self.spelling
         return reader
 
     def renew(self) -> None:
@@ -293,18 +291,7 @@ class Reader:
 
     def _spelled(self, sql: str, as_of: int | None, **values: Any) -> Frame:
         """The answer to a question of what is listed, from memory where it is known."""
-        until = self._until(as_of)
-        if self.listed is not None:
-            found = self.spelling.remembered(self.listed, sql, until, values)
-            if found is not None:
-                return found
-
-        def asked(con: duckdb.DuckDBPyConnection) -> Frame:
-            listed = self.spelling.listed(con)
-            self.listed = listed if self.single else None
-            return self.spelling.frame(con, listed, sql, until, values)
-
-        return self.ask_with(asked)
+        return self.spelling.asked(self.ask_with, sql, self._until(as_of), values)
 
 
 def time_ms() -> int:

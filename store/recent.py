@@ -82,14 +82,14 @@ class Recent:
 
     def read(self, ask: Ask, built: object, asset: str, names: pd.DataFrame) -> Kept:
         """Read an asset's minutes anew and keep them."""
-        now = round(time() * 1000)
+        now, before = round(time() * 1000), self._kept.get(asset)
+        asked = now / 1000 if before is None else before.asked
 
         def minutes(con: duckdb.DuckDBPyConnection) -> Kept:
             rows, end = barred.finished(con, names, now - AGE_MS, now + MINUTE_MS, KEPT_MS, COLUMNS)
-            return Kept(built, names, end - KEPT_MS if len(rows["t"]) else end, end, rows, now / 1000)
+            return Kept(built, names, end - KEPT_MS if len(rows["t"]) else end, end, rows, asked)
 
         kept = ask(minutes)
-        before = self._kept.get(asset)
         for step_ms in () if before is None else tuple(before.frames):
             kept.whole(step_ms)
         if asset not in self._kept and len(self._kept) >= MOST:

@@ -1,7 +1,7 @@
 """What is listed and how it is spelled, remembered: it changes seldom and is asked several times an answer."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -13,6 +13,8 @@ TABLES = ("instruments", "venues", "side_registry")
 COUNTS = " UNION ALL ".join(f"SELECT count(*) FROM {table}" for table in TABLES)
 KNOWN = " UNION ".join(f"SELECT epoch_us(known_at) FROM {table}" for table in TABLES)
 MOST = 1000  # frames that are remembered
+
+Ask = Callable[[Callable[[duckdb.DuckDBPyConnection], pd.DataFrame]], pd.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,14 @@ class Spelling:
         self._listed = Listed((), ())
         self._frames: dict[tuple[object, ...], pd.DataFrame] = {}
 
+    def asked(self, ask: Ask, sql: str, as_of: int, values: Mapping[str, Any]) -> pd.DataFrame:
+        """The answer to `sql`, which has a parameter $as_of and those in `values`. The caller may change it."""
+        return ask(lambda con: self.frame(con, self.listed(con), sql, as_of, values))
+
     def frame(
         self, con: duckdb.DuckDBPyConnection, listed: Listed, sql: str, as_of: int, values: Mapping[str, Any]
     ) -> pd.DataFrame:
-        """The answer to `sql`, which has a parameter $as_of and those in `values`. The caller may change it."""
+        """`asked`, on a connection."""
         found = self.remembered(listed, sql, as_of, values)
         if found is not None:
             return found
@@ -66,6 +72,27 @@ class Spelling:
             self._listed = found
             self._frames.clear()
         return found
+
+
+class Once:
+    """A spelling for the length of one answer: what the tables hold is looked up once."""
+
+    def __init__(self, spelling: Spelling) -> None:
+        self.spelling = spelling
+        self.listed: Listed | None = None
+
+    def asked(self, ask: Ask, sql: str, as_of: int, values: Mapping[str, Any]) -> pd.DataFrame:
+        """`Spelling.asked`."""
+        if self.listed is not None:
+            found = self.spelling.remembered(self.listed, sql, as_of, values)
+            if found is not None:
+                return found
+
+        def afresh(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+            self.listed = self.spelling.listed(con)
+            return self.spelling.frame(con, self.listed, sql, as_of, values)
+
+        return ask(afresh)
 
 
 def key(listed: Listed, sql: str, as_of: int, values: Mapping[str, Any]) -> tuple[object, ...]:

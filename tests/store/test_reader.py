@@ -434,3 +434,17 @@ def test_a_new_run_knows_what_connections_said_before_it() -> None:
         with writing(store) as writer:
             assert writer.latest.told is not None
             assert writer.latest.told["here", "linear", ""].state == "down"
+
+
+def test_an_answer_looks_up_what_is_listed_once_and_the_next_one_sees_the_news() -> None:
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(LINEAR)
+        reader = Reader(store)
+        one = reader.once()
+        assert len(one.instruments("BTC")) == 1
+        with writing(store) as writer:
+            writer.put(INVERSE)
+        assert len(one.instruments("BTC")) == 1  # all parts of an answer see the same
+        assert len(reader.once().instruments("BTC")) == 2
+        assert len(reader.instruments("BTC")) == 2

@@ -6,6 +6,7 @@ from time import time
 import pandas as pd
 import pytest
 
+from store import recent
 from store.bars import build
 from store.engine import Store
 from store.reader import Reader
@@ -118,6 +119,15 @@ def test_renewing_reads_anew_what_was_asked_for_and_nothing_else(store: Store) -
     rows(store, "DELETE FROM bars_1m")  # so that the answer can only come from what was renewed
     seen = reader.bars("BTC", START, NOW + MINUTE, MINUTE, columns=COLUMNS)
     assert seen[seen["t"] == NOW + MINUTE]["native"].tolist() == [499.5]
+
+
+def test_an_asset_that_nobody_asks_for_any_more_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader(store)
+    reader.bars("BTC", START, NOW, MINUTE, columns=COLUMNS)
+    monkeypatch.setattr(recent, "time", lambda: time() + recent.IDLE_MS / 1000 - 60)
+    reader.renew()
+    monkeypatch.setattr(recent, "time", lambda: time() + recent.IDLE_MS / 1000 + 60)
+    assert reader.recent.lately() == []  # the clock's own reading is no asking
 
 
 def test_an_asset_without_bars_has_none(store: Store) -> None:

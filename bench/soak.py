@@ -89,7 +89,7 @@ class Watch:
         self.why: Counter[str] = Counter()
         self.keepers: list[Keeper] = []
         self.wire_ms, self.commit_ms = array("l"), array("d")  # of all minutes
-        self.memory: list[tuple[float, float]] = []
+        self.memory: list[tuple[float, float, float]] = []
         self.minutes: list[Minute] = []
         self.balance: Balance | None = None
         self.kept: app.Kept | None = None
@@ -217,7 +217,8 @@ class Watch:
     async def remember(self, done: anyio.Event) -> None:
         me, start = psutil.Process(), time.monotonic()
         while not done.is_set():
-            self.memory.append((time.monotonic() - start, me.memory_info().rss / 2**20))
+            held = await to_thread.run_sync(self.engine)
+            self.memory.append((time.monotonic() - start, me.memory_info().rss / 2**20, held / 2**20))
             with anyio.move_on_after(EVERY_S):
                 await done.wait()
 

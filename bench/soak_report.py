@@ -94,13 +94,13 @@ class Soak:
     instruments: int
     minutes: Sequence[Minute]
     balance: Balance
-    memory: Sequence[tuple[float, float]]  # seconds, MiB
+    memory: Sequence[tuple[float, float, float]]  # seconds, MiB of the process, MiB that its engine holds of them
     lag_ms: float  # p99 of all minutes together
     why_gaps: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def checks(self) -> list[tuple[str, str, str, bool]]:
         """(what, measured, wanted, reached)"""
-        b, slope = self.balance, self.slope()
+        b, (whole, slope) = self.balance, self.slopes()
         seconds = sum(m.seconds for m in self.minutes)
         frames = sum(m.sent for m in self.minutes) / seconds if seconds else 0.0
         worst = max((m.lag_p99_ms for m in self.minutes), default=float("nan"))
@@ -109,6 +109,10 @@ class Soak:
         lost = f"{b.shed} shed, {b.refused} refused, {sum(b.missing.values())} frames unread, "
         lost += f"{b.readings:,} readings: {b.kept:,} kept, {b.checked:,} checked of which {b.again:,} were there, "
         lost += f"{b.skipped:,} with nothing new; {b.rows:,} rows"
+        memory = f"{slope:+.2f} MiB a minute beside what the engine holds, {whole:+.2f} with it"
+        if self.minutes:
+            last = self.minutes[-1]
+            memory += f"; {last.rss_mib:.0f} MiB at the end, {last.engine_mib:.0f} the engine's"
         return [
             ("minutes", f"{seconds / 60:.1f}", str(MINUTES), not self.short),
             ("instruments live", str(self.live), str(INSTRUMENTS), self.live >= INSTRUMENTS),
@@ -116,7 +120,7 @@ class Soak:
             ("nothing lost", lost, "all accounted for", b.whole),
             ("interruptions", f"{gaps} gaps opened", "0", not gaps),
             ("lag p99", lag, f"{LAG_MS:.0f} ms", self.lag_ms < LAG_MS),
-            ("memory", f"{slope:+.2f} MiB a minute", f"{SLOPE_MIB:+.1f}", slope < SLOPE_MIB),
+            ("memory", memory, f"{SLOPE_MIB:+.1f}", slope < SLOPE_MIB),
         ]  # fmt: skip
 
     @property
@@ -127,13 +131,17 @@ class Soak:
     def live(self) -> int:
         return min((m.live for m in self.minutes), default=0)
 
-    def slope(self) -> float:
-        """MiB a minute after the first third, by least squares. NaN with less than ten samples."""
+    def slopes(self) -> tuple[float, float]:
+        """MiB a minute after the first third, by least squares: of the process, and without what its engine holds.
+
+        The engine keeps what it has read up to a bound of its own (`store.engine`), so it grows by design. NaN with
+        less than ten samples.
+        """
         later = list(self.memory)[len(self.memory) // 3 :]
         if len(later) < 10:
-            return float("nan")
-        at, mib = np.array(later).T
-        return float(np.polyfit(at / 60, mib, 1)[0])
+            return float("nan"), float("nan")
+        at, mib, held = np.array(later).T
+        return float(np.polyfit(at / 60, mib, 1)[0]), float(np.polyfit(at / 60, mib - held, 1)[0])
 
     def keep(self) -> None:
         kept = {

@@ -11,19 +11,16 @@ import anyio
 import typer
 
 from server.settings import Mode, Settings, SettingsError, load, near, venue_names
+from simulator.faults import KINDS
 
 app = typer.Typer(
-    name="crossoi",
-    help="Live cross-exchange open interest, answered over MCP.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+    name="crossoi", help="Live cross-exchange open interest, answered over MCP.", no_args_is_help=True,
+    add_completion=False, pretty_exceptions_enable=False,
+)  # fmt: skip
 
+FAULTS = f"Like VENUE=down@120s: after so many seconds; may be repeated. Faults: {', '.join(KINDS)}."
 Port = Annotated[int | None, typer.Option("--port", help="Port on 127.0.0.1; 0 takes any free one.")]
-Venues = Annotated[
-    str | None, typer.Option("--venues", help="Venues, with commas; or 'all'; or 'none' to collect nothing.")
-]
+Venues = Annotated[str | None, typer.Option("--venues", help="Venues, with commas; 'all'; or 'none': collect nothing.")]
 Assets = Annotated[str | None, typer.Option("--assets", help="Coins, with commas; or 'all'. [default: BTC,ETH,SOL]")]
 
 
@@ -82,7 +79,12 @@ def demo(
     venues: Venues = None,
     assets: Assets = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
-    fault: Annotated[list[str] | None, typer.Option(help="Like VENUE=down@120s; may be repeated.")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Like VENUE=down@120s: a fault after so many seconds; may be repeated. Faults: {', '.join(KINDS)}."
+        ),
+    ] = None,
 ) -> None:
     """The whole product against a made-up market, until Ctrl-C. Every row and answer says that it is simulated."""
     settings = chosen("demo", port, venues, assets)

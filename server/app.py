@@ -122,7 +122,8 @@ async def refuse_a_second(settings: Settings) -> None:
     except DaemonError as of_another_version:
         raise ServeError(str(of_another_version)) from None
     if other is not None:
-        raise ServeError(f"A crossoi {other.mode} daemon runs already: pid {other.pid}, {other.url}. `crossoi status`.")
+        ask = "crossoi status --demo" if other.mode == "demo" else "crossoi status"
+        raise ServeError(f"A crossoi {other.mode} daemon runs already: pid {other.pid}, {other.url}. Ask it: {ask}")
 
 
 def make_home(settings: Settings) -> None:
@@ -212,6 +213,7 @@ def house_of(settings: Settings, store: Kept, maps: Maps, trust: Trust, simulate
         thresholds=settings.thresholds,
         map_state=maps.state,
         plausible=trust.plausible,
+        progress=store.writer.progress,
     )
 
 

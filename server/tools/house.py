@@ -7,6 +7,7 @@ from analytics.liquidation import MapState
 from analytics.settings import Settings as Thresholds
 from server.answers import Answer
 from store.reader import Reader
+from store.writer import Progress
 
 
 def no_map(_: str) -> None:
@@ -16,6 +17,10 @@ def no_map(_: str) -> None:
 def unmeasured(_: str) -> Mapping[str, float]:
     """A house that holds nothing against traded volume."""
     return {}
+
+
+def no_writer() -> None:
+    """A house that only reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class House:
     thresholds: Thresholds = field(default_factory=Thresholds)
     map_state: Callable[[str], MapState | None] = no_map  # by asset; None where no map has been built (yet)
     plausible: Callable[[str], Mapping[str, float]] = unmeasured  # by asset: venues' share of feasible changes
+    progress: Callable[[], Progress | None] = no_writer  # of what writes the store
 
 
 ToolFunction = Callable[..., Answer]

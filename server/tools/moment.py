@@ -8,7 +8,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from server.answers import utc
-from server.tools.house import House, unmeasured
+from server.tools.house import House, no_writer, unmeasured
 
 AsOf = Annotated[
     str | int | None,
@@ -20,7 +20,8 @@ RUN_MS = 3_600_000  # how far before a past instant a connection's last word sti
 def at(house: House, as_of: str | int | None) -> House:
     """The house for one answer. With `as_of` as it was: its reader hides what came later, its clock stands still.
 
-    What is not kept for past instants (the measured plausibility) is left out, and says so by being unmeasured.
+    What is not kept for past instants (the measured plausibility, how writing did) is left out; plausibility says so by
+    being unmeasured.
     """
     if as_of is None:
         return replace(house, reader=house.reader.once())
@@ -29,7 +30,7 @@ def at(house: House, as_of: str | int | None) -> House:
         raise ToolError(f"as_of {as_of!r} lies in the future: it is {utc(now)}. Leave as_of out for now.")
     return replace(
         house, reader=house.reader.at(moment), now=lambda: moment, started=min(house.started, moment - RUN_MS),
-        plausible=unmeasured,
+        plausible=unmeasured, progress=no_writer,
     )  # fmt: skip
 
 

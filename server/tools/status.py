@@ -11,6 +11,7 @@ from server.answers import Answer, Coverage, Table, age_s, rounded, utc
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.trusted import trusted
+from store.writer import Progress
 
 DAY_MS = 86_400_000
 FINE = frozenset({"live", "connecting", "waiting", "closed"})  # states that need no warning
@@ -32,11 +33,12 @@ def get_status(
 
     Rows, one a venue and segment: state (live, connecting, mute, stale, waiting, limited, refused, blocked, down or
     closed), state_age_s, last_seen_age_s, cadence_s (seconds between data), symbols, symbols_live, unreadable_frames,
-    gaps_24h (interruptions begun or open in the last day), detail (the reason, in the venue's words). Table quarantine:
-    what was not taken as true in the last day, by check. Table plausibility: by venue and asset, the share of changes
-    that traded volume can explain; sides_measured: what trades say of the sides a field counts (two_sided,
-    consistent_with_one, undecided, implausible_or_delayed), with venue by symbol. With venue also tables gaps (newest
-    first), fields (what it publishes: unit, sides counted, how we know) and positions (public ones seen).
+    gaps_24h (interruptions begun or open in the last day), detail (the reason, in the venue's words). If the store
+    cannot be written, the first warning says so. Table quarantine: what was not taken as true in the last day, by
+    check. Table plausibility: by venue and asset, the share of changes that traded volume can explain; sides_measured:
+    what trades say of the sides a field counts (two_sided, consistent_with_one, undecided, implausible_or_delayed),
+    with venue by symbol. With venue also tables gaps (newest first), fields (what it publishes: unit, sides counted,
+    how we know) and positions (public ones seen).
     """
     house = at(house, as_of)
     now = house.now()
@@ -59,9 +61,11 @@ def get_status(
     ok = sorted({str(row["venue"]) for row in segments if row["state"] == "live"})
     missing = sorted({str(row["venue"]) for row in segments} - set(ok))
     measured, doubts = trusted(house, now, venue)
+    lost = unwritten(house.progress())
     return Answer(
         summary=f"{len(ok)} of {len(ok) + len(missing)} venues are live"
-        + (f"; not: {', '.join(missing)}" if missing else "" if ok else "; none has spoken yet"),
+        + (f"; not: {', '.join(missing)}" if missing else "" if ok else "; none has spoken yet")
+        + ("; THE STORE CANNOT BE WRITTEN" if lost and lost[0].startswith("store:") else ""),
         as_of=utc(now),
         simulated=house.simulated,
         figures={
@@ -73,7 +77,8 @@ def get_status(
         rows=rows,
         tables={**tables(house, now, venue, gaps), **measured},
         coverage=Coverage(venues_ok=ok, venues_missing=missing),
-        warnings=[
+        warnings=lost
+        + [
             f"{row['venue']} {row['segment']} is {row['state']}: {row['detail'] or 'no reason given'}"
             for row in segments
             if row["state"] not in FINE
@@ -81,6 +86,24 @@ def get_status(
         + doubts,
         next="get_open_interest for the numbers" if ok else "ask again in some seconds",
     )
+
+
+def unwritten(told: Progress | None) -> list[str]:
+    """What to mind of the store itself: that it cannot be written now, and what was lost since the start."""
+    found: list[str] = []
+    if told is not None and told.trouble:
+        words = " ".join(told.trouble.split())[:300].rstrip(".")
+        found.append(
+            f"store: nothing can be written ({words}). {told.waiting} records wait in memory, the oldest for "
+            f"{told.lag_ms / 1000:.0f} s: answers about now hold, history stops there. Free space on the disk of the "
+            "home, or see that it may be written; crossoi goes on by itself."
+        )
+    if told is not None and told.shed:
+        found.append(
+            f"shed: {told.shed} records were given up since the start, because they could not be written fast enough; "
+            "the stretches are gaps with the reason shed."
+        )
+    return found
 
 
 def tables(house: House, now: int, venue: str | None, gaps: list[dict[str, Any]]) -> dict[str, Table]:

@@ -97,8 +97,15 @@ async def test_a_page_elsewhere_cannot_read_us_by_rebinding_a_name(tmp_path: Pat
 async def test_a_second_daemon_in_one_home_is_told_of_the_first(tmp_path: Path) -> None:
     settings = chosen(tmp_path)
     async with serving(settings) as url:
-        with pytest.raises(ServeError, match=rf"runs already: pid {os.getpid()}, {url}"):
+        with pytest.raises(ServeError, match=rf"runs already: pid {os.getpid()}, {url}. Ask it: crossoi status$"):
             await serve(settings, lambda _: None, World(venues=()))
+
+
+async def test_a_second_demo_is_told_how_to_ask_the_first(tmp_path: Path) -> None:
+    settings = replace(chosen(tmp_path), mode="demo")
+    async with serving(settings, simulated=True):
+        with pytest.raises(ServeError, match=r"demo daemon runs already: .* Ask it: crossoi status --demo$"):
+            await serve(settings, lambda _: None, World(simulated=True, venues=()))
 
 
 async def test_a_taken_port_is_told(tmp_path: Path) -> None:

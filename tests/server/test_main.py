@@ -10,6 +10,7 @@ import pytest
 
 from server.__main__ import show
 from server.settings import venue_names
+from simulator.faults import KINDS
 
 VENUE = max(venue_names(), key=len)
 MISSPELT = VENUE[:-2] + VENUE[-1]
@@ -82,3 +83,8 @@ def test_a_fault_of_an_unknown_venue_or_kind_ends_with_2(tmp_path: Path) -> None
 def test_a_table_says_brackets_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     show(("why",), [["state it under [[instruments]] of a mapping"]])
     assert "state it under [[instruments]] of a mapping" in capsys.readouterr().out
+
+
+def test_the_demo_names_every_fault_that_it_takes(tmp_path: Path) -> None:
+    told = " ".join(crossoi(tmp_path, "demo", "--help").stdout.replace("│", " ").split())
+    assert f"Faults: {', '.join(KINDS)}." in told

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from time import time
 
@@ -6,11 +7,11 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from server.answers import utc
 from server.tools.house import House
-from server.tools.status import COLUMNS, get_status
+from server.tools.status import COLUMNS, get_status, unwritten
 from store.engine import Store, open_store
 from store.reader import Reader
-from store.records import Field, Gap, Health, Instrument, OpenInterest, Quarantined, Source, Status, Unit
-from store.writer import Writer
+from store.records import Field, Gap, Health, Hold, Instrument, OpenInterest, Quarantined, Source, Status, Unit
+from store.writer import Progress, Writer
 
 NOW = int(time()) * 1000  # health is kept for a week, so that the past cannot be made up
 COIN = Instrument("northern", "linear", "COIN", "COIN", "USDT", "USDT")
@@ -101,3 +102,33 @@ def test_status_of_a_new_store_says_that_nobody_has_spoken(store: Store) -> None
         answer = get_status(house(store, writer))
     assert answer.summary == "0 of 0 venues are live; none has spoken yet"
     assert answer.rows == []
+
+
+def test_a_store_that_cannot_be_written_is_said_first(store: Store) -> None:
+    with Writer(store, simulated=False, now_ms=NOW - 60_000, cadence_s=0.01) as writer:
+        writer.put(health("northern", "", "live", 30))
+        writer.flush()
+        asked = replace(house(store, writer), progress=writer.progress)
+        before = get_status(asked)
+        with store.cursor() as con:
+            con.execute("ALTER TABLE holds RENAME TO elsewhere")  # a write that the engine refuses
+        writer.put(Hold("northern", NOW, "429"))
+        assert not writer.flush(0.2)
+        during, then = get_status(asked), get_status(asked, as_of=NOW - 1000)
+        with store.cursor() as con:
+            con.execute("ALTER TABLE elsewhere RENAME TO holds")
+        assert writer.flush(10.0)
+        after = get_status(asked)
+    assert before.warnings == after.warnings == then.warnings == []
+    assert during.summary == "1 of 1 venues are live; THE STORE CANNOT BE WRITTEN"
+    assert during.warnings[0].startswith("store: nothing can be written (Catalog Error: Table with name holds")
+    assert "1 records wait in memory" in during.warnings[0]
+
+
+def test_what_was_shed_is_said() -> None:
+    told = Progress(rows=9, waiting=0, shed=12, refused=0, lag_ms=0.0, written=(), trouble="")
+    assert unwritten(told) == [
+        "shed: 12 records were given up since the start, because they could not be written fast enough; the "
+        "stretches are gaps with the reason shed."
+    ]
+    assert unwritten(None) == []

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from math import gamma
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.signal import lfilter
 
 from simulator.truth_positions import DAY, START_PRICE, Array, Whole
 
@@ -62,7 +64,10 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Who will open when, in order of minutes; `first[t]` is the place of minute t's first."""
+    """Who opens when, in order of minutes; minute t's are `first[t]` to `first[t + 1]`.
+
+    First those who came, then those who take the other side of some of them, with habits of their own.
+    """
 
     first: Whole
     venue: Whole
@@ -71,9 +76,8 @@ class Arrivals:
     leverage: Array
     cross: npt.NDArray[np.bool_]
     holding: Whole  # minutes
-    paired: npt.NDArray[np.bool_]  # the other side is the next trader, with habits of its own
-    other_leverage: Array
-    other_holding: Whole
+    came: Array  # [T, 2, V] amounts of those who came
+    alone: Array  # [T, 2, V] of them those whose other side the absorber takes
 
 
 def arrivals(rng: np.random.Generator, minutes: int, places: tuple[Place, ...], habits: Habits) -> Arrivals:
@@ -82,11 +86,7 @@ def arrivals(rng: np.random.Generator, minutes: int, places: tuple[Place, ...], 
     minute, venue = np.repeat(np.indices(counts.shape).reshape(2, -1), counts.ravel(), axis=1)
     n = len(minute)
     keep = np.exp(-1 / 600)
-    kicks = rng.normal(0, np.sqrt(1 - keep**2), minutes)
-    mood, x = np.empty(minutes), 0.0
-    for k in range(minutes):
-        x = keep * x + kicks[k]
-        mood[k] = x
+    mood = lfilter([1.0], [1.0, -keep], rng.normal(0, np.sqrt(1 - keep**2), minutes))
     side = (rng.random(n) > 0.5 + 0.12 * np.tanh(mood[minute])).astype(np.int64)
     middle = np.array([p.leverage for p in places])
     most = np.array([p.most for p in places])
@@ -106,5 +106,18 @@ def arrivals(rng: np.random.Generator, minutes: int, places: tuple[Place, ...], 
     unit = np.where([p.inverse for p in places], START_PRICE, 1.0)
     usual = np.array([p.coins for p in places]) * unit * habits.traders / (RATE * stay * (0.5 + 0.5 * habits.paired))
     amount = usual[venue] * np.exp(rng.normal(0, 1.0, n) - 0.5)
-    first = np.searchsorted(minute, np.arange(minutes + 1))
-    return Arrivals(first, venue, side, amount, leverage, cross, holding, paired, other_leverage, other_holding)
+    order = np.argsort(np.concatenate((minute * 2, minute[paired] * 2 + 1)), kind="stable")
+
+    def both(own: npt.NDArray[Any], other: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.concatenate((own, other[paired]))[order]
+
+    def sums(some: npt.NDArray[np.bool_]) -> Array:
+        place = (minute[some] * 2 + side[some]) * len(places) + venue[some]
+        found = np.bincount(place, amount[some], minutes * 2 * len(places))
+        return found.astype(np.float64).reshape(minutes, 2, len(places))
+
+    first = np.searchsorted(both(minute, minute), np.arange(minutes + 1))
+    return Arrivals(
+        first, both(venue, venue), both(side, 1 - side), both(amount, amount), both(leverage, other_leverage),
+        both(cross, cross), both(holding, other_holding), sums(np.ones(n, np.bool_)), sums(~paired),
+    )  # fmt: skip

@@ -26,28 +26,29 @@ def deductions() -> Array:
     return np.array(found)
 
 
+LOWER = np.array([bound for bound, _ in TIERS])[:, None]
+UPPER = np.append(LOWER[1:], [[np.inf]], axis=0)
+RATES = np.array([rate for _, rate in TIERS])[:, None] + FEE
+CUTS = deductions()[:, None]
+
+
 def forced_price(side: Whole, entry: float, usd: Array, leverage: Array, inverse: npt.NDArray[np.bool_]) -> Array:
     """The mark that closes positions by force (analytics.md, 6.4), by the tier that holds their notional there.
 
     `usd`: notional at entry [USD a coin]. No price closes a short of an inverse contract with leverage 1: infinity.
     """
-    sign = np.where(side == LONG, 1.0, -1.0)
-    lower = np.array([bound for bound, _ in TIERS])
-    rates, cuts = np.array([rate for _, rate in TIERS]) + FEE, deductions()
-    upper = np.append(lower[1:], np.inf)
-    below = (1 + sign / leverage) / entry
-    coined = np.where(below > 1e-15, 1 / np.maximum(below, 1e-15), np.inf)
-    found = np.full(len(usd), np.nan)
-    price = found
-    for k in range(len(TIERS)):
-        linear = entry * (1 - sign / leverage - sign * cuts[k] / usd) / (1 - sign * rates[k])
-        price = np.where(inverse, coined * (1 + sign * rates[k]), linear)
-        held = np.where(inverse, usd, usd * price / entry)
-        ours = np.isnan(found) & (held >= lower[k]) & (held < upper[k])
-        found[ours] = price[ours]
-        if not np.isnan(found).any():
-            break
-    return np.where(np.isnan(found), price, found)
+    sign = 1.0 - 2.0 * side
+    margin = sign / leverage
+    price = entry * (1 - margin - sign * CUTS / usd) / (1 - sign * RATES)  # [tier, position]
+    held = usd * price / entry
+    if inverse.any():
+        below = (1 + margin) / entry
+        coined = np.where(below > 1e-15, 1 / np.maximum(below, 1e-15), np.inf)
+        price = np.where(inverse, coined * (1 + sign * RATES), price)
+        held = np.where(inverse, usd, held)
+    ours = (held >= LOWER) & (held < UPPER)
+    tier = np.where(ours.any(axis=0), ours.argmax(axis=0), len(TIERS) - 1)
+    return price[tier, np.arange(len(usd))]
 
 
 class Positions:

@@ -1,6 +1,7 @@
 """How the mark of the market with known truth moves by itself."""
 
 import numpy as np
+from scipy.signal import lfilter
 
 from simulator.truth_positions import DAY, Array
 
@@ -11,12 +12,7 @@ def price_shocks(rng: np.random.Generator, minutes: int, daily: float) -> tuple[
     for hours, sd in ((60.0, 0.45), (3.0, 0.35)):
         keep = np.exp(-1 / (60 * hours))
         kicks = rng.normal(0, sd * np.sqrt(1 - keep**2), minutes)
-        x = 0.0
-        part = np.empty(minutes)
-        for k in range(minutes):
-            x = keep * x + kicks[k]
-            part[k] = x
-        level += part
+        level += lfilter([1.0], [1.0, -keep], kicks)
     sigma = daily / np.sqrt(DAY) * np.exp(level - 0.5 * level.var())
     moves = sigma * rng.standard_normal(minutes)
     jumps = rng.random(minutes) < 1.5 / DAY

@@ -11,6 +11,7 @@ from analytics.concentration import Concentration
 from analytics.divergence import Divergence
 from analytics.levels import ChartSeries
 from analytics.multiplicity import Adjusted, benjamini_hochberg
+from analytics.rotation import even
 from analytics.settings import DEFAULTS, Settings
 
 Key = tuple[str, str, str]  # asset, kind, leader
@@ -91,12 +92,10 @@ def of_divergence(asset: str, d: Divergence, settings: Settings = DEFAULTS) -> t
     if turned is not None and turned.material is not None and d.level_usd is not None:
         chances = [p for p in (turned.p, turned.vr_p if (turned.vr or 1.0) < 1 else None) if p is not None]
         p = min(1.0, min(chances) * len(chances)) if chances else None
-        balanced = (turned.R or 0.0) >= settings.rotation_share
-        balanced &= abs(turned.net_usd) <= settings.rotation_net_share * d.level_usd
         limit = turned.material
         out.append(
             Signal(asset, "rotation", "", d.window_s, turned.rotated_usd, limit.value, "USD", p, sound,
-                   balanced and p is not None)
+                   even(turned, settings) and p is not None)
         )  # fmt: skip
     if parted is not None and parted.diff is not None and parted.threshold is not None:
         strict = parted.label in ("conviction_speculative", "conviction_institutional")
@@ -106,9 +105,10 @@ def of_divergence(asset: str, d: Divergence, settings: Settings = DEFAULTS) -> t
                    parted.p, sound, strict)
         )  # fmt: skip
     if came is not None and came.leader is not None and came.max_phi is not None:
+        by_rule = came.flag is not None and (came.persistent or came.unusual)
         out.append(
             Signal(asset, "concentrated_inflow", came.leader, d.window_s, came.max_phi, settings.inflow_phi,
-                   "fraction", None if came.persistent else came.p, sound, came.flag is not None)
+                   "fraction", None if by_rule else came.p, sound, came.flag is not None)
         )  # fmt: skip
     return tuple(out)
 

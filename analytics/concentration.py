@@ -17,6 +17,7 @@ from analytics.matched import window
 from analytics.provenance import Basis, Code, Method, Reason
 from analytics.settings import DAY_S, DEFAULTS, Settings
 from analytics.usual import Usual
+from analytics.zscore import venue_growth
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,13 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
     total = float(held.sum())
     w = window(seen, 0, len(seen.t) - 1, settings) if len(seen.t) > 1 else None
     refused = w.refusal(settings) if w else coverage.NOBODY
+    grown = dict(zip(seen.venues, venue_growth(seen, w), strict=True)) if w else {}
     both = {c.venue for c, m in zip(seen.contracts, w.matched, strict=True) if m} if w else set[str]()
     flow = seen.by_venue(w.flow) if w else np.zeros_like(held)
     came = None if refused or w is None else inflow(
         seen.venues, flow, held, flows, window_s, settings,
         own.material("inflow", settings.inflow_material_share * total, unit="USD", need=settings.min_history(window_s)),
+        own.unusual(grown, settings.min_history(window_s)),
     )  # fmt: skip
     reasons = [*heard.reasons, *((refused,) if refused else ())]
     flags = [came.flag] if came and came.flag else []

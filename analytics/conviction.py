@@ -89,6 +89,10 @@ def of(g_s: float | None, g_i: float | None, past_s: Floats, past_i: Floats, *, 
     limit = Threshold("conviction_gap", known.limit, "fraction", "own_history", n)
     cd = None if known.scale is None else (diff - known.centre) / known.scale
     name = labelled(g_s, g_i, known.speculative, known.institutional, abs(diff) > limit.value, settings)
+    if name not in (None, "relative_tilt") and p is not None and p > settings.significance >= least(x_s, x_i):
+        words = f"Classes drawn at random from the same venues part as far in {p:.0%} of cases: one venue's move."
+        reasons.append(Reason(Code.TOO_FEW_VENUES, words))
+        name = None
     return Conviction(g_s, g_i, diff, cd, p, speculative, institutional, limit, name, tuple(reasons))
 
 
@@ -117,6 +121,12 @@ def permuted(x_s: Floats, x_i: Floats) -> float | None:
     seen = abs(float(a.mean() - b.mean()))
     hits = int((gaps >= seen - 1e-12 * max(seen, 1.0)).sum())
     return hits / len(gaps) if comb(n, k) <= MAX_EXACT else (hits + 1) / (len(gaps) + 1)
+
+
+def least(x_s: Floats | None, x_i: Floats | None) -> float:
+    """The smallest p that so many venues can reach."""
+    a, b = (0 if x is None else int(np.isfinite(x).sum()) for x in (x_s, x_i))
+    return 1 / min(comb(a + b, a), MAX_EXACT)
 
 
 @lru_cache(maxsize=4)  # of constants: the classes of a market seldom change

@@ -101,7 +101,8 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     turned = rotated(flow, past, total, need, own, settings)
     parted = parting(seen, w, moves, own, settings)
     limit = own.material("inflow", settings.inflow_material_share * total, unit="USD", need=need)
-    came = inflow(seen.venues, flow, held, past, window_s, settings, limit)
+    grown = {m.venue: m.growth for m in moves}
+    came = inflow(seen.venues, flow, held, past, window_s, settings, limit, own.unusual(grown, need))
     against = quadrants.of(
         w.total_growth,
         float(seen.price[0]),
@@ -169,8 +170,9 @@ def rotated(flow: Floats, past: Floats, total: float, need: int, own: Usual, set
     run = np.vstack([past[-(settings.rotation_windows - 1) :], flow[None, :]])
     lasting = rotation.persistence(run, settings) if len(run) == settings.rotation_windows else None
     vr, vr_p = lasting or (None, None)
-    full = replace(found, vr=vr, vr_p=vr_p, material=limit)
-    return replace(full, label=rotation.label(full, total, limit, settings))
+    left = own.material("net_flow", settings.rotation_net_share * total, unit="USD", need=need)
+    full = replace(found, vr=vr, vr_p=vr_p, material=limit, balanced=left)
+    return replace(full, label=rotation.label(full, settings))
 
 
 def parting(

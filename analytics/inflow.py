@@ -1,5 +1,6 @@
 """Whether new open interest went to one venue more than chance would send it (analytics.md, 4)."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ class Inflow:
     kl: float | None  # nats from the stock's shares to the flow's
     p: float | None  # sign-flip
     persistent: bool  # the same leader over 3 windows, each above the share
+    unusual: bool  # the leader's own growth is beyond the far percentile of its own history
     is_material: bool
     material: Threshold
     flag: str | None  # concentrated_inflow
@@ -39,12 +41,16 @@ def limit_of(total: float, past: Floats, window_s: int, settings: Settings = DEF
 
 
 def inflow(venues: tuple[str, ...], flow: Floats, held: Floats, past: Floats, window_s: int,
-           settings: Settings = DEFAULTS, limit: Threshold | None = None) -> Inflow:  # fmt: skip
+           settings: Settings = DEFAULTS, limit: Threshold | None = None,
+           unusual: Set[str] = frozenset()) -> Inflow:  # fmt: skip
     """Of one window's flows [USD per venue] onto what is `held` [USD]; `past` [K, V]: flows of earlier windows.
 
-    `limit`: what is material, where it is known already; else by `past`.
+    `limit`: what is material, where it is known already; else by `past`. `unusual`: venues that grew as they hardly
+    ever do.
 
-    Flag: max phi >= 0.60, gross inflow material, LQ >= 1.5, and p <= 0.05 or the same over 3 windows.
+    Flag: max phi >= 0.60, gross inflow material, LQ >= 1.5, and p <= 0.05, the same over 3 windows, or growth that is
+    unusual for that venue. Flipping signs cannot tell the last: with one large flow among small ones p is about half
+    the place of the others' inflow among their patterns, however large the flow is.
     """
     total = float(held.sum())
     came = np.maximum(flow, 0.0)
@@ -52,7 +58,7 @@ def inflow(venues: tuple[str, ...], flow: Floats, held: Floats, past: Floats, wi
     limit = limit_of(total, past, window_s, settings) if limit is None else limit
     if gross <= 0 or total <= 0:
         nothing: tuple[float | None, ...] = (None,) * len(venues)
-        return Inflow(gross, nothing, nothing, None, None, None, None, None, False, False, limit, None)
+        return Inflow(gross, nothing, nothing, None, None, None, None, None, False, False, False, limit, None)
     phi, p = came / gross, held / total
     lq = np.divide(phi, p, out=np.full_like(phi, np.nan), where=p > 0)
     k = int(np.argmax(phi))
@@ -62,10 +68,11 @@ def inflow(venues: tuple[str, ...], flow: Floats, held: Floats, past: Floats, wi
     again = persistent(past, k, len(venues), settings) and float(phi[k]) >= settings.inflow_phi
     is_material = gross >= limit.value
     extreme = bool(phi[k] >= settings.inflow_phi and lq[k] >= settings.inflow_lq and is_material)
-    unlikely = (chance is not None and chance <= settings.significance) or again
+    far = venues[k] in unusual
+    unlikely = (chance is not None and chance <= settings.significance) or again or far
     return Inflow(
         gross, tuple(float(x) for x in phi), tuple(float(x) if np.isfinite(x) else None for x in lq), venues[k],
-        float(phi[k]), float(np.square(phi).sum()), kl, chance, again, is_material, limit,
+        float(phi[k]), float(np.square(phi).sum()), kl, chance, again, far, is_material, limit,
         "concentrated_inflow" if extreme and unlikely else None,
     )  # fmt: skip
 

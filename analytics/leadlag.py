@@ -39,7 +39,7 @@ class Lead:
 
     first: str
     second: str
-    lag_s: int | None  # of the largest |rho| among the lags that sampling resolves
+    lag_s: int | None  # of the largest |rho| among all whole seconds that sampling resolves
     rho: float | None
     llr: float | None  # sum of rho^2 where the first leads over that where the second does
     p: float | None  # by circular shifts, of the stronger half
@@ -82,20 +82,25 @@ def turned(x: Ticks, y: Ticks, start: int, seconds: int) -> Floats:
     Times are taken to the full second. One correlation gives all lags and all shifts.
     """
     n = seconds
-    a = np.clip((x.t - start) // 1000, 0, n).astype(int)
-    b = np.clip((y.t - start) // 1000, 0, n).astype(int)
-    dx, dy = np.diff(x.x), np.diff(y.x)
-    keep_x, keep_y = np.diff(a) > 0, np.diff(b) > 0
+    a, dx = by_second(x, start, n)
+    b, dy = by_second(y, start, n)
     ends, begins = np.zeros(n + 1), np.zeros(n + 1)
-    np.add.at(ends, a[1:][keep_x], dx[keep_x])
-    np.add.at(begins, a[:-1][keep_x], dx[keep_x])
+    ends[a[1:]] += dx
+    begins[a[:-1]] += dx
     began, ended = np.zeros(3 * n + 2), np.zeros(3 * n + 2)
     for lap in range(3):  # three laps of the circle: any shift of one lap either way stays inside
-        np.add.at(began, b[:-1][keep_y] + lap * n + 1, dy[keep_y])  # J begins before the end of I: strictly
-        np.add.at(ended, b[1:][keep_y] + lap * n, dy[keep_y])
+        np.add.at(began, b[:-1] + lap * n + 1, dy)  # J begins before the end of I: strictly
+        np.add.at(ended, b[1:] + lap * n, dy)
     high, low = np.cumsum(began)[: 3 * n + 1], np.cumsum(ended)[: 3 * n + 1]
     found = correlate(high, ends, "valid", "fft") - correlate(low, begins, "valid", "fft")
     return np.asarray(found, np.float64)[: 2 * n]
+
+
+def by_second(of: Ticks, start: int, seconds: int) -> tuple[NDArray[np.int64], Floats]:
+    """(whole seconds since `start`, moves between them) of the last statement in each second that had one."""
+    at = np.clip((of.t - start) // 1000, 0, seconds).astype(np.int64)
+    last = np.append(np.diff(at) > 0, True)
+    return at[last], np.diff(of.x[last])
 
 
 def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int) -> Lead:
@@ -109,7 +114,9 @@ def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int) -> Le
     if not len(lags):
         return Lead(first, second, None, None, None, None, resolution, None, Code.UNRESOLVED_BY_SAMPLING)
     n = (end - start) // 1000
-    size = float(np.square(np.diff(x.x)).sum() * np.square(np.diff(y.x)).sum()) ** 0.5
+    size = float(np.square(by_second(x, start, n)[1]).sum() * np.square(by_second(y, start, n)[1]).sum()) ** 0.5
+    if size == 0:
+        return Lead(first, second, None, None, None, None, resolution, None, Code.NO_DATA)
     squared = turned(x, y, start, n) / size
     at = {int(s): float(squared[n + s]) for s in (*-lags[::-1], *lags)}
     ahead, behind = (float(sum(at[int(k) * s] ** 2 for k in lags)) for s in (1, -1))
@@ -117,12 +124,14 @@ def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int) -> Le
     stronger = 1 if ahead >= behind else -1
     chance = np.square(squared[(n + shifts[:, None] + stronger * lags[None, :]) % (2 * n)]).sum(axis=1)
     p = (1 + int((chance >= max(ahead, behind)).sum())) / (1 + len(shifts)) if len(shifts) else None
-    best = max(at, key=lambda s: abs(at[s]))
+    every = np.arange(-LAGS_S[-1], LAGS_S[-1] + 1)
+    every = every[np.abs(every) >= resolution]
+    best = int(every[np.argmax(np.abs(squared[n + every]))])
     llr = ahead / behind if behind > 0 else float("inf")
     ratio = max(llr, 1.0 / llr if llr > 0 else float("inf"))
     sure = ratio >= LEAD_RATIO and p is not None and p <= DEFAULTS.significance
     leader = None if not sure else first if ahead > behind else second
-    return Lead(first, second, best, at[best], min(llr, 1e9), p, resolution, leader, None)
+    return Lead(first, second, best, float(squared[n + best]), min(llr, 1e9), p, resolution, leader, None)
 
 
 def cut(of: Ticks, start: int, end: int) -> Ticks:

@@ -27,6 +27,7 @@ class Rotation:
     vr: float | None  # persistence over consecutive windows: < 1 rotation, > 1 common build
     vr_p: float | None
     material: Threshold | None
+    balanced: Threshold | None  # of |net|: what is left over may be no more than this
     label: str | None  # venue_rotation | rotation_like
 
 
@@ -35,12 +36,12 @@ def measured(flows: Floats, settings: Settings = DEFAULTS) -> Rotation:
     d = flows[np.isfinite(flows) & (flows != 0)]
     came, went = float(d[d > 0].sum()), float(-d[d < 0].sum())
     if not len(d):
-        return Rotation(None, 0.0, 0.0, 0.0, 0.0, None, True, 0, None, None, None, None)
+        return Rotation(None, 0.0, 0.0, 0.0, 0.0, None, True, 0, None, None, None, None, None)
     size = np.abs(d)
     signs, exact = patterns(len(d), settings)
     p = share(np.abs(signs @ size) <= abs(came - went) + ROUNDING * float(size.sum()), exact)
     R = 2.0 * min(came, went) / (came + went)
-    return Rotation(R, min(came, went), came, went, came - went, p, exact, len(d), None, None, None, None)
+    return Rotation(R, min(came, went), came, went, came - went, p, exact, len(d), None, None, None, None, None)
 
 
 def persistence(windows: Floats, settings: Settings = DEFAULTS) -> tuple[float, float] | None:
@@ -60,16 +61,21 @@ def persistence(windows: Floats, settings: Settings = DEFAULTS) -> tuple[float, 
     return vr, share((flipped - vr) <= ROUNDING, exact)
 
 
+def even(found: Rotation, settings: Settings = DEFAULTS) -> bool:
+    """Whether about as much came as went, and what is left over is nothing unusual for the market."""
+    if found.R is None or found.balanced is None:
+        return False
+    return settings.rotation_share <= found.R and abs(found.net_usd) <= found.balanced.value
+
+
 def rotated(windows: Floats) -> Floats:
     """min(P+, M-) of each window [K], USD."""
     return np.minimum(np.where(windows > 0, windows, 0).sum(axis=1), np.where(windows < 0, -windows, 0).sum(axis=1))
 
 
-def label(found: Rotation, level_usd: float, material: Threshold, settings: Settings = DEFAULTS) -> str | None:
+def label(found: Rotation, settings: Settings = DEFAULTS) -> str | None:
     """`venue_rotation` when large, balanced and unlikely by chance; `rotation_like` when only large and balanced."""
-    if found.R is None or settings.rotation_share > found.R or found.rotated_usd < material.value:
-        return None
-    if abs(found.net_usd) > settings.rotation_net_share * level_usd:
+    if found.material is None or found.rotated_usd < found.material.value or not even(found, settings):
         return None
     chances = [p for p in (found.p, found.vr_p if found.vr is not None and found.vr < 1 else None) if p is not None]
     return "venue_rotation" if chances and min(chances) <= settings.significance else "rotation_like"

@@ -6,7 +6,7 @@ numbers come from the history itself.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, log1p
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from analytics.settings import DEFAULTS, Settings
 from analytics.thresholds import centre_and_scale
 from analytics.zscore import known, venue_growth
 
-VERSION = "1"  # of the rules below; stored with every row
+VERSION = "2"  # of the rules below; stored with every row
 QUANTILES = tuple(range(0, 101, 5))
 CLASS_SCALES = ("limit", "centre", "scale", "speculative", "institutional")
 
@@ -51,6 +51,18 @@ class Usual:
     def classes(self) -> Scales:
         """What is usual for the two classes of venues."""
         return Scales(self.count("conviction_limit"), *(self.number(f"conviction_{name}") for name in CLASS_SCALES))
+
+    def unusual(self, growth: Mapping[str, float], need: int) -> frozenset[str]:
+        """Venues whose growth (fraction) exceeds what is usual for them by the percentile of alerts (analytics.md, 5);
+        none of those with fewer than `need` earlier windows."""
+        found: set[str] = set()
+        for venue, g in growth.items():
+            middle, far = self.number(f"growth_centre {venue}"), self.number(f"growth_far {venue}")
+            if middle is None or far is None or self.count(f"growth_far {venue}") < need:
+                continue
+            if g > -1 and log1p(g) - middle > far:
+                found.add(venue)
+        return frozenset(found)
 
     def rank(self, name: str, x: float) -> float | None:
         """Where `x` stands among the own past, 0-100, between the stored quantiles; None without them."""
@@ -111,6 +123,8 @@ def measured(earlier: Panel, closes: pd.DataFrame | None, before: int, settings:
         own = known(np.log1p(by_venue[:, k]))
         middle, spread = centre_and_scale(own)
         out[f"growth_centre {venue}"] = (middle, len(own))
+        far = np.percentile(np.abs(own - middle), settings.z_alert_percentile) if len(own) else float("nan")
+        out[f"growth_far {venue}"] = (float(far), len(own))
         out[f"growth_scale {venue}"] = (float("nan") if spread is None else spread, len(own))
     return Usual(out)
 

@@ -14,7 +14,7 @@ from scipy.stats import theilslopes
 from analytics import coverage, windows
 from analytics.alignment import Floats, Panel, State
 from analytics.coverage import Coverage
-from analytics.matched import Steps, steps, window
+from analytics.matched import Steps, Window, steps, window
 from analytics.provenance import Basis, Code, Method, Reason, finite
 from analytics.settings import DEFAULTS, Settings
 from analytics.thresholds import centre_and_scale, rank
@@ -160,8 +160,8 @@ def one(venue: str, t: Floats, logs: Floats, x: float | None, changes: Floats, g
     return VenueZ(venue, *level, z_chg, place, z_gap, gap_rank, growth, n, span, observed, alert, ())
 
 
-def venue_growth(earlier: Panel, stride: Steps | None) -> Floats:
-    """[K, V]: native growth of each earlier window; NaN where a venue was not heard at both ends."""
+def venue_growth(earlier: Panel, stride: Steps | Window | None) -> Floats:
+    """[K, V], or [V] of one window: native growth; NaN where a venue was not heard at both ends."""
     if stride is None:
         return np.empty((0, len(earlier.venues)))
     weight = earlier.by_venue(stride.usd0)

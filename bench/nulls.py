@@ -50,21 +50,26 @@ def run(windows: int = WINDOWS, histories: int = HISTORIES) -> dict[str, Any]:
             ("equal sizes", rng.normal(size=(windows, venues))),
             ("sizes 1/k, tails of Student 3", rng.standard_t(3, (windows, venues)) / np.arange(1, venues + 1)),
         ):
-            bare, tested = inflow_rates(flows)
+            bare, tested, far = inflow_rates(flows)
             named = f"{venues} venues, {world}"
             row("largest share of inflow >= 60 %, alone", named, bare, windows, "0.16 to 0.31", None)
             row("the same and sign-flip p <= 0.05", named, tested, windows, "<= 0.05", tested <= 0.06)
+            row("the same and beyond the venue's own 98.76th percentile", named, far, windows, "<= 0.05", far <= 0.05)
     z_rows(rng, histories, row)
     return {"windows": windows, "histories": histories, "rows": rows}
 
 
-def inflow_rates(flows: np.ndarray) -> tuple[float, float]:
+def inflow_rates(flows: np.ndarray) -> tuple[float, float, float]:
+    """Shares of windows: the rule alone, with the sign-flip, with the leader's own history (the other windows)."""
     came = np.maximum(flows, 0)
     sums = came.sum(axis=1)
     share = np.divide(came.max(axis=1), sums, out=np.zeros(len(flows)), where=sums > 0)
     hits = np.flatnonzero(share >= 0.60)
     sure = sum((p := flip_p(flows[k])) is not None and p <= 0.05 for k in hits)
-    return len(hits) / len(flows), sure / len(flows)
+    far = np.percentile(np.abs(flows - np.median(flows, axis=0)), PERCENTILE, axis=0)
+    leader = came[hits].argmax(axis=1)
+    unusual = int((flows[hits, leader] - np.median(flows, axis=0)[leader] > far[leader]).sum())
+    return len(hits) / len(flows), sure / len(flows), unusual / len(flows)
 
 
 def z_rows(rng: np.random.Generator, n: int, row: Any) -> None:

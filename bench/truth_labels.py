@@ -1,165 +1,90 @@
-"""Labels and alerts on the market with known truth: what was scripted, what was said, and what faults provoke."""
+"""Labels on the market with known truth: what was scripted against what was said.
+
+Every episode is a fork of the calm market, so that own history is not made of episodes: percentiles of a history of
+which a tenth is scripted would call the scripted usual.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from analytics import change, conventions, divergence, evidence, windows
-from bench.truth_map import START_MS, bars
-from collectors.checks import Level, judge
-from simulator.truth import Truth
-from store.records import Event, Field, Instrument, OpenInterest, Source, Unit
+from bench.truth_map import START_MS
+from bench.truth_seen import DAYS, HOUR_MS, Seen, assessed
+from simulator.truth import World
+from simulator.truth_people import Place
+from simulator.truth_script import Scripted
 
-HOUR_MS = 3_600_000
 LABELS = ("venue_rotation", "conviction_speculative", "conviction_institutional", "concentrated_inflow")
 MEANT = {"rotation": "venue_rotation"}  # the others are named alike
-FAULTS = ("outage", "freeze", "unit_glitch", "side_change")
-EXTRA = {
-    "segment": "perp", "contract_size": 1.0, "unit": "base", "side_status": "documented", "cadence_s": 60.0,
-    "source": "stream", "simulated": True, "flags": 0, "state": "live", "sides": 1,
-}  # fmt: skip
+EVEN, MOST = 0.80, 0.60  # what the labels mean by "as much as" and "most of"
+QUIET_HOURS = 120
 
 
-class Seen:
-    """The observables by minute, five minutes and hour."""
-
-    def __init__(self, truth: Truth) -> None:
-        self.truth = truth
-        self.by_step = {step: self.dressed(bars(truth, step)) for step in (1, 5, 60)}
-
-    @staticmethod
-    def dressed(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(last_seen=frame["t"] - 500, source="stream").sort_values("t", kind="stable")
-
-    def cut(self, step: int, since: int, until: int) -> pd.DataFrame:
-        frame = self.by_step[step]
-        t = frame["t"].to_numpy()
-        return frame.iloc[np.searchsorted(t, since, side="right") : np.searchsorted(t, until, side="right")]
+def sized(places: Sequence[Place]) -> list[tuple[str, str, float]]:
+    """(venue, class, share of the whole)."""
+    whole = sum(p.coins for p in places)
+    return [(p.venue, p.cls, p.coins / whole) for p in places]
 
 
-def said(seen: Seen, now: int, recent: pd.DataFrame | None = None, gaps: pd.DataFrame | None = None) -> tuple[str, ...]:
-    """The alerts of the hour that ends at `now` [ms]; grade D raises none."""
-    rows = seen.cut(1, now - 2 * HOUR_MS, now) if recent is None else recent
-    found = divergence.assess(
-        latest=latest(rows), recent=rows, history=seen.cut(60, now - 31 * 24 * HOUR_MS, now - HOUR_MS), now=now,
-        window_s=3600, gaps=gaps,
-    )  # fmt: skip
-    return () if found.coverage.grade == "D" else tuple(f for f in found.flags if f in LABELS)
+def earned(script: Scripted, of: Sequence[Place]) -> set[str]:
+    """Labels that the script's own flows have by what the labels mean, whatever the script is called.
+
+    What leaves one class for venues of the other parts the classes too: there such a label is neither right nor wrong.
+    """
+    flow = {p.venue: p.coins * script.moves.get(p.venue, 0.0) for p in of}
+    came, went = (sum(max(sign * f, 0.0) for f in flow.values()) for sign in (1.0, -1.0))
+    classes = [sum(flow[p.venue] for p in of if p.cls == cls) for cls in ("speculative", "institutional")]
+    found: set[str] = set()
+    if came > 0 and 2 * min(came, went) / (came + went) >= EVEN:
+        found.add("venue_rotation")
+    if came > 0 and max(flow.values()) / came >= MOST:
+        found.add("concentrated_inflow")
+    if classes[0] * classes[1] < 0:
+        found.add("conviction_speculative" if classes[0] > 0 else "conviction_institutional")
+    return found
 
 
-def latest(rows: pd.DataFrame) -> pd.DataFrame:
-    last = rows.groupby("instrument_id").tail(1)
-    return last.assign(ts=last["t"], seen=last["last_seen"], raw=last["native"], index=last["mark"], **EXTRA)
-
-
-def labels(truth: Truth, seen: Seen, seed: int) -> dict[str, Any]:
-    """Hits, misses and false ones by label; and of quiet hours how many were labelled."""
-    table = {label: {"hit": 0, "missed": 0, "false": 0} for label in LABELS}
-    busy = np.zeros(len(truth.mark) // 60 + 2, bool)
-    for s in truth.script:
-        at = s.start // 60
-        busy[max(at - 1, 0) : s.end // 60 + 7] = True  # what an episode leaves behind is neither quiet nor it
-        flags = said(seen, START_MS + (s.end + -s.end % 60) * 60_000)
-        meant = MEANT.get(s.kind, s.kind)
-        for label in LABELS:
-            if label == meant:
-                table[label]["hit" if label in flags else "missed"] += 1
-            elif label in flags:
-                table[label]["false"] += 1
-    rng = np.random.default_rng([seed, 3])
-    quiet = np.flatnonzero(~busy[: len(truth.mark) // 60])
-    quiet = np.sort(rng.permutation(quiet[quiet > 12 * 24])[:120])
-    wrong = 0
-    for hour in quiet:
-        flags = said(seen, START_MS + int(hour) * HOUR_MS)
-        wrong += bool(flags)
-        for label in flags:
-            table[label]["false"] += 1
-    return {"labels": table, "quiet": len(quiet), "quiet_labelled": wrong, "faults": faults(truth, seen, quiet[::10])}
-
-
-def faults(truth: Truth, seen: Seen, hours: Sequence[int] | np.ndarray) -> dict[str, Any]:
-    """Alerts that a fault raised and the same hour without it did not: of divergence, and of deleveraging."""
-    out: dict[str, Any] = {kind: {"hours": 0, "divergence": 0, "deleveraging": 0} for kind in (*FAULTS, "price_only")}
-    for k, hour in enumerate(hours):
-        now = START_MS + int(hour) * HOUR_MS
-        rows = seen.cut(1, now - 2 * HOUR_MS, now)
-        before = set(said(seen, now))
-        day = seen.cut(5, now - 25 * HOUR_MS, now)
-        dropped = deleveraged(day, latest(rows), now)
-        victim = truth.places[k % len(truth.places)].venue
-        for kind in FAULTS:
-            broken, noted = spoiled(rows, kind, victim, now - HOUR_MS // 2)
-            out[kind]["hours"] += 1
-            out[kind]["divergence"] += bool(set(said(seen, now, broken, noted)) - before)
-            fell = deleveraged(spoiled(day, kind, victim, now - HOUR_MS // 2)[0], latest(broken), now, noted)
-            out[kind]["deleveraging"] += fell and not dropped
-    for s in truth.script:
-        if s.kind == "price_only":
-            now = START_MS + (s.start + 60) * 60_000
-            rows = seen.cut(1, now - 2 * HOUR_MS, now)
-            out["price_only"]["hours"] += 1
-            out["price_only"]["divergence"] += bool(said(seen, now))
-            out["price_only"]["deleveraging"] += deleveraged(seen.cut(5, now - 25 * HOUR_MS, now), latest(rows), now)
+def flags(seen: Seen, now: int) -> dict[str, str]:
+    """Labels of the sweep at `now` in any of its windows; grade D raises none. By label: what it rests on."""
+    out: dict[str, str] = {}
+    for window_s in DAYS:
+        told = assessed(seen, now, window_s)
+        if told.coverage.grade != "D":
+            out |= {f: f"{window_s // 3600} h" for f in told.flags if f in LABELS}
     return out
 
 
-def deleveraged(day: pd.DataFrame, last: pd.DataFrame, now: int, gaps: pd.DataFrame | None = None) -> bool:
-    panel = windows.recent(day, last, now, 86_400, gaps=gaps)
-    return change.between(panel, 0).drop == "deleveraging"
+def episode(base: Seen, world: World, script: Scripted) -> dict[str, Any]:
+    """The hourly sweeps from the first full hour of an episode to its end: what they said, and in which hour first."""
+    length = script.end - script.start + -(script.end - script.start) % 60
+    fork = Seen(world.fork(script.start, length, [script]), base)
+    said: dict[str, int] = {}
+    for hour in range(1, length // 60 + 1):
+        for label in flags(fork, START_MS + (script.start + 60 * hour) * 60_000):
+            said.setdefault(label, hour)
+    meant = MEANT.get(script.kind, script.kind)
+    return {
+        "kind": script.kind, "hours": length // 60, "meant": meant if meant in LABELS else None,
+        "earned": sorted(earned(script, world.places)), "said": said,
+    }  # fmt: skip
 
 
-def spoiled(rows: pd.DataFrame, kind: str, venue: str, since: int) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """The rows as they would be stored if the venue had the fault from `since` on, and what the house notes of it as
-    interruptions. Readings pass the house's checks.
-    """
-    mine = (rows["venue"] == venue) & (rows["t"] > since)
-    if kind == "outage":
-        return rows[~mine], None
-    out = rows.copy()
-    if kind == "freeze":
-        held = rows.loc[(rows["venue"] == venue) & (rows["t"] <= since), ["native", "base", "usd"]].iloc[-1]
-        out.loc[mine, ["native", "base", "usd"]] = held.to_numpy()
-        out.loc[mine, ["opened", "closed"]] = 0.0
-        return out, None
-    if kind == "unit_glitch":  # the last two statements are in thousandths
-        factor = np.where(rows["t"] > rows.loc[mine, "t"].max() - 2 * 60_000, 1000.0, 1.0)
-    else:
-        factor = np.full(len(rows), 2.0)
-    level, passed = Level(), np.ones(len(rows), bool)
-    wrong = np.where(mine, factor, 1.0)
-    noted: list[Event] = []
-    judged: list[int] = []
-    for at in np.flatnonzero(rows["venue"] == venue):
-        reading = spoken(rows.iloc[at], float(wrong[at]))
-        verdict = judge(level, reading.raw, reading)
-        noted += [e for e in verdict.aside if isinstance(e, Event)]
-        judged.append(int(at))
-        passed[at] = False
-        if verdict.passed:
-            passed[judged[-len(verdict.passed) :]] = True  # and what was held until now
-    for name in ("native", "base", "usd"):
-        out[name] = out[name] * wrong
-    told = pd.DataFrame([(e.ts, e.venue, e.detail) for e in noted], columns=["ts", "venue", "detail"])
-    return out[passed], conventions.breaks(told)
+def quiet(base: Seen, seed: int, first: int) -> dict[str, Any]:
+    """Hours of the calm market from hour `first` on: how many were labelled, and with what."""
+    rng = np.random.default_rng([seed, 3])
+    hours = rng.choice(np.arange(first, len(base.truth.mark) // 60), QUIET_HOURS, replace=False)
+    found = [sorted(flags(base, START_MS + int(hour) * HOUR_MS)) for hour in np.sort(hours)]
+    return {"hours": len(found), "labelled": sum(map(bool, found)), "labels": [x for f in found for x in f]}
 
 
-def spoken(row: pd.Series, factor: float) -> OpenInterest:
-    instrument = Instrument(str(row["venue"]), "perp", "BTC", "BTC", "USDT", "USDT")
-    field = Field("openInterest", Unit.BASE)
-    t = int(row["t"])
-    amount = float(row["native"]) * factor
-    mark = float(row["mark"])
-    return OpenInterest(
-        instrument, field, t, t, amount, amount, amount * mark, mark, None, None, None, Source.STREAM, True, 0
-    )
-
-
-def sides(truth: Truth, seen: Seen) -> dict[str, str]:
-    """What the measured test of the number of sides says of each venue; `native` as published, both sides counted."""
-    rows = seen.by_step[1]  # all days: as the clock pools them
-    true = {v + 1: p.sides for v, p in enumerate(truth.places)}
-    tests = evidence.side_tests(rows, true, cadence_s={v: 60.0 * p.cadence for v, p in enumerate(truth.places, 1)})
-    return {f"{one.venue} ({one.sides})": one.test.answer for one in tests}
+def counted(seeds: Sequence[dict[str, Any]], label: str) -> tuple[int, int, int]:
+    """(found, missed, false) over all episodes; quiet hours have a rate of their own."""
+    hit = missed = false = 0
+    for s in seeds:
+        for e in s["episodes"]:
+            if e["meant"] == label:
+                hit, missed = hit + (label in e["said"]), missed + (label not in e["said"])
+            elif label in e["said"] and label not in e["earned"]:
+                false += 1
+    return hit, missed, false

@@ -1,6 +1,6 @@
 """The liquidation map, blind, on the market with known truth: walk-forward scores by UTC day."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,8 @@ def bars(truth: Truth, step: int = STEP) -> pd.DataFrame:
         for side in (0, 1):
             mine = (forced["venue"] == v) & (forced["side"] == side)
             worth = forced["amount"][mine] * (1.0 if place.inverse else forced["price"][mine])
-            died[side] = per_bar(np.bincount(forced["minute"][mine].astype(np.int64), worth, len(truth.mark)))
+            at = forced["minute"][mine].astype(np.int64) - truth.start
+            died[side] = per_bar(np.bincount(at, worth, len(truth.mark)))
         shape = (len(ends), step)
         volume, bought = per_bar(truth.volume[:, v]) / coin, per_bar(truth.bought[:, v]) / coin
         frames.append(
@@ -46,7 +47,7 @@ def bars(truth: Truth, step: int = STEP) -> pd.DataFrame:
                 {
                     "instrument_id": v + 1, "venue": place.venue, "class": place.cls,
                     "payoff": "inverse" if place.inverse else "linear", "symbol": "BTC",
-                    "t": START_MS + (ends + 1) * 60_000,
+                    "t": START_MS + (truth.start + ends + 1) * 60_000,
                     "native": amount, "base": amount / coin, "usd": amount * unit, "mark": mark,
                     "mark_high": truth.high[: len(ends) * step].reshape(shape).max(axis=1) * place.premium,
                     "mark_low": truth.low[: len(ends) * step].reshape(shape).min(axis=1) * place.premium,
@@ -94,20 +95,20 @@ def terms(truth: Truth) -> dict[str, Terms]:
     return {p.venue: Terms(max_leverage=p.most) for p in truth.places}
 
 
-def walk(truth: Truth, warm: int, *, calibrated: bool = True) -> dict[str, Any]:
-    """Freeze at each UTC close, judge by the next day, learn, go on. Days before `warm` teach and are not scored."""
+def walk(truth: Truth, warm: int, *, full: Collection[str] | None = None) -> dict[str, Any]:
+    """Freeze at each UTC close, judge by the next day, learn, go on. Days before `warm` teach and are not scored.
+
+    `full`: venues whose feed is taken to show every forced close; None takes those whose feed does.
+    """
     frame = bars(truth)
-    days = len(truth.mark) // DAY
     by_day = dict(iter(frame.groupby((frame["t"] - START_MS - 1) // DAY_MS)))
     state = start("BTC", terms(truth))
-    law, counts = DistanceLaw(), dict[str, Counts]()
-    full = {p.venue for p in truth.places if p.feed == "full"}
+    shown = {p.venue for p in truth.places if p.feed == "full"} if full is None else set(full)
     classes = {p.venue: p.cls for p in truth.places}
-    ours: list[Swept] = []
-    others: dict[str, list[Swept]] = {"true": [], "ladder": []}
-    marks = truth.mark[::60]
-    drift = 0.0
-    for d in range(days - 1):
+    law, counts = DistanceLaw(), dict[str, Counts]()
+    rows: dict[str, list[Swept]] = {name: [] for name in ("map", "uncalibrated", "true", "ladder")}
+    marks, drift = truth.mark[::60], 0.0
+    for d in range(len(truth.mark) // DAY - 1):
         state = advance(state, by_day[d], step_ms=STEP * 60_000)
         longs, shorts = (state.mass.total[:, s].sum(axis=1).mean(axis=1) for s in (0, 1))
         drift = max(
@@ -115,27 +116,28 @@ def walk(truth: Truth, warm: int, *, calibrated: bool = True) -> dict[str, Any]:
         )
         past = np.diff(np.log(marks[max(0, (d - 29) * 24) : (d + 1) * 24]))
         sigma = max(float(past.std()) * 24**0.5, 1e-3)
-        known = omegas(counts, classes, set(classes) - full) if calibrated else {}
-        frozen = freeze(state, sigma, known)
+        frozen = freeze(state, sigma, omegas(counts, classes, set(classes) - shown))
         assert frozen is not None
         minute = (d + 1) * DAY
-        laddered = ladders(frame, truth, frozen, full, d)
-        found = judge(frozen, after(truth, minute), law, counts, full, laddered)
+        day = after(truth, minute)
+        laddered = ladders(frame, truth, frozen, shown, d)
+        found = judge(frozen, day, law, counts, shown, laddered)
         if d >= warm:
-            ours += found.swept
-            true = real(truth, frozen, minute)
-            at = [frozen.venues.index(v) for v in sorted(full)]
+            rows["map"] += found.swept
+            bare = freeze(state, sigma)
+            assert bare is not None
+            at = [frozen.venues.index(v) for v in sorted(shown)]
+            others = {"true": real(truth, frozen, minute)[at].sum(axis=0), "ladder": laddered,
+                      "uncalibrated": bare.served()[at].sum(axis=0)}  # fmt: skip
             for row in found.swept:
-                day = after(truth, minute)
                 into = swept_bins(frozen, day.low, day.high, row.side)
-                for name, whole in (("true", true[at, row.side].sum(axis=0)), ("ladder", laddered[row.side])):
-                    others[name].append(Swept(row.day, row.side, row.realised, whole[into], row.baselines))
+                for name, whole in others.items():
+                    rows[name].append(Swept(row.day, row.side, row.realised, whole[row.side, into], row.baselines))
         law, counts = found.law, dict(found.counts)
-    return {
-        "drift": drift,
-        "map": told(score(ours)),
-        "true": told(score(others["true"])),
-        "ladder": told(score(others["ladder"])),
+    half = sorted({r.day for r in rows["map"]})[len({r.day for r in rows["map"]}) // 2 :][:1]
+    early, later = ([r for r in rows["map"] if (r.day < half[0]) == first] if half else [] for first in (True, False))
+    return {"drift": drift, "early": told(score(early)), "later": told(score(later))} | {
+        name: told(score(swept)) for name, swept in rows.items()
     }
 
 

@@ -78,10 +78,12 @@ class World:
     `days` days, after `before` days that nobody records and that fill the market.
     """
 
-    def __init__(self, seed: int, days: int, places: Sequence[Place] = PLACES, before: int = 12) -> None:
+    def __init__(self, seed: int, days: int, places: Sequence[Place] = PLACES, before: int = 12,
+                 habits: Habits | None = None) -> None:  # fmt: skip
         rng = np.random.default_rng([seed, 1])
         self.places = tuple(places)
-        self.habits = Habits.drawn(rng)
+        drawn = Habits.drawn(rng)
+        self.habits = drawn if habits is None else habits
         self.lead, self.minutes = before * DAY, (before + days) * DAY
         self.shocks, self.sigma = price_shocks(rng, self.minutes, self.habits.volatility)
         self.come: Arrivals = arrivals(rng, self.minutes, self.places, self.habits)
@@ -198,11 +200,14 @@ class World:
         hedged += filled
         gross += np.maximum((filled, -filled), 0)
         if flow is not None:
-            wanted = np.maximum(flow * (hedged[LONG] + book.total[LONG]), -0.2 * hedged.min(axis=0))
-            hedged += wanted
-            gross += np.maximum((wanted, -wanted), 0)
-            traded += np.abs(wanted)
-            bought += np.abs(wanted) / 2
+            longs = hedged[LONG] + book.total[LONG]
+            came, went = np.maximum(flow, 0), np.maximum(-flow, 0)
+            book.thin(went)  # of those who leave on purpose there are all kinds
+            hedged *= 1 - went
+            hedged += came * longs
+            gross += np.stack((came, went)) * longs
+            traded += np.abs(flow) * longs
+            bought += np.abs(flow) * longs / 2
         impulse = IMPACT * forced_usd
         now.log_price += impulse  # what was forced moves the next minute's start
         now.pressure -= 0.5 * impulse

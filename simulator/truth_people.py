@@ -36,7 +36,13 @@ PLACES = (
     Place("west", "speculative", 25_000.0, leverage=11.0, most=50.0, cadence=5),
     Place("coast", "institutional", 30_000.0, inverse=True, leverage=4.0, most=50.0, premium=0.9997),
     Place("hill", "institutional", 20_000.0, leverage=3.5, most=20.0, premium=1.0003),
+    Place("dale", "mixed", 24_000.0, leverage=8.0, premium=1.0001),
+    Place("marsh", "speculative", 16_000.0, leverage=10.0, most=50.0, premium=0.9998),
+    Place("lake", "institutional", 14_000.0, leverage=4.0, most=25.0, premium=1.0001),
+    Place("heath", "speculative", 12_000.0, inverse=True, leverage=9.0),
 )
+"""Ten, since fewer than six venues cannot rotate significantly in one window, and six can only if they cancel to the
+dollar (analytics.md, 3.1); the classes are large enough for their permutation check."""
 
 
 @dataclass(frozen=True, slots=True)

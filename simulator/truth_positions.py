@@ -88,6 +88,13 @@ class Positions:
         self.amount[at], self.trigger[at] = 0.0, np.nan
         self._free.extend(at.tolist())
 
+    def thin(self, share: Array) -> None:
+        """Everyone of a venue closes this `share` [V] of what is held there."""
+        some = share > 0
+        if some.any():
+            self.amount *= (1 - share)[self.venue]
+            self.total *= 1 - share
+
     def leaving(self, now: int) -> Whole:
         """Slots whose owner leaves in this minute; those that died before, or were filled anew, do not count."""
         slots = np.unique(np.array(self._due.pop(now, []), np.int64))

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from bench import nulls
-from bench.truth_labels import HOUR_MS, Seen, said, spoiled
+from bench.truth_faults import alerts, doubled, faults, glitch
+from bench.truth_labels import earned
 from bench.truth_map import bars, walk
+from bench.truth_seen import HOUR_MS, Seen
 from simulator.truth import Truth, run
+from simulator.truth_people import PLACES
+from simulator.truth_script import Scripted
 
 
 @cache
@@ -54,7 +58,8 @@ def test_bars_of_the_market_add_up_to_its_minutes() -> None:
 def test_a_glitch_of_the_unit_never_becomes_a_row() -> None:
     rows = bars(market(), 1)
     rows = rows[rows["t"] > rows["t"].max() - 7_200_000]
-    broken, noted = spoiled(rows, "unit_glitch", "north", int(rows["t"].max()) - 1_800_000)
+    late = (rows["t"] > rows["t"].max() - 1_800_000).to_numpy()
+    broken, noted = glitch(rows, late & (rows["venue"] == "north").to_numpy())
     assert len(rows) - len(broken) == 2
     assert broken["native"].max() <= rows["native"].max()
     assert noted is not None
@@ -65,18 +70,34 @@ def test_a_change_of_sides_raises_nothing_and_would_if_nobody_had_noted_it() -> 
     seen = Seen(market())
     end = int(seen.by_step[1]["t"].max())
     aware, unaware = 0, 0
-    for k, place in enumerate(market().places * 2):
+    for k, place in enumerate(market().places):
         now = end - k * HOUR_MS
-        rows = seen.cut(1, now - 2 * HOUR_MS, now)
-        before = set(said(seen, now))
-        broken, noted = spoiled(rows, "side_change", place.venue, now - HOUR_MS // 2)
+        rows, day = seen.cut(1, now - 2 * HOUR_MS, now), seen.cut(5, now - 25 * HOUR_MS, now)
+        before, _ = alerts(seen, now, (rows, None), day)
+        mine = ((rows["venue"] == place.venue) & (rows["t"] > now - HOUR_MS // 2)).to_numpy()
+        broken, noted = doubled(rows, mine)
         assert noted is not None
         assert noted["ratio"].tolist() == [2.0], place.venue
         assert len(broken) == len(rows), "what was held is released"
-        aware += bool(set(said(seen, now, broken, noted)) - before)
-        unaware += bool(set(said(seen, now, broken)) - before)
+        aware += bool(alerts(seen, now, (broken, noted), day)[0] - before)
+        unaware += bool(alerts(seen, now, (broken, None), day)[0] - before)
     assert aware == 0
     assert unaware > 0
+
+
+@pytest.mark.parametrize("kind", ["outage", "freeze", "late_ticks", "duplicates", "clock_skew", "venue_death"])
+def test_what_a_venue_gets_wrong_is_no_divergence(kind: str) -> None:
+    told = faults(Seen(market()), [90, 100])
+    assert told[kind] == {"hours": 2, "divergence": 0, "deleveraging": 0}
+
+
+def test_what_a_script_is_called_is_not_all_that_it_earns() -> None:
+    size = {p.venue: p.coins for p in PLACES}
+    others = {v: 3000.0 / s for v, s in size.items() if v != "north"}
+    away = Scripted("rotation", 0, 60, "north", others | {"north": -3000.0 * len(others) / size["north"]})
+    assert earned(away, PLACES) == {"venue_rotation", "conviction_institutional"}
+    assert earned(Scripted("concentrated_inflow", 0, 60, "hill", {"hill": 0.2}), PLACES) == {"concentrated_inflow"}
+    assert earned(Scripted("price_only", 0, 60), PLACES) == set()
 
 
 def test_null_rates_of_a_few_windows_are_near_their_levels() -> None:

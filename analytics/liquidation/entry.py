@@ -19,9 +19,9 @@ def enter(
     width: Floats,
     centre: int,
 ) -> None:
-    """Add `amount` [B, P] on both sides at `mark` [B], smeared by a Gaussian of `width` [B, ln]. The exposed share is
-    clip(l0 + l1 b) of longs and clip(l0 - l1 b) of shorts, b = `tilt` [B]; the rest is "none". Books that open nothing
-    may have a NaN mark."""
+    """Add `amount` [B, P] on both sides at `mark` [B], in equal parts at each of the `distances` [B, 2, CLASSES, M],
+    smeared by a Gaussian of `width` [B, ln]. The exposed share is clip(l0 + l1 b) of longs and clip(l0 - l1 b) of
+    shorts, b = `tilt` [B]; the rest is "none". Books that open nothing may have a NaN mark."""
     rows = np.flatnonzero(amount.max(axis=1) > 0)
     if not len(rows):
         return
@@ -32,25 +32,30 @@ def enter(
     at = np.log(mark[rows])
     h = np.maximum(width[rows], STEP)
     reach = int(np.ceil(KERNEL_REACH * h.max() / STEP))
-    middle = (at[:, None, None] + distances[rows]) / STEP - 0.5 - _offsets(centre)[None, :, None]
+    middle = (at[:, None, None, None] + distances[rows]) / STEP - 0.5 - _offsets(centre)[None, :, None, None]
     lost = np.isnan(middle)
     cell = np.rint(np.where(lost, 0.0, middle)).astype(np.int64)[..., None] + np.arange(-reach, reach + 1)
-    weight = np.exp(-0.5 * ((cell - np.where(lost, 0.0, middle)[..., None]) * (STEP / h)[:, None, None, None]) ** 2)
+    weight = np.exp(
+        -0.5 * ((cell - np.where(lost, 0.0, middle)[..., None]) * (STEP / h)[:, None, None, None, None]) ** 2
+    )
     edge = at[:, None] / STEP - 0.5 - _offsets(centre)[None, :]  # the mark in cells: nothing is added beyond it
-    beyond = cell - edge[:, :, None, None]
+    beyond = cell - edge[:, :, None, None, None]
     own = np.stack((beyond[:, 0] < 0, beyond[:, 1] > 0), axis=1)
-    use = own & (cell >= 0) & (cell < BINS) & ~lost[..., None] & (mixes[rows] > 0)[:, None, :, None]
+    use = own & (cell >= 0) & (cell < BINS) & ~lost[..., None] & (mixes[rows] > 0)[:, None, :, None, None]
     weight = np.where(use, weight, 0.0)
     norm = weight.sum(axis=-1, keepdims=True)
-    weight = np.divide(weight, norm, out=np.zeros_like(weight), where=norm > 0)
-    added *= norm > 0
-    book = rows[:, None, None, None]
-    side = np.arange(2)[None, :, None, None]
-    rung = np.arange(CLASSES)[None, None, :, None]
+    alive = np.maximum((norm > 0).sum(axis=3, keepdims=True), 1)
+    weight = np.divide(weight, norm * alive, out=np.zeros_like(weight), where=norm > 0)
+    added *= (norm > 0).any(axis=3)
+    book = rows[:, None, None, None, None]
+    side = np.arange(2)[None, :, None, None, None]
+    rung = np.arange(CLASSES)[None, None, :, None, None]
     flat = ((book * 2 + side) * CLASSES + rung) * BINS + cell
-    smeared = weight[..., None] * (added / mass.gain[rows])[..., None, :]
+    smeared = weight[..., None] * (added / mass.gain[rows])[..., None, None, :]
     view = mass.shape.reshape(-1, mass.shape.shape[-1])
-    view[flat[use]] += smeared[use].astype(np.float32)
+    for m in range(flat.shape[3]):  # parts of a rung may share cells
+        some = use[:, :, :, m]
+        view[flat[:, :, :, m][some]] += smeared[:, :, :, m][some].astype(np.float32)
     both = np.concatenate((added, (opening - added.sum(axis=2))[:, :, None, :]), axis=2)
     mass.total[rows] += both
     mass.identified[rows] += both

@@ -24,6 +24,7 @@ INSTITUTIONAL = (SPECULATIVE[0] + SPECULATIVE[1], *SPECULATIVE[2:], 0.0)  # one 
 MIXED = tuple((a + b) / 2 for a, b in zip(SPECULATIVE, INSTITUTIONAL, strict=True))
 HOLDING_DAYS = (10.0, 10.0, 6.0, 4.0, 2.0, 1.2, 0.7, 0.4, 0.2, 0.1, 0.08)  # mean, along the rungs
 HOLDING_DAYS_NONE = 10.0  # hedged, below 2x, portfolio margin: as long as the lowest rung
+PARTS = 16  # of a rung's range
 TILT = 0.2  # l1: how far a one-sided minute tilts exposure
 FUNDING_TILT = 0.3
 DAILY_VOLATILITY = 0.025  # of ln price; how far entries nobody saw may lie from the first mark
@@ -90,6 +91,24 @@ def distances(payoff: str, terms: Terms) -> Floats:
     table[0, table[0] >= 0] = np.nan  # margin below maintenance: such a position cannot be opened
     table[1, table[1] <= 0] = np.nan
     return table
+
+
+def spread(payoff: str, terms: Terms) -> Floats:
+    """The same for PARTS leverages inside each rung's range [2 sides][CLASSES][PARTS], even in ln leverage.
+
+    A rung stands for all leverage up to half-way to its neighbours (geometric), capped at the venue's maximum: nobody's
+    margin is exactly a rung, and a comb of rungs gives prices at which nobody dies a mass that others lack.
+    """
+    edges = np.sqrt(np.array([RUNGS[0] ** 2 / RUNGS[1], *RUNGS]) * np.array([*RUNGS, RUNGS[-1] ** 2 / RUNGS[-2]]))
+    inside = (np.arange(PARTS) + 0.5) / PARTS
+    leverage = np.minimum(edges[:-1, None] * (edges[1:] / edges[:-1])[:, None] ** inside, terms.max_leverage)
+    rate = terms.rate()
+    table = np.array(
+        [[[log_distance(payoff, side, float(x), rate) for x in row] for row in leverage] for side in (1, -1)], float
+    )  # None becomes NaN
+    rungs = distances(payoff, terms)[:, :, None]
+    wrong = np.isnan(table) | (table * np.array([-1.0, 1.0])[:, None, None] <= 0) | np.isnan(rungs)
+    return np.where(wrong, rungs, table)
 
 
 def hazards(tau: Floats) -> Floats:

@@ -8,11 +8,25 @@ import pandas as pd
 
 from analytics.liquidation.entry import enter, found
 from analytics.liquidation.flow import Flows, read
-from analytics.liquidation.prior import CLASSES, FUNDING_TILT, Floats, Particles, Policy, Terms, distances, hazards, mix
+from analytics.liquidation.prior import (
+    CLASSES,
+    FUNDING_TILT,
+    PARTS,
+    Floats,
+    Particles,
+    Policy,
+    Terms,
+    distances,
+    hazards,
+    mix,
+    spread,
+)
 from analytics.liquidation.removal import close, fold, recentred, rescale, sweep
 from analytics.liquidation.state import Book, Ledger, MapState, Mass, copy
 
 DAY_MS = 86_400_000
+GOLDEN = (5**0.5 - 1) / 2
+PARTS_A_BAR = 2
 MEMORY_DAYS = 30.0  # of the funding statistics
 FUNDING_READY_MS = DAY_MS  # before that a z of funding is noise, and counts as 0
 TURNOVER_LIMIT = 0.5  # of the open interest may change hands in one bar; a guard, not a model
@@ -23,7 +37,8 @@ class Facts:
     """What does not change while bars pass."""
 
     mixes: Floats  # [B, CLASSES]
-    distances: Floats  # [B, 2, CLASSES] ln
+    distances: Floats  # [B, 2, CLASSES] ln, of the rungs themselves
+    spread: Floats  # [B, 2, CLASSES, PARTS] ln, inside their ranges
     weights: Floats  # [CLASSES + 1, P] of closing
     particles: Particles
 
@@ -82,6 +97,7 @@ def _facts(books: tuple[Book, ...], terms: Mapping[str, Terms], policy: Policy) 
     return Facts(
         mixes=np.array([mix(book.venue_class, said.max_leverage) for book, said in own]),
         distances=np.array([distances(book.payoff, said) for book, said in own]),
+        spread=np.array([spread(book.payoff, said) for book, said in own]),
         weights=hazards(particles.tau) if policy == "age_hazard" else np.ones((CLASSES + 1, len(particles))),
         particles=particles,
     )
@@ -119,7 +135,9 @@ def _step(ledger: Ledger, mass: Mass, facts: Facts, flows: Flows, i: int, centre
     width = np.where(opened + spare > 0, np.log(flows.high[i] / flows.low[i]) / 2, 0.0)
     tilt = flows.imbalance[i] + FUNDING_TILT * np.tanh(_funding_z(ledger, flows.funding[i], flows.t[i]))
     entering = opened[:, None] + transfers
-    enter(mass, entering, tilt, facts.mixes, facts.distances, facts.particles, flows.mark[i], width, centre)
+    enter(
+        mass, entering, tilt, facts.mixes, parts(facts, int(flows.t[i])), facts.particles, flows.mark[i], width, centre
+    )
     amount = np.maximum(ledger.amount + opened - closed, 0.0)
     rescale(mass, amount, old, observed=True)
     if flows.jumps[i].any():
@@ -129,6 +147,14 @@ def _step(ledger: Ledger, mass: Mass, facts: Facts, flows: Flows, i: int, centre
         exposed = facts.particles.exposed
         found(mass, b, float(amount[b]), facts.mixes[b], facts.distances[b], exposed, float(flows.mark[i, b]), centre)
     _write(ledger, flows, i, amount, swept, new)
+
+
+def parts(facts: Facts, t: int) -> Floats:
+    """[B, 2, CLASSES, PARTS_A_BAR] distances of this bar's entries: other places of each rung's range from bar to bar,
+    in golden steps, so that the entries of some hours fill it evenly."""
+    turn = int(t // 60_000 * GOLDEN % 1 * PARTS)
+    place = turn + 5 * np.arange(CLASSES)[:, None] + np.arange(PARTS_A_BAR) * (PARTS // PARTS_A_BAR)
+    return facts.spread[:, :, np.arange(CLASSES)[:, None], place % PARTS]
 
 
 def _funding_z(ledger: Ledger, funding: Floats, t: int) -> Floats:

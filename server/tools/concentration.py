@@ -84,4 +84,5 @@ def inflow(found: Inflow | None) -> dict[str, Cell]:
         "kl_nats": rounded(found.kl),
         "inflow_p": rounded(found.p),
         "inflow_persistent": found.persistent,
+        "inflow_unusual": found.unusual,
     }

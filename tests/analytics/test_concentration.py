@@ -63,6 +63,17 @@ def test_most_inflow_to_one_small_venue_is_flagged_when_it_lasts():
     )  # LQ < 1.5
 
 
+def test_one_hour_is_enough_where_the_venue_never_grew_so():
+    flow, held = np.array([85.0, 2.0, -1, 1, 2, 1]), np.array([10.0, 200, 300, 200, 100, 90])
+    none = np.zeros((2, 6))
+    alone = inflow(tuple("abcdef"), flow, held, none, 3600)
+    assert (alone.p or 0) > 0.05, "signs cannot tell one large flow among small ones"
+    assert (alone.persistent, alone.flag) == (False, None)
+    assert inflow(tuple("abcdef"), flow, held, none, 3600, unusual={"b"}).flag is None
+    told = inflow(tuple("abcdef"), flow, held, none, 3600, unusual={"a"})
+    assert (told.unusual, told.flag) == (True, "concentrated_inflow")
+
+
 def test_a_year_of_closes_places_the_concentration():
     n = 120
     lines = [Line("one", walk(1, n, 0.02), [100.0] * n), Line("two", walk(2, n, 0.02), [100.0] * n)]

@@ -28,6 +28,19 @@ def test_opposite_and_extreme_growth_is_conviction():
     assert conviction.of(0.004, -0.003, s, i).label is None
 
 
+def test_one_venues_move_is_not_its_classs():
+    past = {"past_s": history(0.0, 0.01), "past_i": history(0.0, 0.005)[::-1]}
+    quiet = np.array([0.3, -0.2, 0.1, -0.4])
+    alone, all_of_them = np.array([9.0, 0.1, -0.3, 0.2]), np.array([4.0, 3.0, 5.0, 3.5])
+    told = conviction.of(0.06, -0.02, **past, x_s=all_of_them, x_i=quiet)
+    assert (told.label, told.p) == ("conviction_speculative", pytest.approx(2 / 70))
+    withheld = conviction.of(0.06, -0.02, **past, x_s=alone, x_i=quiet)
+    assert withheld.label is None
+    assert withheld.reasons[-1].code == "too_few_venues"
+    few = conviction.of(0.06, -0.02, **past, x_s=alone[:2], x_i=quiet[:2])
+    assert few.label == "conviction_speculative", "so few can never reach 5 %: the rule alone decides"
+
+
 def test_a_young_history_gives_no_label():
     c = conviction.of(0.5, -0.5, np.zeros(59), np.zeros(59))
     assert (c.cd, c.label) == (None, None)

@@ -48,6 +48,17 @@ def test_positions_that_move_between_venues_are_a_rotation():
     assert d.rotation.material.origin in ("own_history", "fixed")
 
 
+def test_a_rotation_may_leave_over_what_is_usual_and_no_more():
+    moves = [0.09, 0.011, -0.025, -0.02, -0.018, -0.012, -0.008, -0.007]
+    calm, lively = assessed(moves), assessed(moves, past_sd=0.003)
+    for d in (calm, lively):
+        assert d.rotation is not None
+        assert d.rotation.balanced is not None
+        assert d.rotation.net_usd == pytest.approx(0.011 * HELD * 100)
+    assert calm.rotation.balanced.value == pytest.approx(0.0025 * calm.level_usd)  # type: ignore[union-attr, operator]
+    assert lively.rotation.balanced.origin == "own_history"  # type: ignore[union-attr]
+
+
 def test_all_venues_building_is_broad():
     d = assessed([0.02, 0.021, 0.019, 0.022, 0.018, 0.02, 0.023, 0.02])
     assert d.label == "broad_build"

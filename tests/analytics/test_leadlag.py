@@ -46,6 +46,21 @@ def test_a_leader_and_its_lag_are_found_within_a_cadence():
     assert found.reasons == ()
 
 
+def test_a_lag_between_those_of_the_test_is_stated_as_it_is():
+    true = path(2)
+    found = leadlag.lead({"a": sampled(true, 2), "b": sampled(true, 2, 47, 1)}, 0, HOURS * 1000)
+    assert {f.lag_s for f in found.pairs} <= {46, 47, 48}
+
+
+def test_statements_within_a_second_lose_nothing_of_the_path():
+    true = path(4)
+    tenths = np.interp(np.arange(0, len(true) - 1, 0.1), np.arange(len(true)), true)
+    fast = Ticks(np.arange(len(tenths), dtype=np.int64) * 100, tenths, 0.1)
+    venues = {"fast": fast, "slow": sampled(true, 2, 20, 1)}
+    found = leadlag.lead(venues, 0, HOURS * 1000)
+    assert {f.lag_s for f in found.pairs} <= {19, 20, 21}
+
+
 def test_independent_paths_have_no_leader():
     found = leadlag.lead({name: sampled(path(k), 2) for k, name in enumerate("abcd")}, 0, HOURS * 1000)
     assert found.leader is None

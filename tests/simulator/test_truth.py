@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import kurtosis
 
-from simulator.truth import Truth, run
+from simulator.truth import Truth, World, run
 from simulator.truth_people import PLACES
 from simulator.truth_positions import DAY, LONG, SHORT, Positions, forced_price
 from simulator.truth_price import price_shocks
-from simulator.truth_script import KINDS, Scripted, schedule
+from simulator.truth_script import ENDINGS, KINDS, Ending, Scripted, ended, growth, schedule
+from simulator.truth_ticks import LAGS_S, stated
 
 CASCADE = Scripted("cascade", 3 * DAY, 3 * DAY + 40, moves=dict.fromkeys([p.venue for p in PLACES], -0.12), shock=-0.07)
 INFLOW = Scripted("concentrated_inflow", 4 * DAY, 4 * DAY + 60, "west", {"west": 0.3})
@@ -115,6 +116,50 @@ def test_an_owner_who_died_does_not_leave_again() -> None:
     assert book.leaving(3).size == 0
     assert book.leaving(9).tolist() == [0]
     assert book.held().tolist() == book.total.tolist()
+
+
+@pytest.mark.parametrize("which", ENDINGS)
+def test_an_ending_closes_the_gap_by_those_it_is_named_after(which: Ending) -> None:
+    places = [(p.venue, p.cls, p.coins / sum(q.coins for q in PLACES)) for p in PLACES]
+    parted, *closing = ended(places, which, 600, 3)
+    lead = {v: share for v, cls, share in places if cls == parted.leader}
+    rest = {v: share for v, cls, share in places if cls != parted.leader}
+    first = growth(lead, parted.moves) - growth(rest, parted.moves)
+    assert first > 0.02
+    if which == "expired":
+        assert not closing
+        return
+    back = [growth(side, closing[0].moves) / first for side in (lead, rest)]
+    wanted = {"laggards_caught_up": [0, 1], "mixed": [-0.5, 0.5]}.get(which, [-1, 0])
+    assert back == pytest.approx(wanted, abs=1e-12)
+    assert (closing[0].shock != 0) == (which == "price_resolved_cascade")
+
+
+def test_a_fork_without_a_script_is_the_market_itself() -> None:
+    world = World(5, 2, before=1)
+    truth = world.played(keep=[900])
+    fork = world.fork(900, 120, ())
+    for name in ("mark", "amount", "volume", "funding"):
+        assert np.array_equal(getattr(fork, name), getattr(truth, name)[900:1020])
+    again = world.fork(900, 60, [Scripted("rotation", 900, 960, "south", {"south": -0.2, "north": 0.15})])
+    growth_of = again.amount[-1] / truth.amount[959] - 1
+    assert growth_of[1] == pytest.approx(-0.18, abs=0.03), "who leaves is gone, however little the hedged hold"
+    assert growth_of[0] == pytest.approx(0.14, abs=0.03)
+    assert again.uneven < 1e-9
+
+
+def test_a_leader_states_first_and_the_others_repeat_it() -> None:
+    world = World(5, 1, before=0)
+    world.played(keep=[60])
+    told = stated(world.fork(60, 60, ()), "coast", 5)
+    assert told["coast"].lag_s == 0.0
+    assert all(LAGS_S[0] <= s.lag_s <= LAGS_S[1] for v, s in told.items() if v != "coast")
+    assert (np.diff(told["north"].t) > 0).all()
+    a, b = told["coast"], told["south"]
+    jumps = [np.interp(np.arange(120, 3500), s.t / 1000, np.log(s.amount)) for s in (a, b)]
+    lag = round(b.lag_s)
+    early, late = np.diff(jumps[0])[: -lag - 2], np.diff(jumps[1])[lag:-2]
+    assert np.corrcoef(early, late[: len(early)])[0, 1] > 0.3
 
 
 def test_a_schedule_is_of_all_kinds_and_on_the_hour() -> None:

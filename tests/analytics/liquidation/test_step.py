@@ -118,11 +118,23 @@ def test_an_opening_dies_where_its_leverage_says() -> None:
     before = advance(start("BTC", terms), bars([100.0], [1e-9]))
     after = advance(before, bars([100.0], [1000.0], start=T0 + MINUTE))
     tenfold = cells(after)[:, 4].sum(axis=-1)  # [2, BINS]
-    for side, expected in ((0, 100 * 0.9 / 0.995), (1, 100 * 1.1 / 1.005)):
-        where = (np.arange(tenfold.shape[1]) + after.offsets()[side] + 0.5) * STEP
-        assert np.exp((tenfold[side] * where).sum() / tenfold[side].sum()) == pytest.approx(expected, rel=1e-5)
+    for side, sign, rate in ((0, 1, 0.995), (1, -1, 1.005)):
+        where = np.exp((np.arange(tenfold.shape[1]) + after.offsets()[side] + 0.5) * STEP)
+        held = where[tenfold[side] > 1e-9 * tenfold[side].sum()]
+        ends = sorted(100 * (1 - sign / np.sqrt(10 * x)) / rate for x in (7, 15))
+        assert ends[0] * (1 - 3 * STEP) < held.min() < held.max() < ends[1] * (1 + 3 * STEP)
+        mean = (tenfold[side] * where).sum() / tenfold[side].sum()
+        assert mean == pytest.approx(100 * (1 - sign / 10) / rate, rel=0.02)
     exposed = after.mass.total[0, :, :NONE].sum(axis=1)
     np.testing.assert_allclose(exposed, 1000 * np.stack([Particles().exposed] * 2), rtol=1e-6)
+
+
+def test_entries_of_an_hour_fill_the_range_of_their_rung() -> None:
+    grown = advance(start("BTC"), bars([100.0] * 60, [1000.0 + 10 * k for k in range(60)]))
+    tenfold = grown.mass.shape[0, 0, 4].sum(axis=-1)
+    where = np.exp((np.arange(tenfold.shape[0]) + grown.offsets()[0] + 0.5) * STEP)
+    inside = tenfold[(where > 100 * (1 - 1 / 8.6) / 0.995) & (where < 100 * (1 - 1 / 12.0) / 0.995)]
+    assert inside.min() > 0.2 * inside.mean()
 
 
 def test_rungs_above_the_venues_maximum_stay_empty() -> None:

@@ -1,0 +1,65 @@
+"""How divergences end on the market with known truth: opened as a sweep opens them, then followed by rule."""
+
+from typing import Any
+
+import numpy as np
+
+from analytics import episodes
+from analytics.alignment import grid, panel
+from analytics.episodes import Opening
+from bench.truth_labels import flags, sized
+from bench.truth_map import START_MS
+from bench.truth_seen import HOUR_MS, Seen, assessed
+from simulator.truth import World
+from simulator.truth_positions import LONG, SHORT
+from simulator.truth_script import CLOSE_H, ENDINGS, PART_H, Ending, ended
+
+NEAR = 0.05  # of the mark: the mass that a cascade is held against
+
+
+def ending(base: Seen, world: World, which: Ending, minute: int, seed: int) -> dict[str, Any]:
+    """A parting of the classes with a known end: what it was opened as, and what it was said to have ended in."""
+    hours = 26 + PART_H if which == "expired" else PART_H + CLOSE_H + 3
+    script = ended(sized(world.places), which, minute, seed)
+    fork = Seen(world.fork(minute, hours * 60, script), base)
+    opening: Opening | None = None
+    for hour in range(1, PART_H + 1):
+        now = START_MS + (minute + 60 * hour) * 60_000
+        if opening is None and script[0].kind in flags(fork, now):
+            opening = next((o for w in (3600, 14_400) if (o := opened(fork, now, w)) is not None), None)
+    if opening is None:
+        return {"ending": which, "opened": None, "label": None}
+    end = START_MS + (minute + hours * 60) * 60_000
+    start = opening.t0 - opening.window_s * 1000
+    rows = fork.cut(5, start - 7 * HOUR_MS, end)
+    path = episodes.path(panel(rows, grid(end, start, 300)), opening.leaders)
+    told = episodes.follow(opening, path, end, crossed=crossed(world, fork, minute))
+    return {
+        "ending": which, "opened": opening.window_s, "label": told.label, "gap0": told.gap0, "gap": told.gap,
+        "leader_share": told.leader_share,
+    }  # fmt: skip
+
+
+def opened(fork: Seen, now: int, window_s: int) -> Opening | None:
+    told = assessed(fork, now, window_s)
+    strict = told.conviction is not None and told.conviction.label not in (None, "relative_tilt")
+    return episodes.opening(told, "conviction") if strict else None
+
+
+def crossed(world: World, fork: Seen, minute: int) -> float:
+    """The share of the true positions within 5 % of the mark, on the side it went further, that it went through."""
+    book, truth = world.forks[minute].book, fork.truth
+    mark = float(np.exp(world.forks[minute].log_price))
+    low, high = float(truth.low.min()), float(truth.high.max())
+    side = LONG if mark / low > high / mark else SHORT
+    mine = (book.amount > 0) & (book.side == side)
+    at, usd = book.trigger[mine], book.amount[mine] * np.where(world.inverse[book.venue[mine]], 1.0, mark)
+    near = np.abs(at / mark - 1) <= NEAR
+    gone = near & ((at >= low) if side == LONG else (at <= high))
+    whole = float(usd[near].sum())
+    return float(usd[gone].sum()) / whole if whole > 0 else 0.0
+
+
+def plan(minute: int) -> list[tuple[Ending, int]]:
+    """Each ending on a day of its own."""
+    return [(which, minute + 2 * k * 1440) for k, which in enumerate(ENDINGS)]

@@ -16,7 +16,8 @@ KINDS: tuple[Kind, ...] = (
     "conviction_institutional", "price_only",
 )  # fmt: skip
 ENDINGS: tuple[Ending, ...] = ("leader_reversed", "laggards_caught_up", "mixed", "expired", "price_resolved_cascade")
-PART_H, PAUSE_MIN, CLOSE_H = 2, 30, 3  # of a divergence that ends: parting, nothing, and coming together again
+PART_H, PAUSE_MIN, CLOSE_H = 1, 30, 3  # of a divergence that ends: parting, nothing, and coming together again
+PACE = 2  # times as fast as other partings: within one window, so that what is opened is the whole of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def ended(places: Sequence[tuple[str, str, float]], ending: Ending, start: int, 
     rng = np.random.default_rng([seed, 11, ENDINGS.index(ending)])
     sign = 1.0 if ending == "price_resolved_cascade" else float(rng.choice((-1.0, 1.0)))
     kind: Kind = "conviction_speculative" if sign > 0 else "conviction_institutional"
-    moves = parting(places, sign, PART_H, rng)
+    moves = parting(places, sign, PACE * PART_H, rng)
     middle = start + 60 * PART_H
     leader = "speculative" if sign > 0 else "institutional"
     parted = Scripted(kind, start, middle, leader, moves)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from analytics import usual
 from server.sweep import Sweep
 from server.tools.concentration import get_concentration
 from server.tools.divergence import get_oi_divergence
@@ -46,8 +47,8 @@ def test_what_is_usual_is_stored_and_gives_the_same_answer_as_the_history(tmp_pa
 def test_tools_go_by_the_stored_threshold_of_the_moment(tmp_path: Path) -> None:
     with market(tmp_path, held("a", 1000, 1100, NOW - 20 * MINUTE), held("bb", 800, 800, 0)) as house:
         store = house.reader.store
-        append(store, "thresholds", [("BTC", "rotated", 3600, 7e9, 500, "1", NOW - HOUR)])
-        append(store, "thresholds", [("BTC", "rotated", 3600, 9e9, 501, "1", NOW - MINUTE)])
+        append(store, "thresholds", [("BTC", "rotated", 3600, 7e9, 500, usual.VERSION, NOW - HOUR)])
+        append(store, "thresholds", [("BTC", "rotated", 3600, 9e9, 501, usual.VERSION, NOW - MINUTE)])
         now, then = get_oi_divergence(house), get_oi_divergence(house, as_of=NOW - 2 * MINUTE)
     assert limits(now)["rotated"] == {
         "threshold": "rotated", "value": 9_000_000_000, "unit": "USD", "origin": "own_history", "n": 501,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
+from analytics import usual
 from server.answers import Answer, utc
 from server.tools import TOOLS, House
 from server.tools.divergence import get_oi_divergence
@@ -44,7 +45,10 @@ def test_what_arrives_later_changes_no_answer_about_then(tmp_path: Path) -> None
         append(
             store,
             "thresholds",
-            [("BTC", "rotated", 3600, 1.0, 999, "1", NOW), ("BTC", "hhi q50", 86400, 1, 999, "1", NOW)],
+            [
+                ("BTC", "rotated", 3600, 1.0, 999, usual.VERSION, NOW),
+                ("BTC", "hhi q50", 86400, 1, 999, usual.VERSION, NOW),
+            ],
         )
         append(store, "events", [(THEN - HOUR, "plateau", "BTC", "", "{}", False, NOW)])
         append(store, "episodes", [("x", "BTC", "rotation", "", THEN - HOUR, None, "open", "1", SAID, False, NOW)])

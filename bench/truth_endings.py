@@ -6,7 +6,7 @@ import numpy as np
 
 from analytics import episodes
 from analytics.alignment import grid, panel
-from analytics.episodes import Opening
+from analytics.episodes import Forced, Opening
 from bench.truth_labels import flags, sized
 from bench.truth_map import START_MS
 from bench.truth_seen import HOUR_MS, Seen, assessed
@@ -33,7 +33,7 @@ def ending(base: Seen, world: World, which: Ending, minute: int, seed: int) -> d
     start = opening.t0 - opening.window_s * 1000
     rows = fork.cut(5, start - 7 * HOUR_MS, end)
     path = episodes.path(panel(rows, grid(end, start, 300)), opening.leaders)
-    told = episodes.follow(opening, path, end, crossed=crossed(world, fork, minute))
+    told = episodes.follow(opening, path, end, forced(world, fork, minute))
     return {
         "ending": which, "opened": opening.window_s, "label": told.label, "gap0": told.gap0, "gap": told.gap,
         "leader_share": told.leader_share,
@@ -46,18 +46,23 @@ def opened(fork: Seen, now: int, window_s: int) -> Opening | None:
     return episodes.opening(told, "conviction") if strict else None
 
 
-def crossed(world: World, fork: Seen, minute: int) -> float:
-    """The share of the true positions within 5 % of the mark, on the side it went further, that it went through."""
+def forced(world: World, fork: Seen, minute: int) -> Forced:
+    """Of the true positions at the start within 5 % of the mark, on the side that the price went further between two
+    moments [ms]: the share that it went through. Intensities are left out: a year of them is not played."""
     book, truth = world.forks[minute].book, fork.truth
     mark = float(np.exp(world.forks[minute].log_price))
-    low, high = float(truth.low.min()), float(truth.high.max())
-    side = LONG if mark / low > high / mark else SHORT
-    mine = (book.amount > 0) & (book.side == side)
-    at, usd = book.trigger[mine], book.amount[mine] * np.where(world.inverse[book.venue[mine]], 1.0, mark)
-    near = np.abs(at / mark - 1) <= NEAR
-    gone = near & ((at >= low) if side == LONG else (at <= high))
-    whole = float(usd[near].sum())
-    return float(usd[gone].sum()) / whole if whole > 0 else 0.0
+    usd = book.amount * np.where(world.inverse[book.venue], 1.0, mark)
+
+    def crossed(begin: int, end: int) -> float:
+        rows = slice(*(max((t - fork.at) // 60_000, 0) for t in (begin, end)))
+        low, high = float(truth.low[rows].min()), float(truth.high[rows].max())
+        side = LONG if mark / low > high / mark else SHORT
+        near = (book.amount > 0) & (book.side == side) & (np.abs(book.trigger / mark - 1) <= NEAR)
+        gone = near & ((book.trigger >= low) if side == LONG else (book.trigger <= high))
+        whole = float(usd[near].sum())
+        return float(usd[gone].sum()) / whole if whole > 0 else 0.0
+
+    return Forced(lambda _: None, crossed)
 
 
 def plan(minute: int) -> list[tuple[Ending, int]]:

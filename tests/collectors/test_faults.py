@@ -121,7 +121,7 @@ async def test_f01_who_stays_mute_is_asked_for_over_rest_and_goes_on_being_mute(
 
 async def test_f01_an_answer_that_ends_is_a_gap_again() -> None:
     """From the last answer on; a venue that does not answer over REST either is asked with the backoff."""
-    answers = [now_of("BTC", 7.0, mark=100.0)] * 3
+    answers = [now_of("BTC", 7.0, mark=100.0)]
 
     async def talk(peer: Peer) -> None:
         await peer.listen()  # deaf: not even an acknowledgement
@@ -131,11 +131,11 @@ async def test_f01_an_answer_that_ends_is_a_gap_again() -> None:
     async with collecting(exchange, spared(), rhythm=replace(QUICK, spare=0.3)) as records:
         await records.until(lambda: len(records.gaps()) >= 3)
     first, ended, second = records.gaps()[:3]
-    readings = records.readings()
-    assert [(r.raw, r.usd, r.source) for r in readings] == [(7.0, 700.0, Source.POLL)] * 3
+    (reading,) = records.readings()
+    assert (reading.raw, reading.usd, reading.source) == (7.0, 700.0, Source.POLL)
     assert (first.end, second.end) == (None, None)
     assert ended.start == first.start
-    assert abs(second.start - readings[-1].seen) <= 5
+    assert abs(second.start - reading.seen) <= 50  # the clock of this test moves in steps
     assert "live" not in records.states()
 
 

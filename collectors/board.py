@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from collectors.checks import CONFIRM_MS, DROP, RISE, Level, judge, quarantined, twins
+from collectors.checks import CONFIRM_MS, DROP, RISE, Level, judge, quarantined, told_again, twins
 from collectors.units import factor
 from collectors.venue import Gives, Liquidated, Update
 from store.records import Event, Field, Flag, Instrument, Liquidation, OpenInterest, Payoff, Record, Source, Unit
@@ -39,7 +39,7 @@ class Known:
         "scale", "ts", "ts_flags",
     )  # fmt: skip
 
-    def __init__(self, instrument: Instrument, dollar: float, window: int) -> None:
+    def __init__(self, instrument: Instrument, dollar: float, window: int, verifies: bool = False) -> None:
         self.instrument = instrument
         self.dollar = dollar  # USD a quote unit
         self.scale = instrument.base_factor
@@ -59,7 +59,7 @@ class Known:
         self.kept_seen = 0
         self.kept_price = 0.0
         self.kept_funding: float | None = None
-        self.level = Level(window)
+        self.level = Level(window, verifies)
         self.last = math.nan  # `level.last` while nothing is in doubt: then one comparison tells that all is well
 
 
@@ -68,7 +68,8 @@ class Board:
 
     `coin` gives the USD price of a settle coin for quanto contracts, and that of the asset where the segment is
     `unpriced`: its venue states no price at all. Without it those make no record. With a `sink` every reading is
-    checked: what fails goes there as `Quarantined`, and held readings that are confirmed go there too.
+    checked: what fails goes there as `Quarantined`, and held readings that are confirmed go there too. `verifies` where
+    a second source can be asked: what `asking` names waits for `told_again`.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Board:
         unpriced: bool = False,
         sink: Callable[[Record], None] | None = None,
         confirm_ms: int = CONFIRM_MS,
+        verifies: bool = False,
     ) -> None:
         self.simulated = simulated
         self.dollars = dollars
@@ -88,6 +90,7 @@ class Board:
         self.unpriced = unpriced
         self.sink = sink
         self.confirm_ms = confirm_ms
+        self.verifies = verifies
         self.known: dict[str, Known] = {}
         self.named: frozenset[str] = frozenset()  # by any catalogue so far, wanted or not
         self.unknown = 0  # updates for symbols that no catalogue named
@@ -101,7 +104,7 @@ class Board:
             if known is not None and known.instrument == instrument:
                 continue
             dollar = self.dollars.get(instrument.quote, 1.0)
-            self.known[instrument.symbol] = fresh = Known(instrument, dollar, self.confirm_ms)
+            self.known[instrument.symbol] = fresh = Known(instrument, dollar, self.confirm_ms, self.verifies)
             if known is not None:
                 fresh.level = known.level  # a multiplier that changed shows as a jump, and is held
             changed.append(instrument)
@@ -222,13 +225,33 @@ class Board:
         level = known.level
         if not math.isnan(known.last):
             level.last = known.last
+        asked = level.asking
         verdict = judge(level, amount, record)
-        known.last = math.nan if level.held else level.last
-        assert self.sink is not None
-        for said in (*verdict.aside, *verdict.passed[:-1]):
-            self.sink(said)
-            self.unknown += isinstance(said, Event)  # another unit perhaps: has the catalogue read again
+        self.unknown += level.asking and not asked  # another unit perhaps: has the catalogue read again
+        self.hand_on(known, verdict.aside, verdict.passed[:-1])
         return verdict.passed[-1] if verdict.passed else None
+
+    def hand_on(self, known: Known, *said: Iterable[Record]) -> None:
+        """What the checks give, to the sink."""
+        known.last = math.nan if known.level.held else known.level.last
+        assert self.sink is not None
+        for record in (record for records in said for record in records):
+            self.sink(record)
+            self.unknown += isinstance(record, Event)
+
+    def asking(self) -> frozenset[str]:
+        """Symbols whose open interest stepped by a power of ten and waits for a second source."""
+        return frozenset(symbol for symbol, known in self.known.items() if known.level.asking)
+
+    def told_again(self, update: Update, seen: int) -> None:
+        """What the second source says. In another unit than the stream's it says nothing."""
+        known = self.known.get(update.symbol)
+        if known is None or not known.level.asking or update.oi is None or update.field is None:
+            return
+        native_usd, scale = factor(known.instrument, update.field.unit, update.field.sides)
+        if native_usd == known.native_usd:
+            verdict = told_again(known.level, update.oi * scale, seen)
+            self.hand_on(known, verdict.aside, verdict.passed)
 
     def sample(self, seen: int) -> None:
         """Remember where levels are, for the trailing median; value what had no price. To be called now and then."""
@@ -239,6 +262,7 @@ class Board:
                     self.sink(record)
             if not math.isnan(known.last):
                 known.level.last = known.last
+                known.level.mark = math.nan if known.price is None else known.price
             known.level.sample(seen)
 
     def late(self, known: Known, update: Update, seen: int, source: Source) -> OpenInterest | None:

@@ -24,6 +24,7 @@ NEEDED = 3  # the jump itself and two more
 MAGNITUDE = 1e4  # times the trailing median, either way
 TRAIL_MS = 7 * 86_400_000
 SAMPLE_MS = 3_600_000  # the median is over one reading an hour
+TENTH = 0.1  # of a step that may be by a power of ten: such a one is asked for over REST before it counts
 NEAR = 0.02  # of a ratio that betrays a change of unit or of convention
 TWIN = 0.02  # |ln| between what one statement says in coins and in USD (check 1)
 REPEAT_MS = 60_000  # one and the same refusal is written down so often
@@ -32,13 +33,16 @@ REPEAT_MS = 60_000  # one and the same refusal is written down so often
 class Level:
     """What one instrument's open interest was lately, in its own native unit, one-sided."""
 
-    __slots__ = ("held", "last", "refused", "samples", "window")
+    __slots__ = ("asking", "held", "last", "mark", "refused", "samples", "verifies", "window")
 
-    def __init__(self, window: int = CONFIRM_MS) -> None:
+    def __init__(self, window: int = CONFIRM_MS, verifies: bool = False) -> None:
         self.last = math.nan  # of the last reading that passed
         self.held: list[tuple[float, OpenInterest]] = []  # at a new level, not yet believed
         self.samples: deque[tuple[int, float]] = deque()
         self.window = window  # ms
+        self.verifies = verifies  # a second source can be asked
+        self.asking = False  # it should be
+        self.mark = math.nan  # lately, in quote units a coin
         self.refused: tuple[str, float, int] = ("", math.nan, 0)  # check, raw, when
 
     def sample(self, seen: int) -> None:
@@ -96,20 +100,47 @@ def jump(level: Level, value: float, reading: OpenInterest) -> Verdict:
     level.held.append((value, reading))
     if len(level.held) < NEEDED:
         return Verdict((), aside)
-    ratio = level.held[0][0] / level.last
+    if level.verifies and tenfold(level.held[0][0] / level.last) and not priced_anew(level, reading):
+        level.asking = True
+        del level.held[NEEDED - 1 : -1]  # the first ones and the newest are enough
+        return Verdict((), aside)
+    return confirmed(level, reading.seen, aside)
+
+
+def confirmed(level: Level, seen: int, aside: tuple[Quarantined | Event, ...] = ()) -> Verdict:
+    """The new level holds: the held readings pass, flagged, as known from `seen` on [ms UTC]."""
+    (first, began), (value, reading) = level.held[0], level.held[-1]
+    ratio = first / level.last
     i = reading.instrument
     factor = unit_like(ratio, i.contract_size)
     if factor is not None:
-        told = {"symbol": i.symbol, "ratio": ratio, "factor": factor, "since": level.held[0][1].ts,
+        told = {"symbol": i.symbol, "ratio": ratio, "factor": factor, "since": began.ts,
                 "from": level.last, "to": value}  # fmt: skip
-        aside += (Event(reading.seen, "unit_or_convention_change", i.asset, i.venue, json.dumps(told)),)
+        aside += (Event(seen, "unit_or_convention_change", i.asset, i.venue, json.dumps(told)),)
     # what was held was not known to anyone before it was released
-    passed = tuple(
-        msgspec.structs.replace(r, seen=reading.seen, flags=r.flags | Flag.CONFIRMED_JUMP) for _, r in level.held
-    )
+    passed = tuple(msgspec.structs.replace(r, seen=seen, flags=r.flags | Flag.CONFIRMED_JUMP) for _, r in level.held)
     level.held.clear()
+    level.asking = False
     level.last = value
     return Verdict(passed, aside)
+
+
+def told_again(level: Level, value: float, seen: int) -> Verdict:
+    """What a second source says of a held step by a power of ten (faults.md, F31). `value` is in the level's unit."""
+    if value > 0 and abs(math.log(value / level.held[0][0])) <= JUMP:
+        return confirmed(level, seen)
+    return Verdict((), unconfirmed(level))
+
+
+def tenfold(ratio: float) -> bool:
+    """Whether a step is about one by a power of ten."""
+    power = 10.0 ** round(math.log10(ratio))
+    return power != 1.0 and abs(ratio / power - 1) <= TENTH
+
+
+def priced_anew(level: Level, reading: OpenInterest) -> bool:
+    """Whether the price stepped too: then the contract was split, and its coins are what they were."""
+    return level.mark > 0 and abs(math.log(reading.mark / level.mark)) > JUMP
 
 
 def unconfirmed(level: Level) -> tuple[Quarantined, ...]:
@@ -121,6 +152,7 @@ def unconfirmed(level: Level) -> tuple[Quarantined, ...]:
         check = "unit_or_convention_change" if changed else "jump"
         given_up.append(quarantined(reading, check, f"{ratio:.4g} times the last, not confirmed"))
     level.held.clear()
+    level.asking = False
     return tuple(given_up)
 
 

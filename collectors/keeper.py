@@ -17,7 +17,7 @@ from collectors.feeds import Delays, Feeding, Rhythm, explain, keep_poll, keep_s
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink
 from collectors.ledger import LIVE, Ledger
 from collectors.spare import keep_spare
-from collectors.venue import Poll, Remembering, Segment, Socket, Venue
+from collectors.venue import Answer, Poll, Remembering, Segment, Socket, Venue
 from collectors.watch import Patience
 from store.records import Gap, Health, Instrument, Kind
 
@@ -111,6 +111,7 @@ class Keeper:
             coin=self.run.coins,
             unpriced=not any("mark" in feed.gives for feed in self.segment.feeds),
             sink=self.run.sink,
+            verifies=self.spare() is not None,
             confirm_ms=max([CONFIRM_MS, *(int(3000 * self.period(f)) for f in self.segment.feeds if "oi" in f.gives)]),
         )
         self.run.coins.boards[self.name] = self.board
@@ -120,9 +121,9 @@ class Keeper:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.report)
-                spare = next((answer for answer in self.segment.answers if answer.ask is not None), None)
-                for spec, feed in zip(self.segment.feeds, self.feeds, strict=True):
-                    if spare is not None and isinstance(spec, Socket) and not feed.ledger.about:
+                spare = self.spare()
+                for feed in self.feeds:
+                    if spare is not None and not feed.ledger.about:
                         work = partial(keep_spare, feed, spare)
                         lost = partial(feed.ledger.lost, (), "down")  # nobody is the worse for it
                         tasks.start_soon(guard, self.name, work, lost, self.run.delays)
@@ -154,6 +155,13 @@ class Keeper:
                 self.venue, self.segment.id, run.http, self.board, self.besides, ledger, run.sink, lambda: self.listing,
                 run.patience, run.rhythm, run.delays, self.period(feed), run.clock, run.now,
             )  # fmt: skip
+
+    def spare(self) -> Answer | None:
+        """How the venue is asked in place of its socket of open interest; None where it is asked anyway."""
+        main = next((feed for feed in self.segment.feeds if "oi" in feed.gives), None)
+        if not isinstance(main, Socket):
+            return None
+        return next((answer for answer in self.segment.answers if answer.ask is not None), None)
 
     def period(self, feed: Socket | Poll) -> float:
         """Seconds between data of one symbol; 0 where silence proves nothing."""

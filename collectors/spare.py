@@ -1,6 +1,7 @@
-"""Asks over REST about whom a socket stays silent about, when nothing else has helped (faults.md, F01).
+"""Asks over REST about whom a socket stays silent about, or says what is hard to believe (faults.md, F01 and F31).
 
-What is asked so is a reading like another, with the source `poll`; the symbol stays `mute`.
+What is asked of the silent is a reading like another, with the source `poll`; the symbol stays `mute`. What is asked of
+a step by a power of ten makes no reading: it lets the held ones pass, or sets them aside.
 """
 
 from collections.abc import Sequence
@@ -18,12 +19,13 @@ SILENT = frozenset({"mute", "stale", "refused", "down"})
 
 
 async def keep_spare(feed: Feeding, answer: Answer) -> None:
-    """Asks, again and again, about every symbol that was silent at two looks in a row."""
+    """Asks, again and again, about every symbol that was silent at two looks in a row, or has to be verified."""
     ledger, every, delays, before = feed.ledger, feed.rhythm.spare, feed.delays(), frozenset[str]()
     while True:
         begun = feed.clock()
         silent = frozenset(s for s, standing in ledger.standings.items() if standing.state in SILENT)
-        ended = await ask_about(feed, answer, [i for i in feed.listing() if i.symbol in silent & before])
+        wanted = (silent & before) | feed.board.asking()
+        ended = await ask_about(feed, answer, [i for i in feed.listing() if i.symbol in wanted])
         before = silent
         for symbol in silent:
             standing = ledger.standings[symbol]
@@ -73,6 +75,8 @@ async def ask_once(feed: Feeding, answer: Answer, ask: Ask, symbols: Sequence[st
             continue
         if not update.symbol and len(symbols) == 1:
             update.symbol = symbols[0]
+        if update.symbol in symbols:
+            feed.board.told_again(update, seen)
         standing = feed.ledger.standings.get(update.symbol)
         if update.symbol not in symbols or standing is None or standing.state is LIVE:
             continue  # of those who are heard the socket speaks

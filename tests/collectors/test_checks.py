@@ -154,3 +154,34 @@ def test_the_first_reading_passes_and_is_the_level() -> None:
     assert reading is not None
     assert judge(level, 100.0, reading).passed == (reading,)
     assert level.last == 100.0
+
+
+def test_a_step_by_a_power_of_ten_waits_for_a_second_source_where_one_can_be_asked() -> None:
+    said: list[Record] = []
+    board = Board([BTC], sink=said.append, verifies=True)
+
+    def tell(value: float, at: int) -> OpenInterest | None:
+        return board.apply(Update("BTC", at * 1000, value, OI, mark=100.0), at * 1000)
+
+    def ask(value: float | None, at: int, field: Field = OI) -> None:
+        board.told_again(Update("BTC", None, value, field), at * 1000)
+
+    assert tell(100, 1) is not None
+    assert [tell(value, at) for at, value in enumerate((1050, 1051, 1052, 1053, 1054), 2)] == [None] * 5
+    assert board.asking() == {"BTC"}
+    assert board.unknown == 1  # the catalogue is read again, too
+    ask(None, 8)
+    ask(105_400.0, 8, Field("usd", Unit.USD))  # in another unit it says nothing
+    assert said == []
+    ask(1060, 9)
+    assert board.asking() == frozenset()
+    readings = [r for r in said if isinstance(r, OpenInterest)]
+    assert [(r.raw, r.seen, bool(r.flags & Flag.CONFIRMED_JUMP)) for r in readings] == [
+        (1050, 9000, True), (1051, 9000, True), (1054, 9000, True),
+    ]  # fmt: skip
+    assert tell(1055, 10) is not None
+    said.clear()
+    for at in (11, 12, 13, 900):  # nobody answers: after the window it begins anew
+        assert tell(100, at) is None
+    assert [(q.check, q.raw) for q in said if isinstance(q, Quarantined)] == [("jump", "100")] * 3
+    assert board.asking() == frozenset()

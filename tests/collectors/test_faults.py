@@ -1,8 +1,7 @@
 """Faults of faults.md, each played over a loopback socket against a made-up venue."""
 
 import itertools
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import anyio
@@ -13,7 +12,7 @@ from collectors.board import Board
 from collectors.feeds import backoff
 from collectors.http import utc_ms
 from collectors.supervisor import Collecting
-from collectors.venue import Answer, Ask, Limits, Update, Venue
+from collectors.venue import Limits, Update
 from store.records import Field, Flag, Gap, Health, Hold, Instrument, Payoff, Quarantined, Source, Unit
 from tests.collectors.toy import (
     OI,
@@ -24,9 +23,10 @@ from tests.collectors.toy import (
     Exchange,
     Peer,
     Records,
-    Reply,
     collecting,
     no_delays,
+    now_of,
+    spared,
     venue,
 )  # fmt: skip
 
@@ -64,17 +64,6 @@ async def test_f01_acked_but_mute_is_subscribed_again_then_dialled_again() -> No
     assert "1 of 1 symbols acknowledged" in opened.reason
     assert records.states()[:3] == ["connecting", "mute", "live"]
     assert len(exchange.dials) == 2
-
-
-def spared() -> Venue:
-    """A venue that can be asked over REST, symbol by symbol, about whom its socket stays silent about."""
-    toy = venue()
-    answer = Answer(POLL.parse, POLL.decode, ask=lambda i: Ask(f"https://toy/oi/{i.symbol}"))  # type: ignore[arg-type]
-    return replace(toy, segments=(replace(toy.segments[0], answers=(answer,)),))
-
-
-def now_of(symbol: str, oi: float, **more: float) -> Callable[[], Reply]:
-    return lambda: (200, {}, json.dumps([{"kind": "snap", "symbol": symbol, "oi": oi, **more}]))
 
 
 async def test_f01_who_stays_mute_is_asked_for_over_rest_and_goes_on_being_mute() -> None:

@@ -25,7 +25,19 @@ from store.records import (
     Unit,
 )  # fmt: skip
 from tests.collectors.test_faults import flowing
-from tests.collectors.toy import OI, QUICK, SHORT, SOCKET, Exchange, Frame, Peer, collecting, venue
+from tests.collectors.toy import (
+    OI,
+    QUICK,
+    SHORT,
+    SOCKET,
+    Exchange,
+    Frame,
+    Peer,
+    collecting,
+    now_of,
+    spared,
+    venue,
+)  # fmt: skip
 
 pytestmark = pytest.mark.anyio
 CONTRACTS = Field("n", Unit.CONTRACTS)
@@ -207,6 +219,55 @@ async def test_f31_a_step_by_a_power_of_ten_is_held_until_it_is_confirmed_and_th
     (event,) = records.of(Event)
     assert event.kind == "unit_or_convention_change"
     assert json.loads(event.detail)["ratio"] == 10.0
+
+
+async def test_f31_a_step_by_a_power_of_ten_counts_only_when_rest_says_so_too() -> None:
+    """Three readings agree, and are held; REST says the old level, so they are set aside; later it says the new one."""
+    said = [100.5]
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.snap(oi=100.0)
+        await peer.flow(oi=1000.0)
+
+    exchange = Exchange(talk)
+    exchange.replies["/oi/BTC"] = lambda: now_of("BTC", said[0])()
+    async with collecting(exchange, spared(), rhythm=replace(QUICK, spare=0.3)) as records:
+        await records.until(lambda: records.of(Quarantined))
+        assert [r.raw for r in records.readings()] == [100.0]
+        assert len([path for _, path in exchange.requests if path.startswith("/oi")]) == 1
+        said[0] = 1001.0
+        await records.until(lambda: len(records.readings()) > 5)
+        assert records.gaps() == []
+    aside = records.of(Quarantined)
+    assert {q.check for q in aside} == {"unit_or_convention_change"}
+    assert aside[0].raw == "1000.0"
+    passed = [r for r in records.readings() if r.raw >= 1000.0]
+    assert [bool(r.flags & Flag.CONFIRMED_JUMP) for r in passed[:4]] == [True, True, True, False]
+    assert [event.kind for event in records.of(Event)] == ["unit_or_convention_change"]
+    asked = len([path for _, path in exchange.requests if path.startswith("/oi")])
+    assert asked == 2, "what was verified is not asked for again"
+
+
+async def test_f31_a_contract_that_was_split_is_not_asked_for() -> None:
+    """The price stepped with the open interest."""
+    split = anyio.Event()
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        while not split.is_set():
+            await peer.snap(oi=100.0, mark=50.0)
+            await anyio.sleep(0.02)
+        while True:
+            await peer.snap(oi=1000.0, mark=5.0)
+            await anyio.sleep(0.02)
+
+    exchange = Exchange(talk)
+    async with collecting(exchange, spared(), rhythm=replace(QUICK, spare=0.1, report=0.05)) as records:
+        await records.until(lambda: len(records.readings()) > 10)
+        split.set()
+        await records.until(lambda: records.readings()[-1].raw == 1000.0)
+    assert not [path for _, path in exchange.requests if path.startswith("/oi")]
 
 
 async def test_f32_an_impossible_value_is_kept_and_not_used() -> None:

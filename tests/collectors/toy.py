@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from collectors.http import utc_ms
 from collectors.supervisor import Collecting, run
 from collectors.venue import (
     Acked,
+    Answer,
     Ask,
     Heartbeat,
     History,
@@ -102,6 +103,7 @@ def polled(reply: list[Frame]) -> Iterable[Said]:
     return [said for frame in reply for said in parse(frame)]
 
 
+Reply = tuple[int, dict[str, str], str | bytes]
 POLL = Poll(Ask("https://toy/oi"), 0.05, frozenset({"oi", "mark"}), polled, wire(list[Frame]))
 
 
@@ -121,6 +123,17 @@ def venue(
     )  # fmt: skip
     limits = limits or Limits(weight=1000, per=1, dials=1000, dials_per=1)
     return Venue(id, "Toy", "speculative", "https://toy/docs", (OI,), (segment,), limits)
+
+
+def spared() -> Venue:
+    """A venue that can be asked over REST, symbol by symbol, about whom its socket stays silent about."""
+    toy = venue()
+    answer = Answer(POLL.parse, POLL.decode, ask=lambda i: Ask(f"https://toy/oi/{i.symbol}"))  # type: ignore[arg-type]
+    return replace(toy, segments=(replace(toy.segments[0], answers=(answer,)),))
+
+
+def now_of(symbol: str, oi: float, **more: float) -> Callable[[], Reply]:
+    return lambda: (200, {}, json.dumps([{"kind": "snap", "symbol": symbol, "oi": oi, **more}]))
 
 
 class Steady:
@@ -151,7 +164,6 @@ class Steady:
 
 
 Talk = Callable[["Peer"], Awaitable[None]]
-Reply = tuple[int, dict[str, str], str | bytes]
 
 
 @dataclass

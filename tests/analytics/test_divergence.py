@@ -50,7 +50,7 @@ def test_positions_that_move_between_venues_are_a_rotation():
 
 def test_a_rotation_may_leave_over_what_is_usual_and_no_more():
     moves = [0.09, 0.011, -0.025, -0.02, -0.018, -0.012, -0.008, -0.007]
-    calm, lively = assessed(moves), assessed(moves, past_sd=0.003)
+    calm, lively = assessed(moves), assessed(moves, past_sd=0.008)
     for d in (calm, lively):
         assert d.rotation is not None
         assert d.rotation.balanced is not None

@@ -29,7 +29,7 @@ from server.tools.house import ToolFunction
 from server.tools.liquidation_map import get_liquidation_map
 from store.reader import Reader
 
-ROUNDS = 15
+ROUNDS = 7
 MONTHS = (1, 10)
 GROWTH = 1.5  # times as long with ten times the history
 AHEAD = 3 * ROUNDS * 5  # minutes that pass while it is measured
@@ -95,6 +95,7 @@ class Market:
         """A minute later; the map as far behind as the question wants it."""
         self.maps.advance(self.now())
         self.held = self.held.later()
+        self.house.reader.renew()  # as the clock does when it has built the bars of the minute
         self.late.advance(self.held.end - FRESH_BARS * MINUTE)
         if q.behind == FRESH_BARS:
             self.maps.states |= self.late.states
@@ -119,7 +120,7 @@ class Market:
 
 async def measured(folder: Path, months: int) -> dict[str, Spent]:
     """Every question, on a store of so many months."""
-    end = time.time_ns() // 1_000_000 // MINUTE * MINUTE - 2 * AHEAD * MINUTE
+    end = time.time_ns() // 1_000_000 // MINUTE * MINUTE - AHEAD * MINUTE
     with stocked(folder, end, months, AHEAD) as held:
         market = Market(held, folder)
         async with Client(protocol.build(TOOLS, market.house, "1")) as client:

@@ -5,6 +5,7 @@ Sources: stock mix of one venue's positions (12/2025: 36 % below 3x, 49 % at 3-7
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from typing import Literal
 
@@ -123,9 +124,17 @@ def hazards(tau: Floats) -> Floats:
 
 def omega_draws(alpha: Floats, beta: Floats, draws: int = 8) -> Floats:
     """Quantile-spaced draws of Gamma(alpha, beta) [draws][CLASSES], each class in another order, mean alpha / beta.
-    No random numbers, so that the same state gives the same bands."""
+    No random numbers, so that the same state gives the same bands. Not to be written to."""
+    return drawn(tuple(alpha.tolist()), tuple(beta.tolist()), draws)
+
+
+@lru_cache(maxsize=128)  # one a venue that has been calibrated: the same until the next day
+def drawn(alphas: tuple[float, ...], betas: tuple[float, ...], draws: int) -> Floats:
+    alpha, beta = np.array(alphas), np.array(betas)
     levels = (np.arange(draws) + 0.5) / draws
     table = gamma.ppf(levels[:, None], alpha[None, :]) / beta[None, :]
     table *= (alpha / beta)[None, :] / table.mean(axis=0)[None, :]
     order = (np.arange(draws)[:, None] * 3 + np.arange(len(alpha))[None, :] * 5) % draws
-    return np.take_along_axis(table, order, axis=0)
+    found = np.take_along_axis(table, order, axis=0)
+    found.flags.writeable = False
+    return found

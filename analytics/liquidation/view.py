@@ -25,19 +25,21 @@ def view(
     *,
     now: int,
     step_usd: float | None = None,
+    step_share: float | None = None,
     venues: Collection[str] | None = None,
     omega: Mapping[str, Omega] | None = None,
 ) -> LiquidationMap:
-    """The map as of the state's last bar. `now` [ms UTC] only for ages; `step_usd` None gives 10 bp bins; `venues` None
-    takes all; `omega` by venue, None is uncalibrated: mean 1. A state without books gives `no_data`.
-    Raises ValueError where `step_usd` would give no sensible number of bins."""
+    """The map as of the state's last bar. `now` [ms UTC] only for ages; bins of `step_usd`, or of the part `step_share`
+    of the mark, else of 10 bp; `venues` None takes all; `omega` by venue, None is uncalibrated: mean 1. A state without
+    books gives `no_data`. Raises ValueError where `step_usd` would give no sensible number of bins.
+    """
     chosen = [b for b, book in enumerate(state.books) if venues is None or book.venue in venues]
     if state.as_of is None or not chosen:
         return _nothing(state)
     rows, ledger = np.array(chosen), state.ledger
     speaking = rows[state.as_of - ledger.seen[rows] <= SILENT_MS]
     mark = float(np.median(ledger.mark[speaking if len(speaking) else rows]))
-    edges = _edges(mark, step_usd)
+    edges = _edges(mark, mark * step_share if step_usd is None and step_share is not None else step_usd)
     spread, per_book, capped = density(state, chosen, mark, edges, omega or {})
     mid, draws = spread.at(edges)
     mid, draws = np.diff(mid, axis=1), np.diff(draws, axis=1)

@@ -17,6 +17,7 @@ from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, warnings
 from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, WINDOW_S, carried_ms, floor, recent
 from server.tools.tracked import ROWS, thinned, tracked
+from store.recent import COLUMNS
 
 Timeframe = Literal["24h", "7d", "30d", "90d", "1y", "all"]
 SPANS: dict[str, tuple[int, int]] = {
@@ -140,7 +141,7 @@ def bars(house: House, asset: str, start: int, now: int, step: int, day: pd.Data
         return None
     if step == 5 * MINUTE_MS and now - start <= DAY_MS:
         return day
-    return house.reader.bars(asset, floor(start - carried_ms(house), step), floor(now, step), step)
+    return house.reader.bars(asset, floor(start - carried_ms(house), step), floor(now, step), step, columns=COLUMNS)
 
 
 def span(house: House, asset: str, timeframe: Timeframe, now: int) -> tuple[int, int]:

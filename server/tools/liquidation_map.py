@@ -60,17 +60,15 @@ def get_liquidation_map(
     venues = None if only is None else {only}
     omega = scored.calibrated(house.reader, named, state, now)
     score = scored.map_score(house.reader, named, now)
-    found = view(state, now=now, venues=venues, omega=omega)
+    share = WIDTH if detail == "concise" else None
+    try:
+        found = view(state, now=now, step_usd=step_usd, step_share=share, venues=venues, omega=omega)
+    except ValueError as unfit:
+        raise ToolError(f"{unfit}. Leave step_usd out for 1 % bins.") from None
     if found.mark is None:
         raise ToolError(
             f"no_data: the map of {named}{f' on {only}' if only else ''} holds nothing yet. Ask get_status."
         )
-    width = found.mark * WIDTH if step_usd is None and detail == "concise" else step_usd
-    if width is not None:
-        try:
-            found = view(state, now=now, step_usd=width, venues=venues, omega=omega)
-        except ValueError as unfit:
-            raise ToolError(f"{unfit}. Leave step_usd out for 1 % bins.") from None
     bins = found.bins
     limit = len(bins) if detail == "detailed" else ROWS
     nearest = sorted(sorted(range(len(bins)), key=lambda k: abs(bins[k].distance_pct))[:limit])

@@ -50,7 +50,7 @@ def panel(closes: pd.DataFrame, *, start: int = FIRST_DAY, end: int = LAST_DAY, 
     absent = np.isnan(held["native"])
     state = np.where(absent, State.ABSENT, np.where(measured & told, State.FRESH, State.DEAD)).astype(np.int8)
     price, price_fresh = reference(held["mark"], state)
-    cadence = np.where(absent, np.nan, float(DAY_MS // 1000))
+    cadence = np.where(absent, np.nan, spacing(held["last_seen"])[None, :])
     contracts = named(rows.take(first))
     native, broken = conventions.same_unit(held["native"], held["base"], held["usd"], contracts)
     broken |= conventions.broken_at(gaps, contracts, days)
@@ -72,6 +72,16 @@ def ends(closes: pd.DataFrame) -> np.ndarray:
     if not pd.api.types.is_integer_dtype(day):
         day = pd.to_datetime(day, utc=True).astype("datetime64[ms, UTC]").astype("int64")
     return day.to_numpy(np.int64) + DAY_MS
+
+
+def spacing(last_seen: np.ndarray) -> np.ndarray:
+    """[I] seconds between statements that the closes of each instrument rest on: a day, or what a slower feed takes."""
+    out = np.full(last_seen.shape[1], DAY_MS / 1000.0)
+    for i, column in enumerate(last_seen.T):
+        told = np.unique(column[np.isfinite(column)])
+        if len(told) > 1:
+            out[i] = max(out[i], float(np.median(np.diff(told))) / 1000.0)
+    return out
 
 
 def filled(table: np.ndarray) -> np.ndarray:

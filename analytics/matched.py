@@ -14,6 +14,8 @@ from analytics.provenance import Code, Reason
 from analytics.settings import DEFAULTS, Settings
 from analytics.split import split
 
+OFTEN = 1.5  # a cadence is a median: a window may be so much shorter and still hold a statement
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -56,6 +58,7 @@ def window(panel: Panel, i: int, j: int, settings: Settings = DEFAULTS) -> Windo
     """
     n0, n1 = panel.native[i], panel.native[j]
     matched = (panel.state[i] == State.FRESH) & (panel.state[j] == State.FRESH) & ~panel.broken[i:j].any(axis=0)
+    matched &= told_within(panel.cadence_s[j], float(panel.t[j] - panel.t[i]))
     silent = (panel.state[i:j] == State.DEAD) | panel.hole[i:j]
     steps = np.diff(panel.native[i : j + 1], axis=0)
     gap = np.where(silent, np.nan_to_num(steps), 0.0).sum(axis=0)
@@ -97,17 +100,30 @@ class Steps:
         return np.divide((weight * self.growth).sum(axis=1), whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
-def steps(panel: Panel, settings: Settings = DEFAULTS) -> Steps:
-    """Every window between neighbouring rows, at once."""
+def steps(panel: Panel, settings: Settings = DEFAULTS, rows: int = 1) -> Steps:
+    """Every window between neighbouring rows, at once; or between rows that lie `rows` apart, each from its start to
+    its end: an instrument that was interrupted inside is not matched. K = T - rows.
+    """
     fresh = panel.state == State.FRESH
-    matched = fresh[:-1] & fresh[1:] & ~panel.hole[:-1]
-    n0, n1 = panel.native[:-1], panel.native[1:]
-    usd0 = np.where(matched, panel.usd[:-1], 0.0)
+    hole = panel.hole[: len(panel.t) - rows]
+    for k in range(1, rows):
+        hole = hole | panel.hole[k : len(panel.t) - rows + k]
+    matched = fresh[:-rows] & fresh[rows:] & ~hole
+    matched &= told_within(panel.cadence_s[rows:], (panel.t[rows:] - panel.t[:-rows])[:, None].astype(float))
+    n0, n1 = panel.native[:-rows], panel.native[rows:]
+    usd0 = np.where(matched, panel.usd[:-rows], 0.0)
     growth = np.divide(n1 - n0, n0, out=np.zeros_like(n0), where=matched & (n0 > 0))
-    flow = np.where(matched, split(n0, n1, panel.usd[:-1], panel.usd[1:]).quantity, 0.0)
-    whole = level(panel, settings).total_usd[:-1]
+    flow = np.where(matched, split(n0, n1, panel.usd[:-rows], panel.usd[rows:]).quantity, 0.0)
+    whole = level(panel, settings).total_usd[:-rows]
     share = np.divide(usd0.sum(axis=1), whole, out=np.zeros_like(whole), where=whole > 0)
-    return Steps(panel.t[1:], matched, usd0, growth, flow, share, whole)
+    return Steps(panel.t[rows:], matched, usd0, growth, flow, share, whole)
+
+
+def told_within(cadence_s: Floats, window_ms: Floats | float) -> NDArray[np.bool_]:
+    """Whether a feed states itself often enough to have said anything of a window (3.2): a week's report is in no
+    change of an hour or a day. Half as long again, since a cadence is a median.
+    """
+    return np.nan_to_num(cadence_s) <= OFTEN * np.asarray(window_ms) / 1000.0
 
 
 def chained(growth: Floats, determined: NDArray[np.bool_]) -> Floats:

@@ -19,6 +19,7 @@ from mcp.types import TextContent
 from collectors.http import Address, utc_ms
 from collectors.venue import Venue
 from collectors.venues import VENUES
+from server import pastbeside
 from server.app import Kept, Say, ServeError, World, make_home, serve
 from server.past import ask_for_the_last_day, import_past, settle
 from server.settings import Settings
@@ -26,10 +27,12 @@ from server.tools import TOOLS
 from simulator.episodes import Episode, schedule
 from simulator.exchange import Exchange, exchange, happen
 from simulator.faults import KINDS, Fault
+from simulator.history import DAYS
 from simulator.market import COINS, Contract, Market
 from simulator.script import Script, contracts, load_all
 
-FORGETFUL_MS = 30 * 86_400_000  # a market older than this begins anew; it knows sixty days to come
+DAY_MS = 86_400_000
+FORGETFUL_MS = 30 * DAY_MS  # a market older than this begins anew; it knows sixty days to come
 WARM_S = 10.0  # how long the first answers wait for every venue to be heard
 READY_S = 30.0  # how long for what is still being built: the liquidation maps come last
 SHOWN = 12  # lines of each first answer
@@ -57,6 +60,7 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
     market = market_of(scripts, seed, note.start_ms)
     say(f"The market is made up (seed {seed}); it plays {', '.join(scripts)}.")
     refused: ServeError | None = None
+    kept: list[Kept] = []  # the open store, once there is one
     async with exchange(scripts, market) as floor, anyio.create_task_group() as tasks:
         for episode in market.episodes(utc_ms(), utc_ms() + 86_400_000):
             if episode.kind == "outage":
@@ -66,17 +70,22 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
             for fault in faults:  # their seconds count from here, not from before the history was written
                 tasks.start_soon(happen, floor, fault)
             await introduce(settings, say, url)
+            tasks.start_soon(judge, settings, kept, say)
             body = json.dumps({"venue": min(scripts), "fault": "down"})
             say(
                 f"Pull a plug while it runs: curl -d '{body}' {floor.switch}\n"
                 f"  (fault: {', '.join(KINDS)}; null ends it.) Ctrl-C ends the demo."
             )
 
+        async def prepare(store: Kept) -> None:
+            kept.append(store)
+            await remember(settings, note, market, scripts, partial(stand_in, floor), say, store)
+
         world = World(
             address=partial(stand_in, floor),
             simulated=True,
             venues=[VENUES[id] for id in scripts],
-            prepare=partial(remember, settings, note, market, scripts, partial(stand_in, floor), say),
+            prepare=prepare,
             ready=ready,
         )
         try:
@@ -155,6 +164,16 @@ def market_of(scripts: Mapping[str, Script], seed: int, start_ms: int) -> Market
     return Market(listed, seed=seed, start_ms=start_ms, script=schedule(list(held.values()), "BTC", start_ms))
 
 
+async def judge(settings: Settings, kept: Sequence[Kept], say: Say) -> None:
+    """Judge the liquidation maps of the last week's closes, once: a demo cannot wait a day for its first score."""
+    for store in kept:
+        count = await to_thread.run_sync(
+            pastbeside.judged, store.reader, store.store, settings.home / "maps", "BTC", utc_ms()
+        )
+        if count:
+            say(f"The liquidation maps of the last {count} days were judged: chart derivatives-map-skill.")
+
+
 async def outage(floor: Exchange, episode: Episode) -> None:
     """A scripted outage: the venue goes down and comes back."""
     await anyio.sleep(max(0, episode.start_ms - utc_ms()) / 1000)
@@ -181,8 +200,12 @@ async def remember(
 
     say("Writing 400 days of its past." if note.past_ms == 0 else "Writing what passed since the last demo.")
     count = await to_thread.run_sync(
-        import_past, store.store, store.writer, market, VENUES, scripts, note.past_ms, now, progress
-    )
+        import_past, store.store, store.writer, market, VENUES, scripts, note.past_ms, now, progress,
+        partial(pastbeside.told, market, VENUES, scripts, now),
+    )  # fmt: skip
+    first = max(note.past_ms, now - DAYS * DAY_MS)
+    for fact in pastbeside.facts(market, range(first + -first % DAY_MS, now, DAY_MS)):
+        store.writer.put(fact)
     say(f"  {count:,} readings; the last day is asked of the venues.")
     count += await ask_for_the_last_day(store.writer, market, VENUES, scripts, address, now)
     await to_thread.run_sync(settle, store.store, note.past_ms, now)

@@ -84,9 +84,10 @@ def intensities(house: House, asset: str, start: int, end: int) -> charts.Track:
     start, end = floor(start, STEP_MS), floor(end, STEP_MS)
     since = start - DAY_MS - carried_ms(house)
     year = house.reader.bars(asset, floor(start - YEAR_MS, DAY_MS), floor(end, DAY_MS), DAY_MS)
+    classes, first = feeds(house, asset, start - YEAR_MS, end)
     return charts.of(
         "liquidation_intensity", asset, bars=house.reader.bars(asset, since, end, STEP_MS), start=start, end=end,
         step_s=STEP_MS // 1000, coarse=year,
-        gaps=gaps(house, asset, since, end), beside=Beside(feeds=feeds(house, asset, start - YEAR_MS, end)),
+        gaps=gaps(house, asset, since, end), beside=Beside(feeds=classes, since=first),
         settings=house.thresholds,
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """The made-up market's past, put into a demo's store as if it had been recorded (decisions.md, 27)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,18 +11,19 @@ from collectors.backfill import backfill
 from collectors.http import Address, Http
 from collectors.missing import Missing, mark_at
 from collectors.venue import Limits, Venue
-from simulator.history import DAYS, past
+from simulator.history import DAYS, Past, past
 from simulator.market import Market
 from simulator.script import Contract, Reading, Script
 from store.bars import build
 from store.bulk import write_readings
 from store.closes import GRACE_MS, write_closes
 from store.engine import Store
-from store.records import Instrument, Payoff, Unit
+from store.records import Instrument, Payoff, Record, Unit
 from store.writer import Writer
 
 DAY_MS = 86_400_000
 STEP_MS = 300_000
+AT_ONCE = 2000  # records before the writer is waited for
 UNHURT = Limits(weight=1e6)
 Array = npt.NDArray[np.float64]
 
@@ -36,12 +37,13 @@ def import_past(
     since_ms: int,
     until_ms: int,
     said: Callable[[int, int], None] = lambda _, __: None,
+    beside: Callable[[Past], Iterable[Record]] = lambda _: (),
 ) -> int:
     """Write the readings of the market's past in [since_ms, until_ms). Gives their number.
 
     A reading is spelled as the venue's own feed would spell it: same field, unit and sides, so that history and stream
     are one series. The last day is left to `ask_for_the_last_day` where the venue can be asked for its history. `said`
-    hears (contracts done, contracts in all).
+    hears (contracts done, contracts in all); `beside` gives what else is to be written of a contract.
     """
     count = 0
     for done, told in enumerate(past(market, until_ms, since_ms)):
@@ -60,6 +62,11 @@ def import_past(
         }  # fmt: skip
         writer.put(instrument)
         count += write_readings(store, columns, simulated=True)
+        for n, record in enumerate(beside(told)):
+            writer.put(record)
+            if n % AT_ONCE == AT_ONCE - 1:
+                writer.flush()
+        writer.flush()
         said(done + 1, len(market.contracts))
     writer.flush()
     return count

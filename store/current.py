@@ -17,6 +17,8 @@ Rows = Mapping[int, Row]  # by instrument
 
 DENSE_MS = 15_000  # who was heard often enough in this tells its cadence by it; all others are looked for further back
 LOOK_BACK_MS = (600_000, 7_200_000, 48 * 3_600_000)  # ... widening until all are found
+SLOWEST_MS = 16 * 86_400_000  # two statements of a weekly report, to know that it is one
+SLOW_S = 72_000.0
 MOST = 1000  # answers that are remembered
 SILENT_MS = 60_000  # how long it is believed that who was not in memory has no news in the store either
 HEALTH_MS = 7 * 86_400_000
@@ -47,8 +49,13 @@ class Silent:
         self._asked[tuple(missing)] = (moment, rows)
 
 
-def stored(con: duckdb.DuckDBPyConnection, missing: Collection[int], moment: int, as_of: int) -> Rows:
-    """The newest row of each that was heard within two days of `moment`, as far as `as_of` knows."""
+def stored(
+    con: duckdb.DuckDBPyConnection, missing: Collection[int], moment: int, as_of: int, slow: Collection[int] = ()
+) -> Rows:
+    """The newest row of each that was heard within two days of `moment`, as far as `as_of` knows.
+
+    Of those in `slow` also one that was heard before, if it is stated by the day or by the week: it still stands.
+    """
     rows: dict[int, Row] = {}
     sought: list[int] = list(missing)
     for back in (DENSE_MS, *LOOK_BACK_MS):
@@ -62,6 +69,13 @@ def stored(con: duckdb.DuckDBPyConnection, missing: Collection[int], moment: int
             if back > DENSE_MS or row["rows"] == q.CADENCE_ROWS:
                 rows[row["instrument_id"]] = row
         sought = [i for i in sought if i not in rows]
+    late = [i for i in sought if i in slow]
+    if late:
+        sql = q.LATEST.format(ids=", ".join(str(i) for i in late))
+        answer = con.execute(sql, {"as_of": as_of, "since": moment - SLOWEST_MS})
+        names = [str(d[0]) for d in answer.description or ()]
+        found = [dict(zip(names, values, strict=True)) for values in answer.fetchall()]
+        rows |= {row["instrument_id"]: row for row in found if (row["cadence_s"] or 0.0) >= SLOW_S}
     return rows
 
 

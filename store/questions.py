@@ -177,10 +177,11 @@ GROUP BY ALL ORDER BY instrument_id, t
 """
 
 FEEDS = f"""
-SELECT DISTINCT i.venue, l.feed FROM liquidations l JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
+SELECT i.venue, l.feed, epoch_ms(min(l.ts)) AS since
+FROM liquidations l JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
 WHERE i.asset = $asset AND l.ts >= make_timestamp_ms($start) AND l.ts < make_timestamp_ms($end)
   AND l.seen <= make_timestamp_ms($as_of)
-ORDER BY i.venue, l.feed
+GROUP BY ALL ORDER BY i.venue, l.feed
 """
 
 TIERS = f"""

@@ -101,7 +101,8 @@ class Reader:
         missing = [int(i) for i in known["instrument_id"] if i not in rows]
         found = None if live is None else self.silent.known(missing, moment)
         if found is None:
-            found = self.ask_with(lambda con: current.stored(con, missing, moment, self._until(as_of)))
+            slow = {int(i) for i in known["instrument_id"][known["kind"] == "dated"]}  # some are stated by the week
+            found = self.ask_with(lambda con: current.stored(con, missing, moment, self._until(as_of), slow))
             self.silent.note(missing, moment, found)
         frame = current.assembled(known, {**found, **rows}, self.health(as_of))
         return frame if frame["side_status"].notna().all() else current.with_status(frame, self.side_registry(as_of))
@@ -174,7 +175,9 @@ class Reader:
         return self.ask(q.TRADED, asset=asset, start=start, end=end, step=step_ms, as_of=self._until(as_of))
 
     def feeds(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
-        """How forced closes of [start, end) were published: venue, feed (full | throttled | inferred)."""
+        """How forced closes of [start, end) were published: venue, feed (full | throttled | inferred), since (the first
+        of it, ms).
+        """
         return self.ask(q.FEEDS, asset=asset, start=start, end=end, as_of=self._until(as_of))
 
     def tiers(self, asset: str, as_of: int | None = None) -> Frame:

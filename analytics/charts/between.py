@@ -4,11 +4,12 @@ import numpy as np
 
 from analytics import concentration as spread
 from analytics import rotation as turning
-from analytics.alignment import Floats
+from analytics.alignment import DAY_MS, Floats
 from analytics.carry import level
 from analytics.chart import Chart, Guide
 from analytics.charts.ground import Cells, Drawn, Ground, ratio
 from analytics.conviction import INSTITUTIONAL, SPECULATIVE
+from analytics.matched import Steps, steps
 
 LEVEL = "derivatives-oi-aggregated-all-exchanges"
 NAMED = 10  # venues with a column of their own
@@ -47,15 +48,28 @@ def rotation(g: Ground) -> Cells:
 
 def conviction(g: Ground) -> Cells:
     """Native growth of speculative minus that of institutional venues, and both, fractions a step."""
-    s, i = (
-        g.moved.total_growth(np.array([c.klass == k for c in g.panel.contracts], bool))
-        for k in (SPECULATIVE, INSTITUTIONAL)
-    )
-    return {
+    s, i = parted(g, g.moved)
+    out: dict[str, Floats] = {
         "growth_difference": g.guarded(s - i),
         "growth_speculative": g.guarded(s),
         "growth_institutional": g.guarded(i),
     }
+    if g.step_ms == DAY_MS and len(g.panel.t) > WEEK:  # reports of the week are in changes of a week only
+        long = steps(g.panel, g.settings, WEEK)
+        for name, values in zip(("growth_speculative_7d", "growth_institutional_7d"), parted(g, long), strict=True):
+            held = np.where(long.guarded(g.settings), values, np.nan)
+            out[name] = np.concatenate([np.full(WEEK, np.nan), held])
+    return out
+
+
+WEEK = 7  # days
+
+
+def parted(g: Ground, moved: Steps) -> tuple[Floats, Floats]:
+    """Native growth of the speculative and of the institutional venues."""
+    mine = (np.array([c.klass == k for c in g.panel.contracts], bool) for k in (SPECULATIVE, INSTITUTIONAL))
+    first, second = (moved.total_growth(m) for m in mine)
+    return first, second
 
 
 def concentration(g: Ground) -> Cells:
@@ -130,7 +144,8 @@ CHARTS = (
                 "part or only differ in speed. Which venue belongs to which class is configuration; get_oi_divergence "
                 "with detail=detailed shows what their behaviour says of it.",
                 (), ("values far outside the usual range, of opposite sign in both classes",),
-                "One value a finished step. A venue that states itself less often than the step is in neither class.",
+                "One value a finished step. A venue that states itself less often than the step is in neither class; "
+                "over days also the growth of seven days, which reports of the week are part of.",
                 ("reading classes as people: the same trader may use both",
                  "forgetting which institutional venues were heard at all"),
             ),

@@ -15,12 +15,14 @@ from analytics.provenance import Code, Reason, finite
 
 LEVEL = "derivatives-oi-aggregated-all-exchanges"
 FULL = "full"
+NEVER = np.iinfo(np.int64).max
 Bools = NDArray[np.bool_]
 
 
 def died(g: Ground) -> tuple[Floats, Floats]:
-    """(longs, shorts) [T, I] in USD. Where a feed shows every forced close and its venue was heard, none is zero."""
-    quiet = g.fresh() & full(g)[None, :]
+    """(longs, shorts) [T, I] in USD. None is zero where a feed shows every forced close, once it has shown one."""
+    heard = np.array([g.beside.since.get(c.venue, NEVER) for c in g.panel.contracts], np.int64)
+    quiet = g.fresh() & full(g)[None, :] & (g.panel.t[:, None] >= heard[None, :])
     out: list[Floats] = []
     for name in ("liquidated_long", "liquidated_short"):
         seen = g.each(g.bars, name)

@@ -31,6 +31,7 @@ class Beside:
     noted: pd.DataFrame = field(default_factory=pd.DataFrame)  # what the clock or others noted, a row a moment `t`
     feeds: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     """By venue: how its forced closes are published (full | throttled | inferred)."""
+    since: Mapping[str, int] = field(default_factory=dict[str, int])  # by venue: its first forced close of them, ms
 
 
 @dataclass(frozen=True, slots=True)

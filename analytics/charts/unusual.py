@@ -6,6 +6,7 @@ from analytics import quadrant, zscore
 from analytics.alignment import DAY_MS, Floats
 from analytics.chart import Chart, Guide
 from analytics.charts.ground import PAST_MS, Cells, Drawn, Ground
+from analytics.matched import steps
 from analytics.thresholds import centre_and_scale, rank
 
 LEVEL = "derivatives-oi-aggregated-all-exchanges"
@@ -25,12 +26,25 @@ def changes(g: Ground) -> Floats:
     return np.log1p(np.where(growth > -1.0, growth, np.nan))
 
 
-def over(g: Ground, values: Floats, window_ms: int) -> Floats:
-    """[T]: `values` of single steps added up over a window; NaN where one of them is not known."""
+def grown(g: Ground, window_ms: int) -> Floats:
+    """[T]: growth of contracts over the window that ends at each row, ln; NaN where it cannot be judged."""
     n = max(1, round(window_ms / g.step_ms))
-    out = np.full(len(values), np.nan)
-    if len(values) >= n:
-        out[n - 1 :] = np.convolve(values, np.ones(n), "valid")
+    if n == 1:
+        return changes(g)
+    out = np.full(len(g.panel.t), np.nan)
+    if len(out) > n:
+        long = steps(g.panel, g.settings, n)
+        growth = np.where(long.guarded(g.settings), long.total_growth(), np.nan)
+        out[n:] = np.log1p(np.where(growth > -1.0, growth, np.nan))
+    return out
+
+
+def over(g: Ground, window_ms: int) -> Floats:
+    """[T]: d ln of the reference price over the window that ends at each row."""
+    n = max(1, round(window_ms / g.step_ms))
+    log = np.log(np.where(g.panel.price > 0, g.panel.price, np.nan))
+    out = np.full(len(log), np.nan)
+    out[n:] = log[n:] - log[:-n]
     return out
 
 
@@ -38,7 +52,7 @@ def zscores(g: Ground) -> Cells:
     """The variants of section 5 at each step, for the whole market or one venue, over windows before it only."""
     w = held_against(g)
     past_d, past_x, past_t = changes(w), logs(w), w.panel.t
-    now_d, now_x = over(g, changes(g), w.step_ms), logs(g)
+    now_d, now_x = grown(g, w.step_ms), logs(g)
     need = g.settings.min_history(w.step_ms // 1000)
     span = PAST_MS[w.step_ms]
     names = ("z_chg", "percentile", "z_level", "z_level_rob", "z_detr", "windows")
@@ -83,7 +97,7 @@ def quadrants(g: Ground) -> Cells:
     """Growth of contracts and of price over a window, each in own robust scales of earlier windows."""
     w = held_against(g)
     q, p = changes(w), moved(w)
-    now_q, now_p = over(g, changes(g), w.step_ms), over(g, moved(g), w.step_ms)
+    now_q, now_p = grown(g, w.step_ms), over(g, w.step_ms)
     need = g.settings.conviction_min_history
     numbers = {name: np.full(len(g.panel.t), np.nan) for name in ("zq", "zp", "contracts_change", "price_change")}
     names: list[str | None] = [None] * len(g.panel.t)

@@ -1,7 +1,6 @@
 """What a chart needs besides open interest: ratios, traded volume, classes of feeds, what was noted."""
 
 import json
-from collections.abc import Mapping
 
 import pandas as pd
 
@@ -22,14 +21,15 @@ def beside(
 ) -> Beside:
     """As much of it as `drawn` needs, of [since, now)."""
     kinds = {need.partition(":")[2] for need in drawn.needs if need.startswith("noted:")}
-    traded = house.reader.traded(asset, since, end, step) if "traded" in drawn.needs else None
+    classes, first = dict[str, frozenset[str]](), dict[str, int]()
+    if "feeds" in drawn.needs:
+        classes, first = feeds(house, asset, since - YEAR_MS if drawn.year else since, now)
     return Beside(
         ratios=ratios(house, asset, drawn, since, now, step) if "ratios" in drawn.needs else pd.DataFrame(),
-        traded=pd.DataFrame() if traded is None else traded,
+        traded=house.reader.traded(asset, since, end, step) if "traded" in drawn.needs else pd.DataFrame(),
         noted=noted(house, asset, kinds.pop(), since, now, venue) if kinds else pd.DataFrame(),
-        feeds=feeds(house, asset, since if not drawn.year else since - YEAR_MS, now)
-        if "feeds" in drawn.needs
-        else dict[str, frozenset[str]](),
+        feeds=classes,
+        since=first,
     )
 
 
@@ -42,9 +42,11 @@ def ratios(house: House, asset: str, drawn: Drawn, since: int, now: int, step: i
     return pd.concat([before, fine], ignore_index=True) if len(before) else fine
 
 
-def feeds(house: House, asset: str, since: int, now: int) -> Mapping[str, frozenset[str]]:
-    rows = house.reader.feeds(asset, since, now)
-    return {str(v): frozenset(str(f) for f in own) for v, own in rows.groupby("venue")["feed"]}
+def feeds(house: House, asset: str, since: int, now: int) -> tuple[dict[str, frozenset[str]], dict[str, int]]:
+    """By venue: how its forced closes are published, and when the first of them came [ms]."""
+    rows = house.reader.feeds(asset, since, now).groupby("venue")
+    classes = {str(v): frozenset(str(f) for f in own) for v, own in rows["feed"]}
+    return classes, {str(v): int(t) for v, t in rows["since"].min().items()}
 
 
 def noted(house: House, asset: str, kind: str, since: int, now: int, venue: str | None) -> pd.DataFrame:

@@ -25,7 +25,7 @@ def values(series: str, lines: list[Line], step: int = 5 * MINUTE, **more: objec
 
 
 def drawn(series: str, frame: pd.DataFrame, start: int, step: int, **more: object) -> charts.Track:
-    given = {name: more[name] for name in ("ratios", "traded", "noted", "feeds") if name in more}
+    given = {name: more[name] for name in ("ratios", "traded", "noted", "feeds", "since") if name in more}
     found = charts.of(series, "BTC", bars=frame, start=start, end=NOW, step_s=step // 1000, beside=Beside(**given))  # type: ignore[arg-type]
     if found.t:
         assert {len(column) for column in found.columns.values()} == {len(found.t)}
@@ -126,9 +126,10 @@ def test_a_full_feed_that_is_silent_saw_nothing_and_a_throttled_one_is_bounded_b
     for name, given in also.items():
         frame[name] = given
     feeds = {"one": frozenset({"full"}), "two": frozenset({"throttled"})}
-    found = drawn("liquidations", frame, int(frame["t"].min()), 5 * MINUTE, feeds=feeds)
-    assert found.columns["full_feeds_usd"] == (0.0, 0.0, 0.0)
-    assert found.columns["liquidated_usd"] == (0.0, 0.0, 3.0)
+    since = {"one": NOW - 5 * MINUTE}
+    found = drawn("liquidations", frame, int(frame["t"].min()), 5 * MINUTE, feeds=feeds, since=since)
+    assert found.columns["full_feeds_usd"] == (None, 0.0, 0.0)  # before its first one nobody may have listened
+    assert found.columns["liquidated_usd"] == (None, 0.0, 3.0)
     assert found.columns["most_usd"] == (0.0, 100.0, 3.0)  # ten contracts of two closed: any of them may have died
     assert [r.code for r in found.reasons] == ["throttled_feed_only"]
     assert found.sheet is not None

@@ -1,0 +1,64 @@
+"""A report of the week is in the level until the next one, in changes of seven days, and in no shorter one."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from server.tools.chart_value import get_chart_value
+from server.tools.divergence import get_oi_divergence
+from server.tools.house import House
+from server.tools.interest import get_open_interest
+from store.records import Instrument, Kind
+from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, Times, Values, always, by_name, linear, market
+
+WEEK = 7 * DAY
+TUESDAY = NOW - 5 * DAY
+REPORT = Instrument("report", "futures", "BTC", "BTC", "USD", "USD", kind=Kind.DATED, contract_size=5.0)
+PRICE = always(100.0)
+
+
+def weekly(t: Times) -> Values:
+    """Grows by a tenth and falls back, from week to week."""
+    return 200.0 * (1 + 0.1 * (((t - TUESDAY) // WEEK) % 2))
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
+    many = [
+        Held(linear(name), always(1000.0), PRICE, NOW - a * DAY, NOW - z * DAY if z else NOW + MINUTE, step,
+             klass="speculative" if k % 2 else "institutional")
+        for k, name in enumerate("abcd")
+        for a, z, step in ((70, 20, 4 * HOUR), (20, 0, 5 * MINUTE))
+    ]  # fmt: skip
+    report = Held(REPORT, weekly, PRICE, TUESDAY - 9 * WEEK, TUESDAY + 1, WEEK, "institutional")
+    with market(tmp_path_factory.mktemp("weekly"), *many, report) as made:
+        yield made
+
+
+@pytest.mark.parametrize("window", ["1h", "4h", "24h"])
+def test_a_weekly_report_is_in_no_change_of_a_day_or_less(house: House, window: str) -> None:
+    answer = get_oi_divergence(house, window=window)  # type: ignore[arg-type]
+    assert answer.figures["institutional_live"] == "a, c"
+    assert "report" not in by_name(answer, "venue")
+
+
+def test_it_stays_in_the_level_until_the_next_one(house: House) -> None:
+    row = by_name(get_open_interest(house), "venue")["report"]
+    assert (row["oi_coins"], row["state"], row["age_s"]) == (200, "fresh", 5 * 86_400)
+    assert row["cadence_s"] == 7 * 86_400
+
+
+def test_its_growth_is_that_of_seven_days_and_of_no_single_day(house: House) -> None:
+    told = by_name(get_chart_value(house, "derivatives-oi-conviction", "90d", detail="detailed"), "t").values()
+    day, week = (
+        [abs(float(str(row[name]))) for row in told if row[name] is not None]
+        for name in ("growth_institutional", "growth_institutional_7d")
+    )
+    assert max(day) == 0
+    assert max(week) == pytest.approx(0.1 * 200 / 2200, rel=1e-3)
+
+
+def test_over_months_it_counts(house: House, tmp_path: Path) -> None:
+    answer = get_chart_value(house, "derivatives-oi-report", "30d")
+    assert answer.figures["change_range_pct"] in (0, 10, pytest.approx(-9.0909))

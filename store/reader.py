@@ -169,15 +169,11 @@ class Reader:
         return self.ask(q.RATIOS_BY, asset=asset, start=start, end=end, step=step_ms, as_of=self._until(as_of))
 
     def traded(self, asset: str, start: int, end: int, step_ms: int, as_of: int | None = None) -> Frame:
-        """Traded volume by steps: instrument_id, t (end of the step, ms), base [coins], taker_buy, minutes (of the step
-        whose volume was told: fewer than it has leave the rest of it unknown).
-        """
+        """Volume by steps: instrument_id, t (end, ms), base [coins], taker_buy, minutes (whose volume was told)."""
         return self.ask(q.TRADED, asset=asset, start=start, end=end, step=step_ms, as_of=self._until(as_of))
 
     def feeds(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
-        """How forced closes of [start, end) were published: venue, feed (full | throttled | inferred), since (the first
-        of it, ms).
-        """
+        """How forced closes were published: venue, feed (full | throttled | inferred), since (its first, ms)."""
         return self.ask(q.FEEDS, asset=asset, start=start, end=end, as_of=self._until(as_of))
 
     def tiers(self, asset: str, as_of: int | None = None) -> Frame:

@@ -11,7 +11,7 @@ from analytics.alignment import Floats, Panel, State
 from analytics.coverage import Coverage
 from analytics.gross import blindness_law
 from analytics.matched import Window, window
-from analytics.provenance import Basis, Code, Method, Reason
+from analytics.provenance import Basis, Method, Reason
 from analytics.settings import DEFAULTS, Settings
 
 POLL_S = 30.0  # the poll whose blindness is told
@@ -39,7 +39,6 @@ class Flow:
     gap_usd: float | None
     opened_usd: float | None
     closed_usd: float | None
-    volume_usd: float | None  # upper bound of the gross flow; None until traded volume is collected
     venues: tuple[VenueFlow, ...]
     panel_share: float
     coverage: Coverage
@@ -49,7 +48,6 @@ class Flow:
 
 
 METHOD = Method("flow.midpoint_gross")
-NO_VOLUME = Reason(Code.VOLUME_UNAVAILABLE, "Traded volume is not collected: the gross flow has no upper bound.")
 
 
 def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: int, gaps: pd.DataFrame | None = None,
@@ -59,10 +57,8 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
     heard = coverage.of(seen, settings=settings, plausible=plausible)
     if not seen.contracts or len(seen.t) < 2:
-        why = (coverage.NOBODY, NO_VOLUME)
-        return Flow(
-            window_s, None, None, None, None, None, None, None, None, (), 0.0, heard, Basis.DERIVED, METHOD, why
-        )
+        why = (coverage.NOBODY,)
+        return Flow(window_s, None, None, None, None, None, None, None, (), 0.0, heard, Basis.DERIVED, METHOD, why)
     w = window(seen, 0, len(seen.t) - 1, settings)
     opened, closed = moves(seen, recent, w)
     flow, price, gap, up, down = (seen.by_venue(x) for x in (w.flow, w.price_effect, w.gap_change, opened, closed))
@@ -76,10 +72,10 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
                           blindness_law(cadence, POLL_S))
             )  # fmt: skip
     refused = w.refusal(settings)
-    reasons = (*((refused,) if refused else ()), NO_VOLUME)
+    reasons = (refused,) if refused else ()
     totals = [None if refused else float(x.sum()) for x in (flow, price, gap, up, down)]
     return Flow(
-        window_s, w.t0, w.t1, totals[0], totals[1], totals[2], totals[3], totals[4], None,
+        window_s, w.t0, w.t1, totals[0], totals[1], totals[2], totals[3], totals[4],
         tuple(sorted(rows, key=lambda r: -abs(r.flow_usd))), w.panel_share, heard, Basis.DERIVED, METHOD, reasons,
     )  # fmt: skip
 

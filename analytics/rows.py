@@ -66,6 +66,7 @@ def cadences(
         return out
     sources = pd.factorize(rows["source"]) if "source" in rows else (np.zeros(len(rows), int), ["stream"])
     ids, seen = rows["instrument_id"].to_numpy(np.int64), rows["last_seen"].to_numpy(float)
+    count, width = np.zeros(len(rows)), 0.0
     if {"covered_s", "readings"} <= set(rows.columns):
         count, covered = rows["readings"].to_numpy(float), rows["covered_s"].to_numpy(float)
         spacing = np.divide(covered, count, out=np.full(len(rows), np.nan), where=(count > 0) & (covered > 0))
@@ -86,6 +87,8 @@ def cadences(
                 dense = spacing[a:b][mine] if source in LIVE_SOURCES else np.empty(0)
                 gaps, dense = gaps[gaps > 0], dense[np.isfinite(dense)]
                 guesses = [float(np.median(x)) for x in (gaps, dense) if len(x)]
+                if not guesses and width > 0 and np.nanmax(count[a:b][mine]) > 0:  # one bar of a source's points
+                    guesses = [width / float(np.nanmax(count[a:b][mine]))]
                 known = min(guesses) if guesses else settings.default_cadence_s
             out[a:b][mine] = known
     return out

@@ -32,6 +32,7 @@ def jobs(store: Store, maps: Maps, trust: Trust, sweep: Sweep, raw_days: float) 
         Job("trust", 5 * MINUTE, in_thread(trust.look), after=40),
         Job("trust measured", HOUR, in_thread(trust.measure), after=150),
         Job("maps near", HOUR, in_thread(lambda _: near.keep(sweep.house, store, sweep.assets)), after=35),
+        Job("maps blind", HOUR, in_thread(lambda _: near.blind(sweep.house, store, sweep.assets)), after=55),
         Job("sweep", HOUR, in_thread(sweep.run), after=45),
         Job("leads", HOUR, in_thread(lambda _: leads.measure(sweep.house, store, sweep.assets)), after=200),
         Job("closes", DAY, in_thread(lambda due: write_closes(store, due - DAY_MS)), after=GRACE_MS / 1000 + 20),

@@ -14,6 +14,8 @@ from analytics.charts.ground import YEAR_MS
 from analytics.episodes import Forced, Path
 from analytics.liquidation import view
 from analytics.liquidation.near import Near, crossed, near
+from analytics.liquidation.truth import against
+from analytics.provenance import VERSION
 from server import scored
 from server.tools.beside import feeds
 from server.tools.conventions import gaps
@@ -22,7 +24,7 @@ from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, carried_ms, floor
 from store.derived import append
 from store.reader import Cursors
 
-MAP = "map_near"  # the kind of its events
+MAP, TRUTH = "map_near", "map_against_positions"  # kinds of events
 STEP_MS = 5 * MINUTE_MS
 STANDS_MS = 2 * HOUR_MS  # how long before a move a map may have been kept
 
@@ -41,6 +43,25 @@ def keep(house: House, store: Cursors, assets: Sequence[str]) -> None:
             for side in ("longs", "shorts"):
                 short[side] = [[float(f"{price:.7g}"), float(f"{usd:.5g}")] for price, usd in short[side]]
             rows.append((now, MAP, asset, "", json.dumps(short), house.simulated, now))
+    append(store, "events", rows)
+
+
+def blind(house: House, store: Cursors, assets: Sequence[str]) -> None:
+    """One event a venue that shows positions to everyone: its map, which never saw them, against those of the hour."""
+    now = house.now()
+    rows: list[tuple[object, ...]] = []
+    for asset in assets:
+        state, seen = house.map_state(asset), house.reader.positions(asset, now - HOUR_MS, now + 1)
+        if state is None or not len(seen):
+            continue
+        omega = scored.calibrated(house.reader, asset, state, now)
+        for venue, own in seen.groupby("venue"):
+            found = view(state, now=now, venues={str(venue)}, omega=omega)
+            base, price = own["base"].to_numpy(float), own["liquidation_price"].to_numpy(float)
+            told = [asdict(a) for a in against(found, own["side"].astype(str).tolist(), base, price)]
+            if told:
+                detail = json.dumps({"sides": told, "holders": int(own["holder"].nunique()), "version": VERSION})
+                rows.append((now, TRUTH, asset, str(venue), detail, house.simulated, now))
     append(store, "events", rows)
 
 

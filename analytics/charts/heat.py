@@ -23,17 +23,22 @@ def facts(g: Ground, metric: str) -> tuple[Floats, tuple[str | None, ...], Float
     """([T] what was said last of a metric, its source, and the moment it is about [ms]); NaN where nobody did."""
     value, at = np.full(len(g.panel.t), np.nan), np.full(len(g.panel.t), np.nan)
     sources: list[str | None] = [None] * len(value)
-    rows: list[tuple[int, dict[str, Any]]] = []
-    if len(g.beside.noted):
-        told = zip(g.beside.noted["t"], g.beside.noted["detail"], strict=True)
-        rows = sorted(((int(t), json.loads(str(d))) for t, d in told), key=lambda r: r[0])
-        rows = [r for r in rows if r[1].get("metric") == metric]
+    rows = said(g, metric)
     when = np.array([t for t, _ in rows], np.int64)
     for k, t in enumerate(g.panel.t.tolist()):
         last = int(np.searchsorted(when, t, side="right")) - 1
         if last >= 0 and t - when[last] <= FACT_MS:
             value[k], at[k], sources[k] = float(rows[last][1]["value"]), when[last], str(rows[last][1].get("source"))
     return value, tuple(sources), at
+
+
+def said(g: Ground, metric: str) -> list[tuple[int, dict[str, Any]]]:
+    """Every fact of a metric, oldest first: the moment it is about [ms], and its words."""
+    if not len(g.beside.noted):
+        return []
+    told = zip(g.beside.noted["t"], g.beside.noted["detail"], strict=True)
+    rows = sorted(((int(t), json.loads(str(d))) for t, d in told), key=lambda r: r[0])
+    return [r for r in rows if r[1].get("metric") == metric]
 
 
 def cap_share(g: Ground) -> Cells:
@@ -108,11 +113,12 @@ def mvrv(g: Ground) -> Cells:
     """Market cap over realised cap as somebody outside states it; its z where a year of market caps is known."""
     value, sources, at = facts(g, "mvrv")
     cap, realised = facts(g, "market_cap")[0], facts(g, "realised_cap")[0]
+    told = dict(said(g, "market_cap"))  # one a day
+    when, caps = np.array(list(told), np.int64), np.array([d["value"] for d in told.values()], float)
     z = np.full(len(value), np.nan)
-    for k in range(len(z)):
-        past = cap[: k + 1][np.isfinite(cap[: k + 1])]
-        days = len(past) * g.step_ms / 86_400_000
-        spread = float(past.std()) if days >= MVRV_DAYS else 0.0
+    for k, t in enumerate(g.panel.t.tolist()):
+        past = caps[when <= t]
+        spread = float(past.std()) if len(past) >= MVRV_DAYS else 0.0
         if spread > 0 and np.isfinite(cap[k]) and np.isfinite(realised[k]):
             z[k] = (cap[k] - realised[k]) / spread
     return {

@@ -1,5 +1,6 @@
 """What would be force-closed if price moved."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -9,12 +10,13 @@ from pydantic import Field
 from analytics.liquidation import LiquidationMap, view
 from analytics.liquidation.answer import Bin
 from server import scored
-from server.answers import Answer, Cell, Coverage, Table, rounded, tenths, usd, utc
+from server.answers import Answer, Cell, Coverage, Table, age_s, rounded, tenths, usd, utc
 from server.tools.arguments import Asset, Detail, asset_of, venue_of
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import money
 
+BLIND, BLIND_MS = "map_against_positions", 3 * 3_600_000  # events of server.near; how long one stands
 SAME_MS = 90_000  # a map so much older than the instant asked for is the one that was served then
 ROWS = 80  # bins of a concise answer: 1 % bins within +-20 % are 40
 WIDTH = 0.01  # of mark: a bin, unless step_usd or detail says otherwise
@@ -35,11 +37,11 @@ def get_liquidation_map(
     Use it for where leverage is fragile; it says nothing about where price will go. Rows, a bin each, low to high:
     price_low, price_high, distance_pct (of its middle from mark), long_usd, short_usd, and both cumulative from mark
     outward; detailed adds p10 and p90 and 10 bp bins. Tables: within (totals within 1, 2, 5, 10 %, with p10 and p90),
-    clusters (neighbouring heavy bins), venues. Figures: mark_usd, status (unvalidated until map_score, the skill on
-    real liquidations, is above 0 at its lower bound), identified_share (of open interest whose entry was observed),
+    clusters (neighbouring heavy bins), venues, against_positions (its shape beside positions that a venue shows to
+    everyone, which it never saw). Figures: mark_usd, status (unvalidated until map_score, the skill on real
+    liquidations, is above 0 at its lower bound), identified_share (of open interest whose entry was observed),
     legacy_share (the rest), residual_24h_usd (swept by price in the map, but not seen to leave open interest). Renewed
-    every minute: see age_s.
-    All masses are modelled.
+    every minute: see age_s. All masses are modelled.
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
@@ -88,7 +90,7 @@ def get_liquidation_map(
         },
         columns=[*BIN, *(BANDS if detail == "detailed" else ())],
         rows=[row(bins[k], detail) for k in nearest],
-        tables=tables(found, detail),
+        tables={**tables(found, detail), **positions(house, named, now, only)},
         coverage=Coverage(
             venues_ok=sorted({b.venue for b in found.books if not b.silent}),
             venues_carried=sorted({b.venue for b in found.books if b.silent}),
@@ -179,6 +181,24 @@ def tables(found: LiquidationMap, detail: Detail) -> dict[str, Table]:
             ],
         ),
     }  # fmt: skip
+
+
+def positions(house: House, asset: str, now: int, venue: str | None) -> dict[str, Table]:
+    """The map against positions that a venue shows to everyone, where any were seen lately."""
+    rows = house.reader.events(BLIND, now - BLIND_MS, now + 1, asset=asset, venue=venue)
+    newest = {str(v): (int(t), json.loads(str(d)))
+              for t, v, d in zip(rows["ts"], rows["venue"], rows["detail"], strict=True)}  # fmt: skip
+    told: list[list[Cell]] = [
+        [
+            v, s["side"], s["positions"], rounded(s["covered"]), rounded(s["wasserstein_bp"]),
+            rounded(s["jensen_shannon"]), rounded(s["mass_ratio_5pct"]), age_s(now, t),
+        ]
+        for v, (t, d) in newest.items()
+        for s in d["sides"]
+    ]  # fmt: skip
+    names = ["venue", "side", "positions", "covered_share", "wasserstein_bp", "jensen_shannon", "mass_ratio_5pct",
+             "age_s"]  # fmt: skip
+    return {"against_positions": Table(columns=names, rows=told)} if told else {}
 
 
 def spoken(asset: str, venue: str | None, found: LiquidationMap) -> str:

@@ -48,7 +48,7 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
     last = stated[-1]
     live = drawn.stock and bool(seen.t) and seen.t[-1] >= now
     return Answer(
-        summary=f"{asset} {chart.name[0].lower()}{chart.name[1:]}{where}: {last[0]:.5g} {chart.unit.split(',')[0]} at "
+        summary=f"{asset} {spoken(chart.name)}{where}: {last[0]:.5g} {chart.unit.split(',')[0]} at "
         f"{utc(last[1])}; {min(stated)[0]:.5g} to {max(stated)[0]:.5g} over {timeframe}",
         as_of=utc(now),
         simulated=house.simulated,
@@ -75,6 +75,11 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
             f"get_chart_value {chart.related[0]} beside it; list_charts with metric_id={chart.id} for how to read it"
         ),
     )  # fmt: skip
+
+
+def spoken(name: str) -> str:
+    """A chart's name inside a sentence; what is written in capitals stays so."""
+    return name if name[1:2].isupper() else name[0].lower() + name[1:]
 
 
 def others(seen: Track, names: list[str]) -> dict[str, Cell]:

@@ -10,7 +10,6 @@ def test_flow_is_net_and_gross_counts_both_ways():
     lines = [Line("one", path, [10.0] * 5)]
     f = flow.assess(latest=latest(lines), recent=bars(lines), now=NOW, window_s=240)
     assert (f.flow_usd, f.opened_usd, f.closed_usd) == (pytest.approx(50), pytest.approx(400), pytest.approx(350))
-    assert (f.volume_usd, f.reasons[-1].code) == (None, "volume_unavailable")
 
 
 def test_price_moves_no_position():

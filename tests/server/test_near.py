@@ -10,7 +10,9 @@ import pytest
 from analytics.episodes import Path as Moves
 from analytics.liquidation.near import Near, crossed
 from server.maps import Maps
-from server.near import MAP, forced, keep
+from server.near import MAP, blind, forced, keep
+from server.tools.liquidation_map import get_liquidation_map
+from store.records import Position, Side
 from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, Times, Values, linear, market
 
 
@@ -42,6 +44,29 @@ def test_a_kept_map_knows_what_a_fall_went_through(tmp_path: Path) -> None:
     assert most is not None
     assert 0 < some < most < 1
     assert late is None, "an old map says nothing"
+
+
+def test_a_map_is_held_against_positions_it_never_saw(tmp_path: Path) -> None:
+    of = linear("a")
+    held = [Held(of, wave(1000.0, 4000), wave(100.0, 90_000), start=NOW - 2 * DAY)]
+    mark = float(np.asarray(wave(100.0, 90_000)(np.array([NOW])))[0])
+    seen = [
+        Position(of, NOW - MINUTE, f"h{k}", Side.LONG, 2.0, mark, mark * (0.99 - 0.001 * k), 20.0, False)
+        for k in range(60)
+    ]
+    with market(tmp_path, *held, said=seen) as house:
+        maps = Maps(house.reader, tmp_path / "maps", ["BTC"])
+        maps.advance(NOW)
+        with_map = replace(house, map_state=maps.state)
+        before = get_liquidation_map(with_map)
+        blind(with_map, house.reader.store, ["BTC", "ETH"])
+        answer = get_liquidation_map(with_map)
+    assert "against_positions" not in before.tables
+    row = dict(zip(answer.tables["against_positions"].columns, answer.tables["against_positions"].rows[0], strict=True))
+    assert (row["venue"], row["side"], row["positions"]) == ("a", "long", 60)
+    assert row["covered_share"] == pytest.approx(0.12, rel=0.1)
+    assert float(str(row["wasserstein_bp"])) > 0
+    assert 0 < float(str(row["jensen_shannon"])) < 1
 
 
 def test_longs_die_where_it_falls_and_shorts_where_it_rises() -> None:

@@ -118,7 +118,7 @@ class Case:
         return leads(self.world, self.script[0].start, self.seed)
 
     def sides(self) -> dict[str, str]:
-        return sides(self.calm, self.seen)
+        return sides(self.seen, self.world, self.script)
 
     def map(self) -> dict[str, Any]:
         return walk(self.calm, WARM)

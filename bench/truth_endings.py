@@ -1,5 +1,7 @@
 """How divergences end on the market with known truth: opened as a sweep opens them, then followed by rule."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,9 @@ from bench.truth_map import START_MS
 from bench.truth_seen import HOUR_MS, Seen, assessed
 from simulator.truth import World
 from simulator.truth_positions import LONG, SHORT
-from simulator.truth_script import CLOSE_H, ENDINGS, PART_H, Ending, ended
+from simulator.truth_script import CLOSE_H, ENDINGS, PART_H, Ending, Scripted, ended
 
+SETTLED_MIN = 20
 NEAR = 0.05  # of the mark: the mass that a cascade is held against
 
 
@@ -21,6 +24,8 @@ def ending(base: Seen, world: World, which: Ending, minute: int, seed: int) -> d
     """A parting of the classes with a known end: what it was opened as, and what it was said to have ended in."""
     hours = 26 + PART_H if which == "expired" else PART_H + CLOSE_H + 3
     script = ended(sized(world.places), which, minute, seed)
+    if which == "price_resolved_cascade":  # what it forces is known only when it was played: it ends level
+        script = script[0], replace(script[1], moves=level(world, minute, script))
     fork = Seen(world.fork(minute, hours * 60, script), base)
     opening: Opening | None = None
     for hour in range(1, PART_H + 1):
@@ -38,6 +43,15 @@ def ending(base: Seen, world: World, which: Ending, minute: int, seed: int) -> d
         "ending": which, "opened": opening.window_s, "label": told.label, "gap0": told.gap0, "gap": told.gap,
         "leader_share": told.leader_share,
     }  # fmt: skip
+
+
+def level(world: World, minute: int, script: Sequence[Scripted]) -> dict[str, float]:
+    """What the leaders' hedged must give up for the classes to stand to each other as before, once all is over."""
+    truth = world.fork(minute, script[-1].end - minute + SETTLED_MIN, script)
+    usd = truth.amount * np.where(world.inverse, 1.0, truth.mark[0])
+    lead = np.array([p.cls == script[0].leader for p in world.places])
+    gone = np.log(usd[-1, lead].sum() / usd[0, lead].sum()) - np.log(usd[-1, ~lead].sum() / usd[0, ~lead].sum())
+    return {p.venue: float(np.expm1(-gone)) for p in world.places if p.cls == script[0].leader}
 
 
 def opened(fork: Seen, now: int, window_s: int) -> Opening | None:

@@ -14,13 +14,14 @@ from bench.truth_labels import LABELS
 from bench.truth_map import START_MS
 from bench.truth_seen import HOUR_MS, Seen, assessed, latest
 from collectors.checks import Level, judge
-from simulator.truth import Truth, World
+from simulator.truth import World
 from simulator.truth_script import Scripted
 from store.records import Event, Field, Instrument, OpenInterest, Source, Unit
 
 Played = tuple[pd.DataFrame, pd.DataFrame | None]  # rows, and what the house notes of them as interruptions
 
 MINUTE_MS = 60_000
+HOLE_MS = 20 * MINUTE_MS
 DEAD_MS = 8 * HOUR_MS  # a venue that is gone: longer than what is carried
 
 
@@ -149,9 +150,21 @@ def spoken(row: pd.Series, factor: float) -> OpenInterest:
     )
 
 
-def sides(truth: Truth, seen: Seen) -> dict[str, str]:
-    """What the measured test of the number of sides says of each venue; `native` as published, both sides counted."""
-    rows = seen.by_step[1]  # all days: as the clock pools them
-    true = {v + 1: p.sides for v, p in enumerate(truth.places)}
-    tests = evidence.side_tests(rows, true, cadence_s={v: 60.0 * p.cadence for v, p in enumerate(truth.places, 1)})
+def sides(base: Seen, world: World, script: Sequence[Scripted]) -> dict[str, str]:
+    """What the measured test of the number of sides says of each venue; `native` as published, both sides counted.
+
+    All days together, as the clock pools them, with the episodes played where they were scripted: what is traded
+    seldom all opens or closes but in them. After each the rows go back to the calm market, with a hole between.
+    """
+    rows, parts = base.by_step[1], list[pd.DataFrame]()
+    for s in script:
+        fork = Seen(world.fork(s.start, s.end - s.start, [s]), base)
+        until = START_MS + s.end * MINUTE_MS
+        rows = rows[(rows["t"] <= fork.at) | (rows["t"] > until + HOLE_MS)]
+        parts.append(fork.by_step[1])
+    true = {v + 1: p.sides for v, p in enumerate(world.places)}
+    tests = evidence.side_tests(
+        pd.concat([rows, *parts]).sort_values("t", kind="stable"), true,
+        cadence_s={v: 60.0 * p.cadence for v, p in enumerate(world.places, 1)},
+    )  # fmt: skip
     return {f"{one.venue} ({one.sides})": one.test.answer for one in tests}

@@ -101,12 +101,12 @@ def ended(places: Sequence[tuple[str, str, float]], ending: Ending, start: int, 
     lead = {v: share for v, cls, share in places if cls == leader}
     rest = {v: share for v, cls, share in places if cls != leader}
     gap = growth(lead, moves) - growth(rest, moves)
-    part = {"leader_reversed": 1.0, "laggards_caught_up": 0.0, "mixed": 0.5, "price_resolved_cascade": 1.0}[ending]
-    back = {v: -gap * part for v in lead if part} | {v: gap * (1 - part) for v in rest if part < 1}
+    part = {"leader_reversed": 1.0, "laggards_caught_up": 0.0, "mixed": 0.5}.get(ending, 0.0)
     begin = middle + PAUSE_MIN
     if ending == "price_resolved_cascade":
         shock = float(rng.choice((-1.0, 1.0)) * rng.uniform(0.05, 0.08))
-        return parted, Scripted("cascade", begin, begin + 40, leader, back, shock)
+        return parted, Scripted("cascade", begin, begin + 40, leader, {}, shock)
+    back = {v: -gap * part for v in lead if part} | {v: gap * (1 - part) for v in rest if part < 1}
     return parted, Scripted("closing", begin, begin + 60 * CLOSE_H, leader, back)
 
 

@@ -130,8 +130,8 @@ def test_an_ending_closes_the_gap_by_those_it_is_named_after(which: Ending) -> N
         assert not closing
         return
     back = [growth(side, closing[0].moves) / first for side in (lead, rest)]
-    wanted = {"laggards_caught_up": [0, 1], "mixed": [-0.5, 0.5]}.get(which, [-1, 0])
-    assert back == pytest.approx(wanted, abs=1e-12)
+    wanted = {"leader_reversed": [-1, 0], "laggards_caught_up": [0, 1], "mixed": [-0.5, 0.5]}
+    assert back == pytest.approx(wanted.get(which, [0, 0]), abs=1e-12)
     assert (closing[0].shock != 0) == (which == "price_resolved_cascade")
 
 

@@ -37,7 +37,7 @@ RESULT = Path(__file__).parent / "truth.json"
 RESTS_ON = ("simulator/truth*.py", "bench/truth*.py", "analytics/**/*.py", "collectors/checks.py")
 WARM = 12  # days that teach the map and are not scored
 QUIET_DAYS = 14  # before the first episode, so that every hour has its history
-FAULTY_HOURS = 10
+FAULTY_HOURS = 6
 
 
 @cache

@@ -12,8 +12,8 @@ from analytics.episodes import Forced, Opening
 from bench.truth_labels import flags, sized
 from bench.truth_map import START_MS
 from bench.truth_seen import HOUR_MS, Seen, assessed
-from simulator.truth import World
-from simulator.truth_positions import LONG, SHORT
+from simulator.truth import Truth, World
+from simulator.truth_positions import DAY, LONG, SHORT
 from simulator.truth_script import CLOSE_H, ENDINGS, PART_H, Ending, Scripted, ended
 
 SETTLED_MIN = 20
@@ -38,7 +38,7 @@ def ending(base: Seen, world: World, which: Ending, minute: int, seed: int) -> d
     start = opening.t0 - opening.window_s * 1000
     rows = fork.cut(5, start - 7 * HOUR_MS, end)
     path = episodes.path(panel(rows, grid(end, start, 300)), opening.leaders)
-    told = episodes.follow(opening, path, end, forced(world, fork, minute))
+    told = episodes.follow(opening, path, end, forced(world, base, fork, minute))
     return {
         "ending": which, "opened": opening.window_s, "label": told.label, "gap0": told.gap0, "gap": told.gap,
         "leader_share": told.leader_share,
@@ -60,9 +60,28 @@ def opened(fork: Seen, now: int, window_s: int) -> Opening | None:
     return episodes.opening(told, "conviction") if strict else None
 
 
-def forced(world: World, fork: Seen, minute: int) -> Forced:
-    """Of the true positions at the start within 5 % of the mark, on the side that the price went further between two
-    moments [ms]: the share that it went through. Intensities are left out: a year of them is not played."""
+def liquidated(truth: Truth) -> np.ndarray:
+    """USD by minute of forced closes on the venues that show them all."""
+    f, v = truth.forced, truth.forced["venue"].astype(np.int64)
+    inverse, full = (
+        np.array(x)[v] for x in ([p.inverse for p in truth.places], [p.feed == "full" for p in truth.places])
+    )
+    usd = f["amount"] * np.where(inverse, 1.0, f["price"]) * full
+    return np.bincount(f["minute"].astype(np.int64) - truth.start, usd, len(truth.mark))
+
+
+def forced(world: World, base: Seen, fork: Seen, minute: int) -> Forced:
+    """What the episodes ask. Intensity: of 24 h, among those of the market so far, by the hour. Crossed: of the true
+    positions at the start within 5 % of the mark, on the side that the price went further between two moments [ms],
+    the share that it went through."""
+    died = np.concatenate((liquidated(base.truth)[:minute], liquidated(fork.truth)))
+    day = np.cumsum(died)
+    day[DAY:] -= day[:-DAY].copy()
+    past = day[DAY:minute:60]
+
+    def intensity(at: int) -> float | None:
+        return 100.0 * float((past < day[(at - START_MS) // 60_000 - 1]).mean())
+
     book, truth = world.forks[minute].book, fork.truth
     mark = float(np.exp(world.forks[minute].log_price))
     usd = book.amount * np.where(world.inverse[book.venue], 1.0, mark)
@@ -76,7 +95,7 @@ def forced(world: World, fork: Seen, minute: int) -> Forced:
         whole = float(usd[near].sum())
         return float(usd[gone].sum()) / whole if whole > 0 else 0.0
 
-    return Forced(lambda _: None, crossed)
+    return Forced(intensity, crossed)
 
 
 def plan(minute: int) -> list[tuple[Ending, int]]:

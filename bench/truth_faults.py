@@ -11,7 +11,7 @@ import pandas as pd
 
 from analytics import change, conventions, evidence, windows
 from bench.truth_labels import LABELS
-from bench.truth_map import START_MS
+from bench.truth_map import START_MS, bars
 from bench.truth_seen import HOUR_MS, Seen, assessed, latest
 from collectors.checks import Level, judge
 from simulator.truth import World
@@ -158,10 +158,9 @@ def sides(base: Seen, world: World, script: Sequence[Scripted]) -> dict[str, str
     """
     rows, parts = base.by_step[1], list[pd.DataFrame]()
     for s in script:
-        fork = Seen(world.fork(s.start, s.end - s.start, [s]), base)
-        until = START_MS + s.end * MINUTE_MS
-        rows = rows[(rows["t"] <= fork.at) | (rows["t"] > until + HOLE_MS)]
-        parts.append(fork.by_step[1])
+        begin, until = (START_MS + minute * MINUTE_MS for minute in (s.start, s.end))
+        rows = rows[(rows["t"] <= begin) | (rows["t"] > until + HOLE_MS)]
+        parts.append(Seen.dressed(bars(world.fork(s.start, s.end - s.start, [s]), 1)))
     true = {v + 1: p.sides for v, p in enumerate(world.places)}
     tests = evidence.side_tests(
         pd.concat([rows, *parts]).sort_values("t", kind="stable"), true,

@@ -18,7 +18,7 @@ from simulator.truth_script import Scripted
 LABELS = ("venue_rotation", "conviction_speculative", "conviction_institutional", "concentrated_inflow")
 MEANT = {"rotation": "venue_rotation"}  # the others are named alike
 EVEN, MOST = 0.80, 0.60  # what the labels mean by "as much as" and "most of"
-QUIET_HOURS = 120
+QUIET_HOURS = 80
 
 
 def sized(places: Sequence[Place]) -> list[tuple[str, str, float]]:

@@ -23,6 +23,9 @@ DOWN = frozenset(
 )  # health states without a transport
 
 
+AHEAD_S = 60.0  # heard so long after the moment it is asked for: a clock has stepped
+
+
 class State(IntEnum):
     FRESH = 0
     STALE = 1
@@ -85,8 +88,12 @@ def grid(end: int, start: int, step_s: float) -> NDArray[np.int64]:
 def states(
     age_s: Floats, cadence_s: Floats, settings: Settings = DEFAULTS, down: ArrayLike = False, floor_s: float = 0.0
 ) -> NDArray[np.int8]:
-    """Fresh up to max(3 kappa, 10 s); dead beyond max(20 kappa, 300 s), or beyond 60 s without a transport."""
-    fresh = age_s <= np.maximum(settings.fresh_cadences * cadence_s, max(settings.fresh_floor_s, floor_s))
+    """Fresh up to max(3 kappa, 10 s); dead beyond max(20 kappa, 300 s), or beyond 60 s without a transport. What comes
+    from the future is stale.
+    """
+    fresh = (age_s >= -AHEAD_S) & (
+        age_s <= np.maximum(settings.fresh_cadences * cadence_s, max(settings.fresh_floor_s, floor_s))
+    )
     dead = age_s > np.maximum(settings.dead_cadences * cadence_s, settings.dead_floor_s)
     dead |= np.asarray(down) & (age_s > settings.down_dead_s)
     out = np.where(dead, State.DEAD, np.where(fresh, State.FRESH, State.STALE))
@@ -146,7 +153,8 @@ def snapshot(latest: pd.DataFrame, now: int, settings: Settings = DEFAULTS) -> P
     rows = rows.take(np.argsort(rows["instrument_id"].to_numpy(np.int64), kind="stable"))
     told = rows["cadence_s"].to_numpy(float) if "cadence_s" in rows else np.full(len(rows), np.nan)
     kappa = np.where(told > 0, told, settings.default_cadence_s)[None, :]
-    age = np.maximum((now - rows["last_seen"].to_numpy(float)) / 1000.0, 0.0)[None, :]
+    age = ((now - rows["last_seen"].to_numpy(float)) / 1000.0)[None, :]
+    age = np.where(age < -AHEAD_S, age, np.maximum(age, 0.0))  # a little ahead is how clocks are
     down = rows["state"].isin(DOWN).to_numpy() if "state" in rows else False
     state = states(age, kappa, settings, down)
     mark = rows["mark"].to_numpy(float)[None, :]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analytics import conventions
-from analytics.alignment import DAY_MS, Floats, Panel, State
+from analytics.alignment import AHEAD_S, DAY_MS, Floats, Panel, State
 from analytics.carry import level
 from analytics.provenance import Code, Reason, finite
 from analytics.rows import rowwise_median
@@ -80,6 +80,10 @@ def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: 
         reasons.append(Reason(Code.INSUFFICIENT_COVERAGE, f"Only {share:.1%} of the usual open interest is fresh."))
     if not panel.price_fresh[row]:
         reasons.append(Reason(Code.STALE_REFERENCE_PRICE, "No fresh mark price: carried values use the last one."))
+    ahead = -np.nanmin(age[known]) if known.any() else 0.0
+    if ahead > AHEAD_S:
+        words = f"The newest data were heard {ahead:.0f} s after this moment: a clock has stepped. They are not fresh."
+        reasons.append(Reason(Code.INSUFFICIENT_COVERAGE, words))
     reasons += conventions.reasons(panel.contracts, panel.t, panel.broken)
     return Coverage(
         int(panel.t[row]), finite(share), finite(confidence), grade(confidence, settings), len(lists["fresh"]),

@@ -73,7 +73,7 @@ WITH found AS (
             AS heard
     FROM readings
     WHERE instrument_id IN ({{ids}}) AND seen <= make_timestamp_ms($as_of)
-      AND ts > make_timestamp_ms($since) AND ts <= make_timestamp_ms($as_of)
+      AND ts > make_timestamp_ms($since) AND ts <= make_timestamp_ms($as_of) AND isfinite(usd)
     GROUP BY instrument_id
 )
 SELECT r.instrument_id, r.field, r.unit, r.sides, r.raw, r.raw / r.sides AS native, r.base, r.usd, r.mark, r."index",

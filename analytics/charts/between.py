@@ -29,8 +29,10 @@ def by_venue(g: Ground) -> Cells:
 
 
 def rotation(g: Ground) -> Cells:
-    """R of each step's flows by venue, the amounts, and VR over six steps."""
+    """R of each step's flows by venue, the amounts, and VR over six steps. One venue alone cannot rotate."""
     flows = g.panel.by_venue(g.moved.flow)
+    alone = (g.panel.by_venue(g.moved.matched.astype(float)) > 0).sum(axis=1) < 2
+    flows[alone] = np.nan
     moved, net = turning.rotated(flows), flows.sum(axis=1)
     cells, whole = np.square(flows).sum(axis=1), np.square(net)
     n = g.settings.rotation_windows
@@ -131,7 +133,7 @@ CHARTS = (
                 ("taking one high value for evidence", "comparing markets with different numbers of venues"),
             ),
             (LEVEL, "derivatives-oi-conviction", "derivatives-oi-by-venue"),
-        ), rotation,
+        ), rotation, without="too_few_venues: two must be heard at both ends of a step, and contracts must change.",
     ),
     Drawn(
         Chart(

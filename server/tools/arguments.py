@@ -28,8 +28,10 @@ def asset_of(house: House, asked: str) -> str:
         word = shorter
     known = [str(a) for a in house.reader.assets()["asset"]]
     if not known:
-        raise ToolError("No asset is known yet: the collectors have just started. Ask get_status, then ask again.")
-    raise ToolError(f"No venue lists {asked!r}. {suggestion(word, known)}")
+        raise ToolError(
+            "no_data: No asset is known yet: the collectors have just started. Ask get_status, then ask again."
+        )
+    raise ToolError(f"unsupported_symbol: No venue lists {asked!r}. {suggestion(word, known)}")
 
 
 def venue_of(house: House, asked: str) -> str:

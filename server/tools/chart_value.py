@@ -114,6 +114,7 @@ def get_chart_value(
         coverage=coverage(shown.coverage),
         warnings=[
             *warnings(shown.coverage, told.reasons(shown, series)),
+            *told.shorter(named, timeframe, start, shown.points[0].t, step),
             *(f"universe_change: {venue} left the level at {utc(t)}; this is no decline." for t, venue in shown.left),
         ],
         truncated=truncated,

@@ -7,14 +7,17 @@ from typing import Annotated, Any
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
+from analytics import conventions
 from analytics.liquidation import LiquidationMap, view
 from analytics.liquidation.answer import Bin
+from analytics.provenance import Code
 from server import scored
 from server.answers import Answer, Cell, Coverage, Table, age_s, rounded, tenths, usd, utc
 from server.tools.arguments import Asset, Detail, asset_of, venue_of
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import money
+from server.tools.spans import DAY_MS
 
 BLIND, BLIND_MS = "map_against_positions", 3 * 3_600_000  # events of server.near; how long one stands
 SAME_MS = 90_000  # a map so much older than the instant asked for is the one that was served then
@@ -96,7 +99,7 @@ def get_liquidation_map(
             venues_carried=sorted({b.venue for b in found.books if b.silent}),
             age_s={b.venue: tenths(b.age_s) for b in sorted(found.books, key=lambda b: b.venue)},
         ),
-        warnings=warnings(found, score),
+        warnings=[*warnings(found, score), *counted_otherwise(house, named, now)],
         truncated=len(nearest) < len(bins),
         next="step_usd for other bins, detail=detailed for 10 bp bins with bands; get_concentration for where it sits",
     )  # fmt: skip
@@ -127,6 +130,16 @@ def warnings(found: LiquidationMap, score: Mapping[str, Any] | None) -> list[str
         words = "unvalidated_map: scored against realised liquidations, but not shown to know more than distance does."
         return [words, *found.caveats]
     return list(found.caveats)
+
+
+def counted_otherwise(house: House, asset: str, now: int) -> list[str]:
+    """What the map took for openings or closures, though a venue only began to count otherwise."""
+    rows = conventions.breaks(house.reader.events(conventions.CHANGED, now - 30 * DAY_MS, now + 1, asset=asset))
+    return [
+        f"{Code.CONVENTION_CHANGE_IN_WINDOW}: {r['venue']} {r['symbol']} counts {float(r['ratio']):g} times as much "
+        f"since {utc(int(r['start']) + 1)}: the map holds that step as if it had been traded."
+        for r in rows.to_dict("records")
+    ]
 
 
 def spoken_score(score: Mapping[str, Any] | None) -> str | None:

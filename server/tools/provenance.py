@@ -34,7 +34,8 @@ def warnings(heard: Heard, reasons: Iterable[Reason] = ()) -> list[str]:
         f"{v.venue} has been silent for {v.age_s:.0f} s; its last quantity is carried, no flow of it is counted."
         for v in heard.carried
     ]
-    silent += [f"{v.venue} is {v.age_s:.0f} s old: stale." for v in heard.stale]
+    silent += [f"{v.venue} is {v.age_s:.0f} s old: stale." for v in heard.stale if v.age_s >= 0]
+    silent += [f"{v.venue} was heard {-v.age_s:.0f} s after this moment." for v in heard.stale if v.age_s < 0]
     silent += [f"{v.venue} has been silent for {v.age_s / 3600:.1f} h and is left out." for v in heard.excluded]
     said = dict.fromkeys(f"{r.code}: {r.words}" for r in (*heard.reasons, *reasons))
     return [*silent, *said]

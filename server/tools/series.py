@@ -97,3 +97,10 @@ def spoken(
     heard = shown.coverage.coverage
     resting = "coverage unknown" if heard is None else f"coverage {heard:.0%}, grade {shown.coverage.grade}"
     return f"{asset} {found.chart.name[0].lower()}{found.chart.name[1:]}{where}: {value}; {over}; {resting}"
+
+
+def shorter(asset: str, timeframe: str, start: int, first: int, step: int) -> list[str]:
+    """That the history does not reach as far back as was asked."""
+    if timeframe == "all" or first <= start + 2 * step:
+        return []
+    return [f"insufficient_history: {asset} has values from {utc(first)} on: the range is that, not {timeframe}."]

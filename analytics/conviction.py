@@ -6,7 +6,6 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-import pandas as pd
 
 from analytics.flips import SEED
 from analytics.provenance import Code, Reason, Threshold
@@ -140,39 +139,3 @@ def groups(n: int, k: int) -> Floats:
     np.put_along_axis(out, chosen, 1.0, axis=1)
     out.flags.writeable = False
     return out
-
-
-@dataclass(frozen=True, slots=True)
-class ClassEvidence:
-    """What a venue's behaviour says of the class it was given."""
-
-    venue: str
-    klass: str
-    abs_funding_8h: float | None  # fraction, weighted by coins
-    rank: float | None  # of the parts below among all venues: 0 calmest, 1 hottest
-    parts: tuple[str, ...]  # of funding, liquidated, turnover, leverage: those that could be measured
-    disagrees: bool
-
-
-def evidence(latest: pd.DataFrame) -> tuple[ClassEvidence, ...]:
-    """Ranks by |funding|, the part available now. A venue on the other half's side of the middle disagrees."""
-    if not len(latest):
-        return ()
-    base, hours = latest["base"].to_numpy(float), latest["funding_interval_h"].to_numpy(float)
-    rate = np.abs(latest["funding"].to_numpy(float)) * 8.0
-    f8 = np.divide(rate, hours, out=np.full(len(latest), np.nan), where=hours > 0)
-    names, classes = latest["venue"].to_numpy(str), latest["class"].to_numpy(str)
-    rows: list[tuple[str, str, float | None]] = []
-    for venue in sorted(set(names)):
-        mine = (names == venue) & np.isfinite(f8) & np.isfinite(base) & (base > 0)
-        heat = float((f8[mine] * base[mine]).sum() / base[mine].sum()) if mine.any() else None
-        rows.append((venue, str(classes[names == venue][0]), heat))
-    known = sorted(h for _, _, h in rows if h is not None)
-    out: list[ClassEvidence] = []
-    for venue, klass, heat in rows:
-        place = None
-        if heat is not None and len(known) > 1:
-            place = (sum(h < heat for h in known) + sum(h <= heat for h in known) - 1) / 2 / (len(known) - 1)
-        odd = place is not None and ((klass == SPECULATIVE and place < 0.5) or (klass == INSTITUTIONAL and place > 0.5))
-        out.append(ClassEvidence(venue, klass, heat, place, ("funding",) if heat is not None else (), odd))
-    return tuple(out)

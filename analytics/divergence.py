@@ -11,7 +11,7 @@ from analytics import quadrant as quadrants
 from analytics import usual as usuals
 from analytics.alignment import Floats, Panel
 from analytics.carry import level
-from analytics.conviction import ClassEvidence, Conviction
+from analytics.conviction import Conviction
 from analytics.coverage import Coverage
 from analytics.inflow import Inflow, inflow
 from analytics.matched import Window, window
@@ -57,7 +57,6 @@ class Divergence:
     venues: tuple[VenueMove, ...]  # by flow, largest inflow first
     sources: tuple[str, ...]  # venues that lost, largest first
     destinations: tuple[str, ...]
-    evidence: tuple[ClassEvidence, ...]
     thresholds: tuple[Threshold, ...]
     tests: tuple[Tested, ...]
     windows: int  # earlier windows of this length whose panel held
@@ -131,7 +130,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     return Divergence(
         flags[0] if flags else "quiet", flags + extra, window_s, w.t0, w.t1, total, net, float(w.gap_change.sum()),
         turned, parted, came, against, moves, tuple(m.venue for m in reversed(moves) if m.flow_usd < 0),
-        tuple(m.venue for m in moves if m.flow_usd > 0), conviction.evidence(latest),
+        tuple(m.venue for m in moves if m.flow_usd > 0),
         tuple(t for t in (turned.material, parted.threshold, came.material, broad) if t is not None),
         family(turned, parted, came, settings), own.count("windows"), w.panel_share, heard,
         Basis.CARRIED if heard.carried else Basis.DERIVED, METHOD, tuple(dict.fromkeys(reasons)),
@@ -141,7 +140,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
 def refused(window_s: int, heard: coverage.Coverage, why: tuple[Reason, ...], w: Window | None = None) -> Divergence:
     return Divergence(
         "insufficient_data", (), window_s, w.t0 if w else None, w.t1 if w else None, None, None, None, None, None, None,
-        None, (), (), (), (), (), (), 0, w.panel_share if w else 0.0, heard, Basis.DERIVED, METHOD,
+        None, (), (), (), (), (), 0, w.panel_share if w else 0.0, heard, Basis.DERIVED, METHOD,
         tuple(dict.fromkeys((*why, *heard.reasons))),
     )  # fmt: skip
 

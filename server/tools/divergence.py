@@ -4,7 +4,7 @@ import json
 
 from mcp.server.mcpserver.exceptions import ToolError
 
-from analytics import divergence
+from analytics import classes, divergence
 from analytics.conviction import Conviction
 from analytics.divergence import Divergence
 from analytics.quadrant import Quadrant
@@ -15,7 +15,7 @@ from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, thresholds, warnings
 from server.tools.records import recorded
-from server.tools.spans import PAST, Window, given
+from server.tools.spans import DAY_MS, HOUR_MS, PAST, Window, floor, given
 
 WORDS = {
     "insufficient_data": "cannot be judged",
@@ -31,6 +31,7 @@ WORDS = {
 }
 
 
+BEHAVIOUR = ("venue", "volume", "liquidated_long", "liquidated_short")  # of bars
 LEADERLESS = "unresolved_by_sampling: no venue is named as the leader; who moves first was not measured lately."
 LED_MS = 2 * 3_600_000  # how long what was measured of the leader stands in
 
@@ -104,14 +105,18 @@ def get_oi_divergence(
         },
         columns=["venue", "class", "flow_usd", "growth_pct", "own_scales", "share"],
         rows=[[v.venue, v.klass, usd(v.flow_usd), pct(v.growth), rounded(v.x), rounded(v.share)] for v in found.venues],
-        tables={**tables(found, detail), **records},
+        tables={
+            **tables(found),
+            **({"class_evidence": behaviour(house, named, now)} if detail == "detailed" else {}),
+            **records,
+        },
         coverage=coverage(found.coverage),
         warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid],
         next="get_concentration for where new positions went; get_chart_value for the level over time",
     )
 
 
-def tables(found: Divergence, detail: Detail) -> dict[str, Table]:
+def tables(found: Divergence) -> dict[str, Table]:
     told: dict[str, Table] = {}
     if found.tests:
         told["tests"] = Table(
@@ -123,15 +128,23 @@ def tables(found: Divergence, detail: Detail) -> dict[str, Table]:
         )
     if found.thresholds:
         told["thresholds"] = thresholds(found.thresholds)
-    if detail == "detailed":
-        told["class_evidence"] = Table(
-            columns=["venue", "class", "abs_funding_per_8h", "rank", "parts", "disagrees"],
-            rows=[
-                [e.venue, e.klass, rounded(e.abs_funding_8h), rounded(e.rank), ", ".join(e.parts), e.disagrees]
-                for e in found.evidence
-            ],
-        )
     return told
+
+
+def behaviour(house: House, asset: str, now: int) -> Table:
+    """What each venue's behaviour over a day says of its class."""
+    day = house.reader.bars(asset, floor(now - DAY_MS, HOUR_MS), floor(now, HOUR_MS), HOUR_MS, columns=BEHAVIOUR)
+    return Table(
+        columns=["venue", "class", "abs_funding_per_8h", "liquidated_24h_share", "turnover_24h", "max_leverage", "rank",
+                 "parts", "disagrees"],
+        rows=[
+            [
+                e.venue, e.klass, rounded(e.abs_funding_8h), rounded(e.liquidated_share), rounded(e.turnover),
+                rounded(e.max_leverage), rounded(e.rank), ", ".join(e.parts), e.disagrees,
+            ]
+            for e in classes.evidence(house.reader.latest(asset), day)
+        ],
+    )  # fmt: skip
 
 
 def rotation(found: Rotation | None) -> dict[str, Cell]:

@@ -1,10 +1,8 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from analytics import conviction
 from analytics.thresholds import MAD_TO_SD
-from tests.analytics.market import Line, latest
 
 
 def history(centre: float, scale: float, n: int = 101) -> np.ndarray:
@@ -56,12 +54,3 @@ def test_a_class_nobody_represents_says_so():
 def test_labels_are_permuted_exactly():
     assert conviction.permuted(np.array([5.0, 6.0, 7.0]), np.array([1.0, 0.0, 2.0])) == pytest.approx(2 / 20)
     assert conviction.permuted(np.array([np.nan]), np.array([1.0])) is None
-
-
-def test_a_venue_that_behaves_against_its_class_is_told():
-    frame = latest([Line("one", [1.0], [9.0]), Line("two", [1.0], [9.0]), Line("three", [1.0], [9.0])])
-    frame["funding"] = [0.00001, 0.0009, -0.0004]
-    found = {e.venue: e for e in conviction.evidence(frame)}
-    assert [found[v].rank for v in ("one", "three", "two")] == [0.0, 0.5, 1.0]
-    assert [v for v, e in found.items() if e.disagrees] == ["one", "two"]
-    assert conviction.evidence(pd.DataFrame()) == ()

@@ -24,6 +24,7 @@ from collectors.venue import History, Ratio, Said, Traded, Update, Venue
 from store.records import Event, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Volume
 
 TRIES = 5  # of one question; what stays unanswered stays a gap
+UNANSWERED = "the venue did not answer"
 SHARE = 0.5  # of a venue's budget; the rest is for what is asked of the present
 Marks = Callable[[Instrument, int], float | None]
 """The mark of an instrument at a moment [ms UTC], in quote units a venue's base unit, as far as we know it."""
@@ -78,7 +79,7 @@ class Filler:
             if work.history is None:
                 work.progress.skip(f"the venue has no history of {work.progress.subject}", 0)
             elif not await self.fill(work, work.history, lambda: self.estimate(listed, begun)):
-                work.progress.skip("the venue did not answer", 0)
+                work.progress.skip(UNANSWERED, 0)
             self.tell(work)
 
     def estimate(self, listed: Sequence[Work], begun: float) -> float:

@@ -155,11 +155,12 @@ def backfill(
     days: Annotated[float, typer.Option(min=0.01, max=3650, help="How far back.")] = 3.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be asked.")] = False,
 ) -> None:
-    """Fill what the store lacks from the venues' own history, newest first. Stopped, it goes on where it was."""
+    """Fill what the store lacks from the venues' own history, newest first. Exit status 1 where one did not answer."""
+    known_venues(*venues or ())
     settings = chosen("live", None, ",".join(venues) if venues else None)
     from server.carried import progress_bar
     from server.daemon import DaemonError
-    from server.filling import PLAN_COLUMNS, fill, plan_row
+    from server.filling import PLAN_COLUMNS, fill, plan_row, unanswered
 
     lines: dict[tuple[str, ...], dict[str, Any]] = {}
     try:
@@ -173,7 +174,12 @@ def backfill(
     except DaemonError as failed:
         complain(str(failed))
         raise typer.Exit(1) from None
-    show(PLAN_COLUMNS, [plan_row(line, dry_run) for line in lines.values()])
+    if lines:
+        show(PLAN_COLUMNS, [plan_row(line, dry_run) for line in lines.values()])
+    else:
+        say("Nothing is missing that these venues could be asked for.")
+    if any(unanswered(line) for line in lines.values()):
+        raise typer.Exit(1)
 
 
 @app.command(name="import")
@@ -187,20 +193,12 @@ def import_(
 ) -> None:
     """Take in files of the past, row by row, each once. Exit status 1 where any row was refused."""
     settings = chosen("live")
-    from collectors.imports.mapping import MappingError, load
     from collectors.imports.report import clean
     from collectors.venues import VENUES
+    from server.asked import import_job
     from server.carried import REPORT_COLUMNS, carried, report_rows
-    from server.files import Job
 
-    try:
-        if mapping is not None:
-            load(mapping, VENUES)
-    except MappingError as wrong:
-        complain(str(wrong))
-        raise typer.Exit(2) from None
-    whole = tuple(str(path.absolute()) for path in paths)
-    job = Job(whole, mapping=None if mapping is None else str(mapping.absolute()), dry_run=dry_run)
+    job = import_job(paths, mapping, dry_run, VENUES)
     said = carried(settings, job, as_json)
     reports = [line["report"] for line in said if "report" in line]
     if as_json:
@@ -223,14 +221,11 @@ def export(
 ) -> None:
     """Write a table, or a stretch of it, to a file for other tools."""
     settings = chosen("demo" if demo else "live")
-    from server.carried import carried, export_job
+    from server.asked import export_job
+    from server.carried import carried
 
     coins = None if assets is None else chosen("live", assets=assets).assets
-    try:
-        job = export_job(table, out, start, end, coins)
-    except ValueError as wrong:
-        complain(str(wrong))
-        raise typer.Exit(2) from None
+    job = export_job(table, out, start, end, coins)
     said = carried(settings, job)
     for line in said:
         if "exported" in line:
@@ -239,20 +234,18 @@ def export(
 
 
 def complain_of(said: Iterable[dict[str, Any]]) -> None:
-    """Ends with 1 where a job could not be done to its end."""
-    errors = [line["error"] for line in said if "error" in line]
-    for words in errors:
-        complain(words)
+    """Ends with 1 where a job could not be done to its end, with 2 where it was asked for wrongly."""
+    errors = [line for line in said if "error" in line]
+    for line in errors:
+        complain(line["error"].strip())
     if errors:
-        raise typer.Exit(1)
+        raise typer.Exit(2 if any("misused" in line for line in errors) else 1)
 
 
 @app.command()
 def decode(venue: Annotated[str, typer.Argument(help="Whose frames they are.")]) -> None:
     """Say what frames mean: JSON lines on standard input, one JSON line a frame on standard output; no network."""
-    if venue not in venue_names():
-        complain(f"unknown venue {venue!r}. {near(venue, venue_names(), 30)}")
-        raise typer.Exit(2)
+    known_venues(venue)
     from collectors.decode import decode
     from collectors.venues import VENUES
 
@@ -261,6 +254,13 @@ def decode(venue: Annotated[str, typer.Argument(help="Whose frames they are.")])
             print(line, flush=True)
     except BrokenPipeError:
         sys.stderr.close()  # the reader has left; nobody is there to tell
+
+
+def known_venues(*names: str) -> None:
+    """Raises SettingsError where a name is no venue's."""
+    for name in names:
+        if name not in venue_names():
+            raise SettingsError(f"unknown venue {name!r}. {near(name, venue_names(), 30)}")
 
 
 def chosen(mode: Mode, port: int | None = None, venues: str | None = None, assets: str | None = None) -> Settings:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -17,25 +16,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from collectors.imports.cells import moment
 from collectors.venues import VENUES
 from server.daemon import DaemonError
 from server.files import Job, Line, carry
-from server.settings import Settings, near
-from store.export import FORMATS, TABLES
+from server.settings import Settings
 
 REPORT_COLUMNS = ("file", "format", "what", "rows", "lines", "why")
-ANY_TIME = 253_402_300_799_000  # ms UTC, the end of 9999
-
-
-def export_job(table: str, out: Path, start: str | None, end: str | None, assets: tuple[str, ...] | None) -> Job:
-    """What `crossoi export` asks for. Raises ValueError, in words for who asked."""
-    if table not in TABLES:
-        raise ValueError(f"unknown table {table!r}. {near(table, tuple(TABLES), 30)}")
-    if out.suffix not in FORMATS:
-        raise ValueError(f"--out: {out.name} should end in {' or '.join(FORMATS)}.")
-    since, until = (None if t is None else moment(t, "iso", t, ANY_TIME) for t in (start, end))
-    return Job((str(out.absolute()),), table, start=since, end=until, assets=assets)
 
 
 def carried(settings: Settings, job: Job, quiet: bool = False) -> list[Line]:

@@ -28,9 +28,9 @@ from collectors.venue import Venue
 from server import daemon
 from server.protocol import OIServer
 from server.rest import guarded
-from server.settings import Settings
+from server.settings import Settings, near
 from store.engine import REFUSALS, Store, open_store
-from store.export import export
+from store.export import UnlistedError, export
 
 PATH = "/api/v1/files"
 NAME = re.compile(r"[0-9a-f]{32}")
@@ -69,6 +69,13 @@ def work(store: Store, venues: Sequence[Venue], job: Job, tell: Tell) -> None:
         for path in job.paths:
             (report,) = import_files(store, [Path(path)], known, mapping, dry_run=job.dry_run, told=told)
             tell({"report": plain(report)})
+    except UnlistedError as wrong:
+        tell(
+            {
+                "error": f"--assets: {wrong} {near(wrong.asset, tuple(wrong.listed)) if wrong.listed else ''}",
+                "misused": True,
+            }
+        )
     except FAILURES as failed:
         tell({"error": str(failed) or failed.__class__.__name__})
 
@@ -78,6 +85,8 @@ async def carry(settings: Settings, job: Job, venues: Sequence[Venue], tell: Tel
     running = await daemon.running(settings)
     if running is not None:
         return await ask(settings, running.url, job, tell)
+    if job.table and isinstance(settings.store, Path) and not settings.store.exists():
+        raise daemon.DaemonError(f"There is no store yet: {settings.store}. Nothing was written.")
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = await to_thread.run_sync(open_store, settings.store, settings.mode)

@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 
+from collectors.backfill import UNANSWERED
 from collectors.catalogue import catalogue
 from collectors.connection import UNREADABLE
 from collectors.http import BlockedError, FailedError, Http, LimitedError, utc_ms
@@ -93,6 +94,11 @@ def plan_row(line: Line, dry: bool) -> tuple[Any, ...]:
         line["venue"], line["segment"], line["symbol"], line["subject"], moment(line["from"]), moment(line["to"]),
         f"{line['step_s']:g} s", questions, f"{line['eta_s']:.0f}", None if dry else line["rows"], left_out,
     )  # fmt: skip
+
+
+def unanswered(line: Line) -> bool:
+    """Whether a venue was asked and did not answer."""
+    return line["subject"] == "catalogue" or UNANSWERED in line["skipped"]
 
 
 def moment(ms: int | None) -> str | None:

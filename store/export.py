@@ -36,6 +36,15 @@ FORMATS: Mapping[str, str] = {
 }
 
 
+class UnlistedError(ValueError):
+    """An asset that the store has not listed."""
+
+    def __init__(self, asset: str, listed: Sequence[str]) -> None:
+        super().__init__(f"The store lists no {asset}.")
+        self.asset = asset
+        self.listed = listed
+
+
 def export(
     store: Cursors,
     table: str,
@@ -48,8 +57,8 @@ def export(
 
     The name's ending says the format: .parquet or .csv. All versions of a row are there, with `known_at`, and whether
     it is `simulated`. Whoever wants bars as they are now takes the greatest `known_at`. Gives the number of rows.
-    Raises ValueError for what it cannot do, FileExistsError where the file is there already, and OSError or
-    duckdb.IOException where it cannot be written.
+    Raises UnlistedError for an asset that nothing is known of, ValueError for what it cannot do, FileExistsError where
+    the file is there already, and OSError or duckdb.IOException where it cannot be written.
     """
     kept = TABLES.get(table)
     if kept is None:
@@ -66,6 +75,10 @@ def export(
     draft = path.with_name(f".{path.name}.draft")
     con = store.cursor()
     try:
+        if assets is not None:
+            listed = [str(row[0]) for row in con.execute("SELECT DISTINCT asset FROM instruments").fetchall()]
+            if unknown := [asset for asset in assets if listed and asset not in listed]:
+                raise UnlistedError(unknown[0], listed)
         target = str(draft).replace("'", "''")
         row = con.execute(f"COPY ({rows(table, kept, assets is not None)}) TO '{target}' ({form})", values).fetchone()
         draft.replace(path)

@@ -67,6 +67,11 @@ async def test_without_a_daemon_the_command_opens_the_store_itself(tmp_path: Pat
         assert [(row["symbol"], row["raw"], row["source"]) for row in csv.DictReader(file)] == [
             ("BTCUSDT", "1000.0", "import"), ("BTCUSDT", "1010.5", "import"),
         ]  # fmt: skip
+    wrong = (await carried(tmp_path, Job((str(tmp_path / "b.csv"),), "readings", assets=("BTX",))))[-1]
+    assert wrong == {
+        "error": "--assets: The store lists no BTX. Did you mean BTC? There is: BTC.", "misused": True,
+    }  # fmt: skip
+    assert not (tmp_path / "b.csv").exists()
     assert (await carried(tmp_path, Job((str(out),), "readings")))[-1] == {"error": f"{out} is there already."}
 
 
@@ -150,10 +155,8 @@ def test_the_command_reports_as_a_table_and_as_json_and_ends_with_1_where_a_row_
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["import", "a.csv", "--mapping", "none.toml"], "none.toml: "),
-        (["export", "reading", "--out", "a.csv"], "unknown table 'reading'. Did you mean readings"),
-        (["export", "readings", "--out", "a.txt"], "a.txt should end in .parquet or .csv"),
-        (["export", "readings", "--out", "a.csv", "--from", "soon"], "soon is not a time in iso"),
+        (["import", "nobodys.csv"], "crossoi: there is no file nobodys.csv."),
+        (["export", "readings", "--out", "a.csv", "--from", "soon"], "crossoi: --from: 'soon' is no time of a market"),
     ],
 )
 def test_a_wrong_command_ends_with_2(tmp_path: Path, args: list[str], words: str) -> None:

@@ -31,13 +31,24 @@ def crossoi(home: Path, *args: str, feed: str = "") -> subprocess.CompletedProce
         (["serve", "--assets", "BTC-PERP"], "'BTC-PERP' is a symbol, not an asset. Did you mean BTC?"),
         (["serve", "--port", "99999"], "--port: wants a whole number from 0 to 65535"),
         (["decode", MISSPELT], f"unknown venue {MISSPELT!r}. Did you mean {VENUE}"),
+        (["backfill", VENUE, MISSPELT], f"crossoi: unknown venue {MISSPELT!r}. Did you mean {VENUE}"),
+        (["backfill", "--dryrun"], "--dry-run"),
     ],
 )
 def test_a_wrong_command_ends_with_2_and_says_what_may_be_meant(tmp_path: Path, args: list[str], words: str) -> None:
-    done = crossoi(tmp_path, *args)
+    done = crossoi(tmp_path / "home", *args)
     assert (done.returncode, done.stdout) == (2, "")
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_nothing_is_exported_of_a_store_that_is_not_there_and_none_is_made(tmp_path: Path) -> None:
+    done = crossoi(tmp_path / "home", "export", "readings", "--out", str(tmp_path / "a.csv"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "There is no store yet" in done.stderr
+    assert not (tmp_path / "home").exists()
+    assert not (tmp_path / "a.csv").exists()
 
 
 def test_a_malformed_configuration_ends_with_2_and_names_the_line(tmp_path: Path) -> None:

@@ -33,9 +33,10 @@ def get_open_interest(
     Use it for who holds how much at this moment; use get_chart_value for history. Rows by venue: class, oi_usd,
     oi_coins, share (of all venues' total, fraction of 1), growth_24h_pct (of contracts, free of price; unknown where
     the venue was not heard at both ends), funding_per_8h, age_s, cadence_s, state (fresh, stale, carried: silent, at
-    its last quantity, excluded: silent too long), sides_disputed (its side count is not established), basis. By
-    instrument also what was published: raw, its unit, the sides it counts and how we know. Figures: total_usd and
-    total_coins over all venues, price_usd, supply_share (of all coins that exist, where known). As of now.
+    its last quantity, excluded: silent too long), sides_disputed (its side count is not established), plausible_share
+    (of its changes that traded volume can explain, where measured), basis. By instrument also what was published: raw,
+    its unit, the sides it counts and how we know. Figures: total_usd and total_coins over all venues, price_usd,
+    supply_share (of all coins that exist, where known). As of now.
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
@@ -59,12 +60,14 @@ def get_open_interest(
     if by == "venue":
         columns = [
             "venue", "class", "oi_usd", "oi_coins", "share", "growth_24h_pct", "funding_per_8h", "age_s", "cadence_s",
-            "state", "sides_disputed", "basis",
+            "state", "sides_disputed", "plausible_share", "basis",
         ]  # fmt: skip
+        believed = house.plausible(named)
         rows: list[list[Cell]] = [
             [
                 v.venue, v.klass, usd(v.usd), rounded(v.base), rounded(v.share), pct(v.growth), rounded(v.funding_8h),
-                tenths(v.age_s), tenths(v.cadence_s), v.state, v.disputed, v.basis,
+                tenths(v.age_s), tenths(v.cadence_s), v.state, v.disputed,
+                rounded(believed.get(v.venue)), v.basis,
             ]
             for v in venues
         ]  # fmt: skip

@@ -27,7 +27,7 @@ def test_totals_shares_and_growth_by_venue(tmp_path: Path) -> None:
     assert rows["north"] == {
         "venue": "north", "class": "mixed", "oi_usd": 6_600_000_000, "oi_coins": 66_000, "share": 0.66,
         "growth_24h_pct": 10, "funding_per_8h": 1e-4, "age_s": 0, "cadence_s": 60, "state": "fresh",
-        "sides_disputed": False, "basis": "derived",
+        "sides_disputed": False, "plausible_share": None, "basis": "derived",
     }  # fmt: skip
     assert (rows["south"]["share"], rows["south"]["growth_24h_pct"]) == (0.24, 0)
     assert rows["south"]["sides_disputed"] is True

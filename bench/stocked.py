@@ -116,7 +116,8 @@ def hear(held: Stocked, ts: int) -> None:
 
 
 def fill(held: Stocked, months: int) -> None:
-    """The bars of minutes, hours and days, and the closes; older months are copies of the last one."""
+    """The bars of minutes, hours and days, and the closes; older months are copies of the last one, of BTC alone."""
+    asked = ", ".join(str(line.instrument.id) for line in held.lines if line.instrument.asset == "BTC")
     count, today = (held.end - held.first) // MINUTE, held.end - held.end % DAY
     con = held.store.cursor()
     try:
@@ -129,7 +130,8 @@ def fill(held: Stocked, months: int) -> None:
             for table in ("bars_1m", "bars_1h", "bars_1d"):
                 con.execute(
                     f"INSERT INTO {table} SELECT * REPLACE ({moved}) FROM {table} "
-                    f"WHERE bucket >= make_timestamp_ms({held.first}) AND bucket < make_timestamp_ms({today})"
+                    f"WHERE bucket >= make_timestamp_ms({held.first}) AND bucket < make_timestamp_ms({today}) "
+                    f"AND instrument_id IN ({asked})"
                 )
         con.execute(CLOSES)
         con.execute("CHECKPOINT")

@@ -30,7 +30,7 @@ from server.tools.liquidation_map import get_liquidation_map
 from store.reader import Reader
 
 ROUNDS = 7
-MONTHS = (1, 10)
+TIMES = 10  # as much history
 GROWTH = 1.5  # times as long with ten times the history
 AHEAD = 3 * ROUNDS * 5  # minutes that pass while it is measured
 NOW_MS = 20_000  # after the newest minute has ended
@@ -118,40 +118,37 @@ class Market:
             con.close()
 
 
-async def measured(folder: Path, months: int) -> dict[str, Spent]:
-    """Every question, on a store of so many months."""
+async def measured(folder: Path) -> dict[str, tuple[Spent, Spent]]:
+    """Every question, on a store of one month and on one of ten, in turns: what else the machine does hits both."""
     end = time.time_ns() // 1_000_000 // MINUTE * MINUTE - AHEAD * MINUTE
-    with stocked(folder, end, months, AHEAD) as held:
-        market = Market(held, folder)
-        async with Client(protocol.build(TOOLS, market.house, "1")) as client:
-            return {q.what: await spent(market, client, q) for q in QUESTIONS}
+    with stocked(folder, end, 1, AHEAD) as month, stocked(folder, end, TIMES, AHEAD) as months:
+        one, ten = Market(month, folder / "one"), Market(months, folder / "ten")
+        async with (
+            Client(protocol.build(TOOLS, one.house, "1")) as a,
+            Client(protocol.build(TOOLS, ten.house, "1")) as b,
+        ):
+            return {q.what: await spent(((one, a), (ten, b)), q) for q in QUESTIONS}
 
 
-async def spent(market: Market, client: Client, q: Question) -> Spent:
-    by_name: dict[str, list[float]] = {"bare": [], "function": [], "client": []}
-
-    def function() -> None:
-        market.caught_up(q)
-        q.tool(market.house, **q.arguments)
-
-    async def told() -> None:
-        market.caught_up(q)
-        answer = await client.call_tool(q.tool.__name__, dict(q.arguments))
-        assert not answer.is_error, answer.content
-
+async def spent(asked: tuple[tuple[Market, Client], tuple[Market, Client]], q: Question) -> tuple[Spent, Spent]:
+    taken: list[dict[str, list[float]]] = [{"bare": [], "function": [], "client": []} for _ in asked]
     for _ in range(ROUNDS):
-        for name in by_name:
-            market.step(q)
-            began = time.perf_counter()
-            match name:
-                case "bare":
+        for way in taken[0]:
+            for (market, client), times in zip(asked, taken, strict=True):
+                market.step(q)
+                began = time.perf_counter()
+                if way == "bare":
                     market.bare(q)
-                case "function":
-                    function()
-                case _:
-                    await told()
-            by_name[name].append((time.perf_counter() - began) * 1e3)
-    return Spent(**{name: statistics.median(times) for name, times in by_name.items()})
+                else:
+                    market.caught_up(q)
+                    if way == "function":
+                        q.tool(market.house, **q.arguments)
+                    else:
+                        answer = await client.call_tool(q.tool.__name__, dict(q.arguments))
+                        assert not answer.is_error, answer.content
+                times[way].append((time.perf_counter() - began) * 1e3)
+    one, ten = (Spent(**{way: statistics.median(times) for way, times in each.items()}) for each in taken)
+    return one, ten
 
 
 def figures(q: Question, one: Spent, ten: Spent) -> list[Figure]:
@@ -168,7 +165,7 @@ def run() -> list[Figure]:
     logging.disable(logging.WARNING)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            one, ten = (anyio.run(measured, Path(folder), months) for months in MONTHS)
+            found = anyio.run(measured, Path(folder))
     finally:
         logging.disable(logging.NOTSET)
-    return [figure for q in QUESTIONS for figure in figures(q, one[q.what], ten[q.what])]
+    return [figure for q in QUESTIONS for figure in figures(q, *found[q.what])]

@@ -219,7 +219,7 @@ def categories(codes: Array, words: list[str]) -> Any:
 
 def built(con: duckdb.DuckDBPyConnection, table: str, unit: int, known: str, low: int, high: int) -> int:
     """Up to where `table` holds bars of this asset in [low, high); `low` where it holds none."""
-    for since in (*(high - back for back in LATELY_MS if high - back > low), low):
+    for since in (*(high - back for back in LATELY_MS if back > unit and high - back > low), low):
         row = con.execute(
             f"SELECT epoch_ms(max(bucket)) FROM {table} WHERE {known} AND bucket >= make_timestamp_ms({since}) "
             f"AND bucket < make_timestamp_ms({high - unit + 1})"

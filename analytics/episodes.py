@@ -117,6 +117,8 @@ def follow(o: Opening, p: Path, now: int, known: Forced = UNKNOWN) -> Outcome:
     k0 = int(before[-1])
     gap = p.leader - p.rest
     d0 = float(gap[k0])
+    if d0 == 0.0:  # a placebo at a moment without any gap: nothing is to be closed
+        return Outcome("open", None, d0, d0, None, None, ())
     life = (p.t > o.t0) & (p.t <= min(now, o.expires))
     near = np.abs(gap) <= abs(d0) * CLOSED
     end = resolution(p.t, near & life, life)

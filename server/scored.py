@@ -18,6 +18,7 @@ from analytics.liquidation import MapState, Omega
 from analytics.liquidation.calibration import Counts, omegas
 from analytics.liquidation.frozen import Day, Frozen, Judged, freeze, from_bytes, judge, to_bytes
 from analytics.liquidation.scoring import DistanceLaw, Score, Swept, score
+from analytics.provenance import VERSION
 from store.derived import append
 from store.patience import Cursors
 from store.reader import Reader
@@ -28,6 +29,7 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 LATE_MS = HOUR_MS  # a frozen map may be so far from its midnight, for a clock that slept
 WINDOW_DAYS = 30  # of a score
 PAST_DAYS = 30  # of the price's volatility
+SCORED = "map_scored"  # the kind of its events
 WHOLE = ""  # the ledger's word for all venues with full feeds together
 
 LEDGER = """
@@ -79,6 +81,11 @@ class Scores:
         for venue, own in found.by_venue.items():
             rows.append(self.row(asset, venue, held, {"score": asdict(score(own))}, now))
         append(self.store, "map_scores", rows)
+        said = {
+            "as_of": held.as_of, "days": told.days, "ratio": told.ratio, "validated": told.validated,
+            "skill": None if told.skill is None else asdict(told.skill), "version": VERSION,
+        }  # fmt: skip
+        append(self.store, "events", [(now, SCORED, asset, WHOLE, json.dumps(said), self.simulated, now)])
         log.info("the map of %s was scored: %s", asset, told.skill)
         return True
 

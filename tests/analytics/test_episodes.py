@@ -44,6 +44,12 @@ def test_a_gap_that_closes_for_less_than_a_quarter_of_an_hour_stays_open():
     assert episodes.follow(OPENED, brief, T0 + 20 * MINUTE).label == "open"
 
 
+def test_a_moment_without_a_gap_has_nothing_to_resolve():
+    level = path([0.0] * 9, [0.0] * 9)
+    found = episodes.follow(OPENED, level, T0 + 45 * MINUTE)
+    assert (found.label, found.gap0, found.resolved) == ("open", 0.0, None)
+
+
 def test_what_is_not_resolved_expires_and_what_was_not_heard_is_void():
     n = 24 * 12 + 2
     still = path([0.12] * n, [0.02] * n)

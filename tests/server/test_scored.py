@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analytics.liquidation import MapState, advance, start
-from server.scored import DAY_MS, Scores, calibrated, map_score
+from server.scored import DAY_MS, SCORED, Scores, calibrated, map_score
 from store.bars import build
 from store.engine import Store, open_store
 from store.reader import Reader
@@ -61,6 +61,7 @@ def test_a_map_is_frozen_at_midnight_and_judged_a_day_later(store: Store, tmp_pa
     assert map_score(scores.reader, "COIN", MIDNIGHT + DAY_MS) is None
     lived(store, FeedClass.FULL)
     assert scores.judged("COIN", MIDNIGHT + DAY_MS)
+    assert len(scores.reader.events(SCORED, 0, 2**42, asset="COIN")) == 1
     told = map_score(scores.reader, "COIN", MIDNIGHT + 2 * DAY_MS)
     assert told is not None
     assert (told["n_events"], told["window_days"], told["status"]) == (60, 1, "unvalidated")

@@ -77,10 +77,12 @@ def cadences(
     else:
         spacing = np.full(len(rows), np.nan)
     for a, b in pairwise(np.append(first, len(rows))):
-        for code, source in enumerate(sources[1]):
-            mine = sources[0][a:b] == code
-            if not mine.any():
+        codes = sources[0][a:b]
+        alike = bool((codes == codes[0]).all())  # nearly always: no row has to be picked
+        for code in codes[:1] if alike else np.unique(codes):
+            if code < 0:
                 continue
+            source, mine = sources[1][code], slice(None) if alike else codes == code
             known = told.get(int(ids[a])) if told and source in LIVE_SOURCES else None
             if known is None or not known > 0:
                 gaps = np.diff(seen[a:b][mine]) / 1000.0

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import psutil
 from mcp.client import Client
 
 from bench.figures import Figure
@@ -155,7 +156,8 @@ def figures(q: Question, one: Spent, ten: Spent) -> list[Figure]:
     times = one.client / one.bare
     return [
         Figure("tools", f"{q.what}: through an MCP client, median", one.client, "ms", q.limit_ms, "lower", one.bare,
-               one.function, f"{times:.1f} times the bare query's {one.bare:.1f} ms; {one.function:.1f} ms in process"),
+               one.function, f"{times:.1f} times the bare query's {one.bare:.1f} ms; {one.function:.1f} ms in process; "
+               f"load average {psutil.getloadavg()[0]:.1f}"),
         Figure("tools", f"{q.what}: with ten times the history", ten.function / one.function, "times", GROWTH, "lower",
                one.function, ten.function, "ms in process"),
     ]  # fmt: skip

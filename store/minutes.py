@@ -73,19 +73,21 @@ WITH picked AS {"NOT " if among == "TRUE" else ""}MATERIALIZED (
 ), numbered AS NOT MATERIALIZED (
     SELECT *, said * 1048576 + {LATER} AS ord FROM picked
 ), before AS (
-    SELECT instrument_id, max(said) AS said, max(ord) AS ord, arg_max(native, ord) AS native, arg_max(kind, ord) AS kind
+    SELECT instrument_id, max(said) AS said, max(ord) AS ord, arg_max(native, ord) AS native,
+        arg_max(kind, ord) AS kind, arg_max(seen, ord) AS seen
     FROM numbered WHERE said < $start GROUP BY ALL
 ), chain AS (
-    SELECT instrument_id, said, ord, native, kind, flags FROM numbered WHERE said >= $start AND said < $end
-    UNION ALL SELECT instrument_id, said, ord, native, kind, 0 FROM before
+    SELECT instrument_id, said, ord, native, kind, flags, seen FROM numbered WHERE said >= $start AND said < $end
+    UNION ALL SELECT instrument_id, said, ord, native, kind, 0, seen FROM before
     UNION ALL SELECT instrument_id, max(epoch_ms(last_seen)), max(epoch_ms(last_seen)) * 1048576,
-        arg_max(raw_close, (bucket, known_at)), NULL, 0
+        arg_max(raw_close, (bucket, known_at)), NULL, 0, arg_max(epoch_ms(known_at), (bucket, known_at))
     FROM bars_1m WHERE ({among}) AND bucket >= make_timestamp_ms($look - {HOUR_MS})
         AND bucket < make_timestamp_ms($start)
         AND known_at <= make_timestamp_ms($as_of) AND instrument_id NOT IN (SELECT instrument_id FROM before)
     GROUP BY instrument_id
 ), stepped AS (
     SELECT instrument_id, said, ord, flags, native - lag(native) OVER w AS change, lag(said) OVER w AS said_before,
+        greatest(seen, lag(seen) OVER w) AS told,  -- a change is known once both its ends are
         coalesce(lag(kind) OVER w = kind, TRUE) AS alike
     FROM chain WINDOW w AS (PARTITION BY instrument_id ORDER BY ord)
 ), broken AS (
@@ -100,7 +102,7 @@ WITH picked AS {"NOT " if among == "TRUE" else ""}MATERIALIZED (
     GROUP BY s.instrument_id, s.ord
 ), moved AS (
     SELECT instrument_id, said - said % 60000 AS t,
-        sum(greatest(change, 0)) AS opened, sum(greatest(-change, 0)) AS closed
+        sum(greatest(change, 0)) AS opened, sum(greatest(-change, 0)) AS closed, max(told) AS told
     FROM stepped WHERE said >= $start AND alike AND change IS NOT NULL
         AND (instrument_id, ord) NOT IN (SELECT instrument_id, ord FROM broken)
     GROUP BY ALL
@@ -138,7 +140,7 @@ WITH picked AS {"NOT " if among == "TRUE" else ""}MATERIALIZED (
         coalesce(s.usd_open, h.usd) AS usd_open, coalesce(s.usd_high, h.usd) AS usd_high,
         coalesce(s.usd_low, h.usd) AS usd_low, coalesce(s.usd_close, h.usd) AS usd_last,
         coalesce(s.mark_close, h.mark_close) AS mark_last,
-        m.opened, m.closed, coalesce(s.readings, 0) AS readings,
+        m.opened, m.closed, m.told, coalesce(s.readings, 0) AS readings,
         coalesce(h.mark_open, s.mark_open) AS mark_open, coalesce(h.mark_high, s.mark_high) AS mark_high,
         coalesce(h.mark_low, s.mark_low) AS mark_low, coalesce(h.mark_close, s.mark_close) AS mark_close,
         coalesce(h.index_close, s.index_close) AS index_close, coalesce(h.funding, s.funding) AS funding,
@@ -187,7 +189,7 @@ SELECT make_timestamp_ms(k.t) AS bucket, k.instrument_id, raw_open, raw_high, ra
     mark_open, mark_high, mark_low, mark_close, index_close, funding, funding_interval_h,
     greatest(0, 60000 - coalesce(l.ms, 0) - late) / 1000 AS covered_s,
     make_timestamp_ms(heard) AS last_seen, source, simulated,
-    make_timestamp_ms(greatest(k.t + 60000, k.seen, s.seen, v.seen, l.told, b.known)) AS known_at
+    make_timestamp_ms(greatest(k.t + 60000, k.seen, k.told, s.seen, v.seen, l.told, b.known)) AS known_at
 FROM known k LEFT JOIN lost l USING (instrument_id, t) LEFT JOIN shot s USING (instrument_id, t)
 LEFT JOIN traded v USING (instrument_id, t)
 LEFT JOIN (SELECT instrument_id, t, max(known) AS known FROM broken GROUP BY ALL) b USING (instrument_id, t)

@@ -23,7 +23,9 @@ UNSTATED = ("index", "funding", "funding_interval_h", "cadence_s")  # numbers th
 
 INSTRUMENT_VERSION = version("instruments", "instrument_id")
 VENUE_VERSION = version("venues", "venue")
-FIELD_VERSION = version("side_registry", "venue, segment, field, unit")
+FIELD_VERSION = f"""(FROM {version("side_registry", "venue, segment, field, unit")}
+    -- a field that was added later was not there: what was known first stands in, and nothing after it
+    QUALIFY known_at <= greatest(make_timestamp_ms($as_of), min(known_at) OVER (PARTITION BY venue, segment)))"""
 
 ASSETS = f"""
 SELECT asset, count(*) AS instruments, count(DISTINCT venue) AS venues FROM {INSTRUMENT_VERSION}

@@ -266,11 +266,11 @@ class Keeper:
     def health(self) -> Health:
         counts = [feed.counts() for feed in self.feeds]
         ledgers = [feed.ledger for feed in self.feeds if not feed.ledger.about]
-        standings = [s for ledger in ledgers for s in ledger.standings.values()]
+        cadences = [ledger.cadence(s) for ledger in ledgers for s in ledger.standings.values()]
         seen = [at for ledger in ledgers for s in ledger.standings.values() if (at := ledger.seen_ms(s))]
         return Health(
             self.venue.id, self.segment.id, "", self.run.now(), self.state, self.since, max(seen, default=None),
-            min((s.cadence for s in standings if s.cadence is not None), default=None),
+            min((cadence for cadence in cadences if cadence is not None), default=None),
             sum(frames for frames, _ in counts), sum(bad for _, bad in counts), self.detail,
         )  # fmt: skip
 

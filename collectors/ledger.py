@@ -87,6 +87,11 @@ class Ledger:
         standing.asked = at
         self.end_gaps(standing)
         self.turn(standing, "mute", words + SPARED)
+        self.changed()
+
+    def cadence(self, standing: Standing) -> float | None:
+        """Seconds between data when all is as well as it can be now."""
+        return self.spare if self.spared(standing) else standing.cadence
 
     def revive(self, standing: Standing) -> None:
         """Data flows again. What is closed stays so: a venue may go on for a while with what it lists no more."""
@@ -158,7 +163,7 @@ class Ledger:
         seen = self.seen_ms(standing)
         health = Health(
             self.venue, self.segment, standing.symbol, self.now(), standing.state, standing.since, seen,
-            self.spare if self.spared(standing) else standing.cadence, standing.frames, 0, standing.detail,
+            self.cadence(standing), standing.frames, 0, standing.detail,
         )  # fmt: skip
         self.sink(health)
 

@@ -131,7 +131,8 @@ def reasons(contracts: Sequence[Counted], t: NDArray[np.int64], broken: NDArray[
     `broken` [T, I] as in a panel. The time is that of the first moment at which it counted otherwise.
     """
     found: list[Reason] = []
-    for i in np.flatnonzero(broken[:-1].any(axis=0)) if len(t) > 1 else ():
+    changed: list[int] = np.flatnonzero(broken[:-1].any(axis=0)).tolist() if len(t) > 1 else []
+    for i in changed:
         at = datetime.fromtimestamp(int(t[int(np.flatnonzero(broken[:-1, i])[0]) + 1]) / 1000, UTC)
         words = f"{contracts[i].venue} {contracts[i].symbol} counts otherwise since about {at:%Y-%m-%dT%H:%MZ}: "
         words += "it is in no change across it."

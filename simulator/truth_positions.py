@@ -71,6 +71,8 @@ class Positions:
 
     def add(self, side: Whole, venue: Whole, amount: Array, entry: float, leverage: Array,
             cross: npt.NDArray[np.bool_], now: int, until: Whole, trigger: Array) -> None:  # fmt: skip
+        if len(self._free) < len(venue):
+            self.grow()
         at = np.array([self._free.pop() for _ in range(len(venue))], np.int64)
         self.side[at], self.venue[at], self.amount[at], self.entry[at] = side, venue, amount, entry
         self.leverage[at], self.cross[at], self.opened[at] = leverage, cross, now
@@ -82,6 +84,17 @@ class Positions:
             self._nearest[LONG] = max(self._nearest[LONG], float(longs.max()))
         if (shorts := trigger[side == SHORT]).size:
             self._nearest[SHORT] = min(self._nearest[SHORT], float(shorts.min()))
+
+    def grow(self) -> None:
+        """Twice as many slots: some habits make a market of many small positions."""
+        n = len(self.side)
+        self.side, self.venue, self.amount, self.entry, self.opened, self.until = (
+            np.concatenate((c, np.zeros(n, c.dtype)))
+            for c in (self.side, self.venue, self.amount, self.entry, self.opened, self.until)
+        )
+        self.leverage, self.cross = np.append(self.leverage, np.ones(n)), np.append(self.cross, np.zeros(n, np.bool_))
+        self.trigger = np.append(self.trigger, np.full(n, np.nan))
+        self._free[:0] = range(2 * n - 1, n - 1, -1)
 
     def remove(self, at: Whole) -> None:
         np.subtract.at(self.total, (self.side[at], self.venue[at]), self.amount[at])

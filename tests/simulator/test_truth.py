@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kurtosis
 
+from simulator import truth
 from simulator.truth import Truth, World, run
 from simulator.truth_people import PLACES
 from simulator.truth_positions import DAY, LONG, SHORT, Positions, forced_price
@@ -87,6 +88,14 @@ def test_the_same_seed_gives_the_same_market_and_another_one_does_not() -> None:
     first, second, other = (run(seed, 1, before=0) for seed in (5, 5, 6))
     assert np.array_equal(first.amount, second.amount)
     assert not np.array_equal(first.amount, other.amount)
+
+
+def test_a_market_of_more_positions_than_slots_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    roomy = run(5, 1, before=0)
+    monkeypatch.setattr(truth, "SLOTS", 200)
+    tight = run(5, 1, before=0)
+    assert np.allclose(tight.amount, roomy.amount, rtol=1e-12)
+    assert tight.uneven < 1e-9
 
 
 def test_positions_die_at_the_worked_prices() -> None:

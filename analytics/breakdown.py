@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analytics import conventions, coverage, windows
-from analytics.alignment import State, snapshot
+from analytics.alignment import Panel, State, snapshot
 from analytics.carry import level
 from analytics.coverage import Coverage
 from analytics.matched import window
@@ -74,10 +74,17 @@ def venues(
 ) -> Breakdown:
     """The level by venue and instrument as of `now` (ms), from store.reader.latest.
 
-    `bars` of the last 24 h give each venue's growth, without what happened inside its `gaps`. Empty in, `no_data` out.
+    `bars` of the last 24 h give each venue's growth and the band of the level, without what happened inside their
+    `gaps`. Empty in, `no_data` out.
     """
     last = snapshot(latest, now, settings)
-    heard = coverage.of(last, settings=settings, plausible=plausible)
+    fine = (
+        None
+        if bars is None or not len(bars)
+        else windows.recent(bars, latest, now, DAY_S, gaps=gaps, settings=settings)
+    )
+    sigma = {} if fine is None else coverage.hourly_sd(fine, settings)
+    heard = coverage.of(last, settings=settings, plausible=plausible, sigma_h=sigma)
     parts = level(last, settings)
     if not last.contracts:
         return Breakdown(None, None, None, (), (), heard, heard.reasons)
@@ -102,7 +109,7 @@ def venues(
                 Basis.CARRIED if words[i] == "carried" else Basis.DERIVED,
             )
         )  # fmt: skip
-    growth, changed = day_growth(latest, bars, gaps, now, settings)
+    growth, changed = day_growth(fine, settings)
     by_venue: list[VenueRow] = []
     for heard_as, group in (("fresh", heard.fresh), ("stale", heard.stale), ("carried", heard.carried),
                             ("excluded", heard.excluded)):  # fmt: skip
@@ -135,14 +142,9 @@ def known_status(said: object) -> str:
     return said if isinstance(said, str) else "disputed"
 
 
-def day_growth(
-    latest: pd.DataFrame, bars: pd.DataFrame | None, gaps: pd.DataFrame | None, now: int, settings: Settings
-) -> tuple[dict[str, float], tuple[Reason, ...]]:
+def day_growth(fine: Panel | None, settings: Settings) -> tuple[dict[str, float], tuple[Reason, ...]]:
     """Native growth per venue over the last 24 h; only venues heard at both ends, and counting alike at both."""
-    if bars is None or not len(bars):
-        return {}, ()
-    fine = windows.recent(bars, latest, now, DAY_S, gaps=gaps, settings=settings)
-    if len(fine.t) < 2 or not fine.contracts:
+    if fine is None or len(fine.t) < 2 or not fine.contracts:
         return {}, ()
     seen = window(fine, 0, -1 % len(fine.t), settings)
     weight, moved = fine.by_venue(seen.usd0), fine.by_venue(seen.usd0 * seen.growth)

@@ -8,9 +8,11 @@ import numpy as np
 from analytics import conventions
 from analytics.alignment import AHEAD_S, DAY_MS, Floats, Panel, State
 from analytics.carry import level
+from analytics.matched import steps
 from analytics.provenance import Code, Reason, finite
 from analytics.rows import rowwise_median
-from analytics.settings import DEFAULTS, Settings
+from analytics.settings import DEFAULTS, HOUR_S, Settings
+from analytics.thresholds import centre_and_scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Coverage:
     carried: tuple[Heard, ...]  # dead, in the level at their last quantity and today's price
     excluded: tuple[Heard, ...]  # dead for longer than T_carry: out of the level
     plausibility: str  # measured | not_measured: whether traded volume could be held against the changes
-    band_base: float | None  # coins: uncertainty of what is not fresh, instruments taken as independent
+    band_base: float | None  # coins: U, how far what is not fresh may have wandered; instruments taken as independent
     reasons: tuple[Reason, ...]
 
 
@@ -47,7 +49,8 @@ def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: 
     """Coverage of row `at` of a panel; the usual size of an instrument is its median over the 24 h before.
 
     `plausible`: share of feasible windows per venue (1.3); `sigma_h`: hourly sd of d ln Q per instrument id (fraction),
-    gives the band. An empty panel gives grade D and `no_data`.
+    gives the band U; an instrument that is needed and not in it leaves U unknown, with the reason. An empty panel gives
+    grade D and `no_data`.
     """
     if not panel.contracts or not len(panel.t):
         return Coverage(None, None, None, "D", 0, 0, (), (), (), (), "not_measured", None, (NOBODY,))
@@ -80,6 +83,10 @@ def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: 
         reasons.append(Reason(Code.INSUFFICIENT_COVERAGE, f"Only {share:.1%} of the usual open interest is fresh."))
     if not panel.price_fresh[row]:
         reasons.append(Reason(Code.STALE_REFERENCE_PRICE, "No fresh mark price: carried values use the last one."))
+    wide, unknown = (None, ()) if sigma_h is None else band(panel, row, parts.base[row], sigma_h)
+    if unknown:
+        words = f"No band of the level: {', '.join(unknown)} not fresh, and heard too short a time to say how it moves."
+        reasons.append(Reason(Code.INSUFFICIENT_HISTORY, words))
     ahead = -np.nanmin(age[known]) if known.any() else 0.0
     if ahead > AHEAD_S:
         words = f"The newest data were heard {ahead:.0f} s after this moment: a clock has stepped. They are not fresh."
@@ -89,7 +96,7 @@ def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: 
         int(panel.t[row]), finite(share), finite(confidence), grade(confidence, settings), len(lists["fresh"]),
         sum(len(v) for v in lists.values()), tuple(lists["fresh"]), tuple(lists["stale"]),
         tuple(lists["carried"]), tuple(lists["excluded"]),
-        "measured" if plausible else "not_measured", band(panel, row, sigma_h), tuple(reasons),
+        "measured" if plausible else "not_measured", wide, tuple(reasons),
     )  # fmt: skip
 
 
@@ -124,12 +131,32 @@ def uncertainty(base: float, sigma_h: float, age_s: float) -> float:
     return base * sigma_h * float(np.sqrt(age_s / 3600.0))
 
 
-def band(panel: Panel, row: int, sigma_h: Mapping[int, float] | None) -> float | None:
-    if sigma_h is None:
-        return None
-    u = [
-        uncertainty(float(panel.base[row, i]), sigma_h[c.id], float(panel.age_s[row, i]))
+def hourly_sd(panel: Panel, settings: Settings = DEFAULTS) -> dict[int, float]:
+    """sigma by instrument id: robust sd of d ln Q an hour (fraction), over hours that do not overlap.
+
+    `panel` by equal steps that divide an hour. Hours with an interruption or a change of counting inside do not count;
+    an instrument with fewer than `band_min_hours` of them is left out. One that never changed has zero.
+    """
+    if len(panel.t) < 2:
+        return {}
+    rows = round(HOUR_S * 1000 / int(panel.t[-1] - panel.t[-2]))
+    if len(panel.t) <= rows:
+        return {}
+    moved = steps(panel, settings, rows)
+    seen, growth = moved.matched[::-rows], moved.growth[::-rows]
+    return {
+        c.id: centre_and_scale(np.log1p(growth[seen[:, i], i]))[1] or 0.0
         for i, c in enumerate(panel.contracts)
-        if panel.state[row, i] in (State.STALE, State.DEAD) and c.id in sigma_h
-    ]
-    return float(np.sqrt(np.sum(np.square(u)))) if u else 0.0
+        if seen[:, i].sum() >= settings.band_min_hours
+    }
+
+
+def band(panel: Panel, row: int, base: Floats, sigma_h: Mapping[int, float]) -> tuple[float | None, tuple[str, ...]]:
+    """(U = sqrt(sum u^2) in coins over what is in the level [I] and not fresh, venues without a sigma: then no U)."""
+    late = np.isin(panel.state[row], (State.STALE, State.DEAD)) & np.isfinite(base)
+    some = [(i, c) for i, c in enumerate(panel.contracts) if late[i]]
+    unknown = tuple(sorted({c.venue for _, c in some if c.id not in sigma_h}))
+    if unknown:
+        return None, unknown
+    u = [uncertainty(float(base[i]), sigma_h[c.id], max(float(panel.age_s[row, i]), 0.0)) for i, c in some]
+    return float(np.sqrt(np.sum(np.square(u)))), ()

@@ -22,6 +22,7 @@ class Settings:
     down_dead_s: float = 60.0  # 1.4: dead this soon when the transport is down
     default_cadence_s: float = 60.0  # stands in where neither the feed nor its rows say
     carry_s: float = 6.0 * HOUR_S  # 1.5: a dead venue stays in the level so long
+    band_min_hours: int = 6  # 1.4: hours of changes behind the sigma of a band
     panel_guard: float = 0.80  # 1.5: less matched than this is `undetermined_panel`
     grade_a: float = 0.95
     grade_b: float = 0.85

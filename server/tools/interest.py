@@ -35,8 +35,9 @@ def get_open_interest(
     the venue was not heard at both ends), funding_per_8h, age_s, cadence_s, state (fresh, stale, carried: silent, at
     its last quantity, excluded: silent too long), sides_disputed (its side count is not established), plausible_share
     (of its changes that traded volume can explain, where measured), basis. By instrument also what was published: raw,
-    its unit, the sides it counts and how we know. Figures: total_usd and total_coins over all venues, price_usd,
-    supply_share (of all coins that exist, where known). As of now.
+    its unit, the sides it counts and how we know. Figures: total_usd and total_coins over all venues, band_usd and
+    band_coins (one sd of how far what is not fresh may have moved since), price_usd, supply_share (of all coins that
+    exist, where known). As of now.
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
@@ -87,6 +88,7 @@ def get_open_interest(
         ]  # fmt: skip
     top = venues[0]
     shown = sum(v.usd for v in venues)
+    wide = held.coverage.band_base
     rest = "" if len(rows) <= limit else f"limit={min(len(rows), MOST)} for all {len(rows)} rows; "
     return Answer(
         summary=f"{named} open interest {money(shown)}"
@@ -97,6 +99,8 @@ def get_open_interest(
         figures={
             "total_usd": usd(held.total_usd),
             "total_coins": rounded(held.total_base),
+            "band_usd": usd(None if wide is None or held.price is None else wide * held.price),
+            "band_coins": rounded(wide),
             "price_usd": rounded(held.price, 7),
             **supplied(house, named, now, held.total_base),
             "convention": "one-sided: a long and its short count once",

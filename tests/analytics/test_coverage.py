@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,6 +16,27 @@ def test_the_band_adds_independent_instruments_that_are_not_fresh():
                    ages={"one": 200, "two": 200})  # fmt: skip
     c = coverage.of(snapshot(frame, NOW), sigma_h={1: 0.006, 2: 0.006, 3: 0.006})
     assert c.band_base == pytest.approx(2**0.5 * coverage.uncertainty(80_000, 0.006, 200))
+
+
+def test_the_band_from_hours_worked_by_hand():
+    """Hourly changes of 1, 2, 3, 4, 5 and 6 %: median 3.5, MAD 1.5, sigma 1.4826*1.5 %. Q 100, silent for an hour."""
+    path = [100 * np.exp(0.01 * k * (k + 1) / 2 - 0.21) for k in range(7)]
+    lines = [Line("one", path, [10.0] * 7), Line("two", [50.0] * 7, [10.0] * 7)]
+    hours = panel(bars(lines, step=HOUR), grid(NOW, NOW - 6 * HOUR, 3600))
+    sigma = coverage.hourly_sd(hours)
+    assert sigma == {1: pytest.approx(1.4826 * 0.015), 2: 0.0}
+    c = coverage.of(snapshot(latest(lines, ages={"one": 3600, "two": 3600}), NOW), sigma_h=sigma)
+    assert c.band_base == pytest.approx(2.2239)
+    assert coverage.of(snapshot(latest(lines), NOW), sigma_h={}).band_base == 0.0
+
+
+def test_a_band_is_unknown_without_history_and_leaves_out_what_left_the_level():
+    frame = latest([Line("one", [80_000.0], [1.0]), Line("two", [1.0], [1.0])], ages={"one": 200})
+    c = coverage.of(snapshot(frame, NOW), sigma_h={2: 0.006})
+    assert c.band_base is None
+    assert "insufficient_history" in [r.code for r in c.reasons]
+    gone = latest([Line("one", [80_000.0], [1.0]), Line("two", [1.0], [1.0])], ages={"one": 7 * 3600})
+    assert coverage.of(snapshot(gone, NOW), sigma_h={}).band_base == 0.0
 
 
 @pytest.mark.parametrize(

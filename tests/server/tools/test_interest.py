@@ -72,6 +72,7 @@ def test_a_silent_venue_is_carried_at_its_last_quantity_and_a_new_price(tmp_path
     assert rows["south"]["growth_24h_pct"] is None
     assert rows["south"]["age_s"] == 21 * 60  # its last word was a minute before it died
     assert answer.figures["total_usd"] == 8_624_000_000
+    assert (answer.figures["band_usd"], answer.figures["band_coins"]) == (0, 0)  # it never moved while it was heard
     assert answer.coverage.venues_carried == ["south"]
     assert answer.coverage.share == 0.65909
     assert answer.warnings[0] == (

@@ -51,6 +51,10 @@ class Settings:
     conviction_percentile: float = 97.5  # 3.2
     conviction_sigma: float = 0.5
     conviction_min_history: int = 60
+    growth_step_s: float = 60.0  # 3.3: least step of the common grid
+    growth_step_cadences: float = 2.0  # and at least so many of the coarsest cadence
+    growth_lag_share: float = 0.25  # of the window: the longest lag either way
+    growth_min_steps: int = 20
     broad_same_sign: float = 0.70  # 3.4
     fdr: float = 0.10
 

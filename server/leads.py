@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from analytics import leadlag
+from analytics import crosscorr, leadlag
 from analytics.leadlag import Ticks
 from analytics.provenance import VERSION
 from server.tools.house import House
@@ -15,6 +15,7 @@ from store.derived import append
 from store.patience import Cursors
 
 SPAN_MS = 6 * 3_600_000  # decisions 18
+GROWTH_S = (3_600, 4 * 3_600)  # windows for which growth is held against growth; a day is longer than what is read
 LARGEST = 6  # venues that are held against each other
 LEADS, BLIND = "lead_lag", "blindness"
 
@@ -31,6 +32,7 @@ def measure(house: House, store: Cursors, assets: Sequence[str]) -> None:
             "leader": found.leader, "led": dict(found.led), "resolved": found.resolved, "venues": sorted(largest),
             "reasons": [[str(r.code), r.words] for r in found.reasons], "version": VERSION,
             "pairs": [asdict(p) for p in found.pairs],
+            "growth": [asdict(g) for w in GROWTH_S for g in crosscorr.lagged(ticks, now, w, house.thresholds)],
         }  # fmt: skip
         rows: list[tuple[object, ...]] = [(now, LEADS, asset, "", json.dumps(told), house.simulated, now)]
         for venue, seen in blindness(every).items():

@@ -15,7 +15,7 @@ from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, thresholds, warnings
 from server.tools.records import recorded
-from server.tools.spans import DAY_MS, HOUR_MS, PAST, Window, floor, given
+from server.tools.spans import DAY_MS, HOUR_MS, PAST, WINDOW_S, Window, floor, given
 
 WORDS = {
     "insufficient_data": "cannot be judged",
@@ -33,14 +33,15 @@ WORDS = {
 
 BEHAVIOUR = ("venue", "volume", "liquidated_long", "liquidated_short")  # of bars
 LEADERLESS = "unresolved_by_sampling: no venue is named as the leader; who moves first was not measured lately."
+LAGS = ["first", "second", "lag_s", "rho", "limit", "step_s", "leads", "reason"]  # lag_s > 0: the first leads
 LED_MS = 2 * 3_600_000  # how long what was measured of the leader stands in
 
 
-def leader(house: House, asset: str, now: int) -> tuple[dict[str, Cell], list[str]]:
-    """Who moves first, as the clock measured it last, and why nobody is named."""
+def leader(house: House, asset: str, now: int, window_s: int) -> tuple[dict[str, Cell], list[str], Table]:
+    """Who moves first, as the clock measured it last, why nobody is named, and the lags of growth over this window."""
     rows = house.reader.events("lead_lag", now - LED_MS, now + 1, asset=asset)
     if not len(rows):
-        return {"leader": None}, [LEADERLESS]
+        return {"leader": None}, [LEADERLESS], Table(columns=LAGS, rows=[])
     told = json.loads(rows["detail"].iloc[-1])
     age = age_s(now, int(rows["ts"].iloc[-1]))
     figures: dict[str, Cell] = {
@@ -48,7 +49,13 @@ def leader(house: House, asset: str, now: int) -> tuple[dict[str, Cell], list[st
         "leader_age_s": age,
         "leader_pairs_resolved": told["resolved"],
     }
-    return figures, [f"{code}: {words}" for code, words in told["reasons"]]
+    lags = [g for g in told.get("growth", ()) if g["window_s"] == window_s]
+    rows_of = [
+        [g["first"], g["second"], g["lag_s"], rounded(g["rho"]), rounded(g["limit"]), g["step_s"], g["leader"],
+         g["reason"]]
+        for g in lags
+    ]  # fmt: skip
+    return figures, [f"{code}: {words}" for code, words in told["reasons"]], Table(columns=LAGS, rows=rows_of)
 
 
 def get_oi_divergence(
@@ -73,7 +80,7 @@ def get_oi_divergence(
     if not found.venues and found.level_usd is None and not found.coverage.universe:
         raise ToolError(f"no_data: no venue has stated an open interest of {named} yet. Ask get_status for why.")
     turned = found.rotation
-    first, leaderless = leader(house, named, now)
+    first, leaderless, lags = leader(house, named, now, WINDOW_S[window])
     counted, records, unsaid = recorded(house, named, now)
     return Answer(
         summary=f"{named}, last {window}: {WORDS.get(found.label, found.label)} ({found.label})"
@@ -107,7 +114,7 @@ def get_oi_divergence(
         rows=[[v.venue, v.klass, usd(v.flow_usd), pct(v.growth), rounded(v.x), rounded(v.share)] for v in found.venues],
         tables={
             **tables(found),
-            **({"class_evidence": behaviour(house, named, now)} if detail == "detailed" else {}),
+            **({"class_evidence": behaviour(house, named, now), "lags": lags} if detail == "detailed" else {}),
             **records,
         },
         coverage=coverage(found.coverage),

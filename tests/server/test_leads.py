@@ -27,13 +27,17 @@ def test_the_venue_that_moves_first_is_named(tmp_path: Path) -> None:
     with market(tmp_path, venue("east", 60), venue("north", 0), venue("west", 60)) as house:
         before = get_oi_divergence(house)
         measure(house, house.reader.store, ["BTC"])
-        answer = get_oi_divergence(house)
+        answer = get_oi_divergence(house, detail="detailed")
         blind = house.reader.events("blindness", NOW - 1, NOW + 1)
     assert before.figures["leader"] is None
     assert any("unresolved_by_sampling" in words for words in before.warnings)
     assert (answer.figures["leader"], answer.figures["leader_age_s"]) == ("north", 0)
     assert not any("unresolved_by_sampling" in words for words in answer.warnings)
     assert sorted(blind["venue"]) == ["east", "north", "west"]
+    rows = [dict(zip(answer.tables["lags"].columns, row, strict=True)) for row in answer.tables["lags"].rows]
+    assert [(r["first"], r["second"], r["lag_s"], r["leads"]) for r in rows] == [
+        ("east", "north", -60, "north"), ("east", "west", 0, None), ("north", "west", 60, "north"),
+    ]  # fmt: skip
     told = json.loads(blind["detail"][0])
     assert [row[0] for row in told["polls"]] == [5, 10, 30, 60, 300]
 

@@ -145,6 +145,9 @@ def of_level(asset: str, shown: ChartSeries, settings: Settings = DEFAULTS) -> t
     heard = shown.coverage
     for group, away in ((heard.fresh, 0.0), (heard.stale, 0.0), (heard.carried, 1.0), (heard.excluded, 1.0)):
         out += [Signal(asset, "venue_dead", v.venue, 0, away, 1.0, "venues", None, True) for v in group]
+    # a dead one neither opens nor closes it: it ends when the venue is heard again
+    for group, away in ((heard.fresh, 0.0), (heard.stale, 1.0)):
+        out += [Signal(asset, "venue_stale", v.venue, 0, away, 1.0, "venues", None, True) for v in group]
     for group, away in ((heard.fresh, 0.0), (heard.carried, 0.0), (heard.excluded, 1.0)):
         out += [Signal(asset, "universe_change", v.venue, 0, away, 1.0, "venues", None, True) for v in group]
     return tuple(out)

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 REMEMBERED_MS = 400 * DAY_MS  # how long ago a thing that still stands may have begun
 KINDS = (
-    "concentrated_inflow", "fragility", "deleveraging", "price_effect_drop", "near_high", "plateau", "venue_dead",
-    "universe_change",
+    "concentrated_inflow", "fragility", "deleveraging", "price_effect_drop", "near_high", "plateau", "venue_stale",
+    "venue_dead", "universe_change",
 )  # fmt: skip
 """Signals that are events of their own name; rotation and conviction open episodes (server.followed)."""
 BACK = {"venue_dead": "venue_reentry"}  # what the end of one is called, where it has a name of its own

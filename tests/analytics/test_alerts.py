@@ -1,7 +1,10 @@
+from collections.abc import Set
+
 import pytest
 
-from analytics import alerts
+from analytics import alerts, levels
 from analytics.alerts import Signal
+from tests.analytics.market import DAY, NOW, Line, latest
 from tests.analytics.test_divergence import assessed
 
 
@@ -41,6 +44,21 @@ def test_what_was_not_heard_well_neither_opens_nor_closes():
     standing = alerts.swept([signal(10.0)], set()).standing
     assert alerts.swept([signal(0.0, sound=False)], standing).standing == standing
     assert alerts.swept([], standing).standing == standing
+
+
+def test_a_late_venue_is_stale_until_it_is_heard_and_dying_ends_nothing():
+    def spell(age_s: float, standing: Set[alerts.Key]) -> tuple[list[tuple[str, str]], Set[alerts.Key]]:
+        lines = [Line("one", [100.0], [10.0]), Line("two", [50.0], [10.0])]
+        shown = levels.chart(latest=latest(lines, ages={"two": age_s}), now=NOW, start=NOW - DAY, step_s=300)
+        found = alerts.swept([s for s in alerts.of_level("BTC", shown) if s.leader == "two"], standing)
+        return [(r.signal.kind, r.state) for r in found.raised], found.standing
+
+    told, standing = spell(100, frozenset())
+    assert told == [("venue_stale", "open")]
+    assert spell(200, standing)[0] == []
+    told, standing = spell(1000, standing)
+    assert told == [("venue_dead", "open")]
+    assert sorted(spell(1, standing)[0]) == [("venue_dead", "closed"), ("venue_stale", "closed")]
 
 
 def test_classes_that_part_are_a_signal_of_the_class_that_leads():

@@ -71,6 +71,18 @@ def test_a_fall_is_an_event_once_and_a_silent_venue_is_no_fall(tmp_path: Path) -
     assert json.loads(events["detail"][0])["value"] == pytest.approx(500 / 1800, rel=0.01)
 
 
+def test_a_venue_that_is_late_is_noted_once_until_it_is_heard_again(tmp_path: Path) -> None:
+    late = Held(linear("c"), turned(100.0, 100.0, 0), start=NOW - 2 * DAY, end=NOW - 8 * MINUTE)
+    with market(tmp_path, held("a", 1000, 1000, 0, 2), late) as house:
+        sweep = Sweep(house, house.reader.store, ["BTC"])
+        first, second = sweep.run(), sweep.run()
+        anew = Sweep(house, house.reader.store, ["BTC"]).run()
+        events = house.reader.ask("SELECT kind, venue, detail FROM events")
+    assert [(r.signal.kind, r.signal.leader, r.state) for r in first] == [("venue_stale", "c", "open")]
+    assert (second, anew) == ((), ())
+    assert list(zip(events["kind"], events["venue"], strict=True)) == [("venue_stale", "c")]
+
+
 def test_a_venue_that_counts_otherwise_raises_nothing_now_or_later(tmp_path: Path) -> None:
     at = NOW - 40 * MINUTE
     lines = [held(name, 1000, 1000, 0) for name in ("bb", "ccc", "dddd", "ee", "fff")]

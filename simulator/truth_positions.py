@@ -88,10 +88,10 @@ class Positions:
     def grow(self) -> None:
         """Twice as many slots: some habits make a market of many small positions."""
         n = len(self.side)
-        self.side, self.venue, self.amount, self.entry, self.opened, self.until = (
-            np.concatenate((c, np.zeros(n, c.dtype)))
-            for c in (self.side, self.venue, self.amount, self.entry, self.opened, self.until)
-        )
+        none = np.zeros(n, np.int64)
+        self.side, self.venue = np.append(self.side, none), np.append(self.venue, none)
+        self.opened, self.until = np.append(self.opened, none), np.append(self.until, none)
+        self.amount, self.entry = np.append(self.amount, np.zeros(n)), np.append(self.entry, np.zeros(n))
         self.leverage, self.cross = np.append(self.leverage, np.ones(n)), np.append(self.cross, np.zeros(n, np.bool_))
         self.trigger = np.append(self.trigger, np.full(n, np.nan))
         self._free[:0] = range(2 * n - 1, n - 1, -1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from analytics.concentration import Concentration
 from analytics.divergence import Divergence
 from analytics.levels import ChartSeries
-from analytics.multiplicity import Adjusted, benjamini_hochberg
+from analytics.multiplicity import PROCEDURES, Adjusted
 from analytics.rotation import even
 from analytics.settings import DEFAULTS, Settings
 
@@ -57,14 +57,14 @@ class Sweep:
 
 
 def swept(signals: Iterable[Signal], standing: Set[Key], settings: Settings = DEFAULTS) -> Sweep:
-    """Benjamini-Hochberg over every tested signal, then hysteresis; one record a key, its strongest window speaks.
+    """`settings.multiplicity` over every tested signal, then hysteresis; one record a key, its strongest window speaks.
 
     A key that no sound signal speaks of stays as it was. No signals: nothing changes.
     """
     told = sorted(signals, key=lambda s: (s.key, -s.value / s.threshold if s.threshold > 0 else 0.0))
     tested = [s for s in told if s.p is not None]
-    results = dict(zip(map(id, tested), benjamini_hochberg([s.p for s in tested if s.p is not None], settings.fdr),
-                       strict=True))  # fmt: skip
+    judged = PROCEDURES[settings.multiplicity]([s.p for s in tested if s.p is not None], settings.fdr)
+    results = dict(zip(map(id, tested), judged, strict=True))
     still: set[Key] = set(standing)
     raised: list[Raised] = []
     for key in dict.fromkeys(s.key for s in told):

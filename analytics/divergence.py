@@ -15,7 +15,7 @@ from analytics.conviction import Conviction
 from analytics.coverage import Coverage
 from analytics.inflow import Inflow, inflow
 from analytics.matched import Window, window
-from analytics.multiplicity import Adjusted, benjamini_hochberg
+from analytics.multiplicity import PROCEDURES, Adjusted
 from analytics.provenance import Basis, Code, Method, Reason, Threshold, finite
 from analytics.rotation import Rotation
 from analytics.settings import DEFAULTS, Settings
@@ -208,7 +208,7 @@ def broadly(net: float, moves: tuple[VenueMove, ...], limit: Threshold, settings
 def family(
     turned: rotation.Rotation, parted: conviction.Conviction, came: Inflow, settings: Settings
 ) -> tuple[Tested, ...]:
-    """Benjamini-Hochberg over the tests of this call; a sweep over assets and windows adjusts over all of them."""
+    """`settings.multiplicity` over the tests of this call; a sweep over assets and windows adjusts over all of them."""
     named = [
         ("rotation", turned.p),
         ("rotation_persistence", turned.vr_p),
@@ -216,5 +216,5 @@ def family(
         ("inflow", came.p),
     ]
     tested = [(name, p) for name, p in named if p is not None]
-    results = benjamini_hochberg([p for _, p in tested], settings.fdr)
+    results = PROCEDURES[settings.multiplicity]([p for _, p in tested], settings.fdr)
     return tuple(Tested(name, r) for (name, _), r in zip(tested, results, strict=True))

@@ -1,10 +1,12 @@
 """Many questions asked at once: adjusted p-values, and intervals for shares (analytics.md, 3.4 and 3.5)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+
+from analytics.settings import Procedure
 
 Z95 = 1.959963984540054  # two-sided 95 % of the normal law
 
@@ -25,6 +27,12 @@ def benjamini_hochberg(p: Sequence[float], q: float = 0.10) -> tuple[Adjusted, .
 def benjamini_yekutieli(p: Sequence[float], q: float = 0.10) -> tuple[Adjusted, ...]:
     """The same under any dependence: the strict mode."""
     return adjusted(p, q, float(np.sum(1.0 / np.arange(1, len(p) + 1))))
+
+
+PROCEDURES: Mapping[Procedure, Callable[[Sequence[float], float], tuple[Adjusted, ...]]] = {
+    "benjamini_hochberg": benjamini_hochberg,
+    "benjamini_yekutieli": benjamini_yekutieli,
+}
 
 
 def adjusted(p: Sequence[float], q: float, factor: float) -> tuple[Adjusted, ...]:

@@ -1,9 +1,11 @@
 """Every threshold of the analyses, with its default (analytics.md, 11). Frozen: a changed one is a new object."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 DAY_S = 86_400
 HOUR_S = 3_600
+Procedure = Literal["benjamini_hochberg", "benjamini_yekutieli"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Settings:
     growth_min_steps: int = 20
     broad_same_sign: float = 0.70  # 3.4
     fdr: float = 0.10
+    multiplicity: Procedure = "benjamini_hochberg"  # strict, under any dependence: benjamini_yekutieli
 
     inflow_phi: float = 0.60  # 4
     inflow_lq: float = 1.5

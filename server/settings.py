@@ -12,10 +12,11 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from platformdirs import user_data_path
 
+from analytics.settings import Procedure
 from analytics.settings import Settings as Thresholds
 
 Mode = Literal["live", "demo"]
@@ -234,11 +235,7 @@ def read_assets(said: Said, _: tuple[str, ...]) -> tuple[str, ...] | None:
 def read_sources(said: Said, _: tuple[str, ...]) -> tuple[str, ...]:
     if said.value in ([], "none"):
         return ()
-    chosen = [name.lower() for name in names(said)]
-    for name in chosen:
-        if name not in CONTEXT:
-            raise SettingsError(f"{said.where}: unknown source {name!r}. {near(name, CONTEXT)}")
-    return tuple(chosen)
+    return tuple(one_of(said, name.lower(), "source", CONTEXT) for name in names(said))
 
 
 def read_host(said: Said, _: tuple[str, ...]) -> str:
@@ -250,10 +247,10 @@ def read_host(said: Said, _: tuple[str, ...]) -> str:
     return str(said.value)
 
 
-def read_universe(said: Said, _: tuple[str, ...]) -> str:
-    if said.value not in UNIVERSES:
-        raise SettingsError(f"{said.where}: unknown universe {said.value!r}. {near(str(said.value), UNIVERSES)}")
-    return str(said.value)
+def one_of(said: Said, value: object, what: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise SettingsError(f"{said.where}: unknown {what} {value!r}. {near(str(value), known)}")
+    return str(value)
 
 
 def read_text(said: Said, _: tuple[str, ...]) -> str:
@@ -287,7 +284,7 @@ THRESHOLDS = {f.name: f.default for f in fields(Thresholds) if isinstance(f.defa
 READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
     "venues": read_venues,
     "assets": read_assets,
-    "universe": read_universe,
+    "universe": lambda said, _: one_of(said, said.value, "universe", UNIVERSES),
     "http.host": read_host,
     "http.port": read_number(0, 65535, whole=True),
     "store.url": read_text,
@@ -297,4 +294,5 @@ READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
     "context.sources": read_sources,
     "poll.*.every_s": read_number(0.5, 86_400),
     **{f"analytics.{name}": read_threshold(like) for name, like in THRESHOLDS.items()},
+    "analytics.multiplicity": lambda said, _: one_of(said, said.value, "procedure", get_args(Procedure)),
 }

@@ -134,7 +134,8 @@ class Sweep:
         detail: dict[str, object] = {
             "state": raised.state, "window_s": s.window_s, "value": s.value, "threshold": s.threshold, "unit": s.unit,
             "p": s.p, "p_adjusted": raised.adjusted.adjusted if raised.adjusted else None, "family": found.family,
-            "expected_false_a_day": found.expected_false_a_day, "version": VERSION,
+            "expected_false_a_day": found.expected_false_a_day, "adjusted_by": self.house.thresholds.multiplicity,
+            "version": VERSION,
         }  # fmt: skip
         if kind == "venue_reentry":
             detail["gap_change_usd"] = returned.get((s.asset, s.leader))

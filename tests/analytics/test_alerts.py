@@ -4,6 +4,7 @@ import pytest
 
 from analytics import alerts, levels
 from analytics.alerts import Signal
+from analytics.settings import Settings
 from tests.analytics.market import DAY, NOW, Line, latest
 from tests.analytics.test_divergence import assessed
 
@@ -32,6 +33,15 @@ def test_chances_are_adjusted_over_the_whole_sweep():  # T20
     assert found.raised[0].adjusted is not None
     assert found.raised[0].adjusted.adjusted == pytest.approx(0.006)
     assert found.expected_false_a_day == pytest.approx(2.4)
+
+
+def test_the_strict_procedure_raises_less():
+    p = (0.001, 0.012, 0.021, 0.04, 0.2, 0.6)
+    asked = [signal(11.0, x, leader=str(k)) for k, x in enumerate(p)]
+    found = alerts.swept(asked, set(), Settings(multiplicity="benjamini_yekutieli"))
+    assert [r.signal.leader for r in found.raised] == ["0", "1"]
+    assert found.raised[0].adjusted is not None
+    assert found.raised[0].adjusted.adjusted == pytest.approx(0.006 * 2.45)
 
 
 def test_one_record_a_market_type_and_leader_and_its_strongest_window_speaks():

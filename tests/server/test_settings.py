@@ -82,6 +82,10 @@ def test_assets_and_venues_are_read_from_lists_and_texts(tmp_path: Path) -> None
         ("[http]\nport = true\n", "line 2, http.port: wants a whole number"),
         ('[http]\nhost = "0.0.0.0"\n', "would open the server to others"),
         ('universe = "perpetuals"\n', "unknown universe 'perpetuals'. Did you mean perpetual?"),
+        (
+            '[analytics]\nmultiplicity = "yekutieli"\n',
+            "line 2, analytics.multiplicity: unknown procedure 'yekutieli'. Did you mean benjamini_yekutieli?",
+        ),
         ("[poll.northern]\nevery_s = 0\n", "line 2, poll.northern.every_s: wants a number from 0.5 to 86400, not 0."),
     ],
 )
@@ -100,6 +104,12 @@ def test_a_misspelt_variable_is_told(tmp_path: Path) -> None:
 def test_a_variable_names_itself_when_its_value_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"CROSSOI_VENUES: unknown venue 'nothern'. Did you mean northern"):
         read(tmp_path, env={"CROSSOI_VENUES": "nothern"})
+
+
+def test_the_procedure_for_many_tests_is_chosen_in_the_file(tmp_path: Path) -> None:
+    assert read(tmp_path).thresholds.multiplicity == "benjamini_hochberg"
+    got = read(tmp_path, '[analytics]\nmultiplicity = "benjamini_yekutieli"\n')
+    assert got.thresholds.multiplicity == "benjamini_yekutieli"
 
 
 def test_venues_are_known_without_being_imported() -> None:

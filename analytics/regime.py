@@ -40,9 +40,12 @@ def long_short(ratios: Sequence[float], shares: Sequence[float]) -> float | None
     return exp(sum(w * log(r) for r, w in rows) / whole) if whole > 0 else None
 
 
+PARTS = ("open_interest", "funding", "long_short", "basis", "liquidations")  # of the overheat index
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    name: str  # open_interest | funding | long_short
+    name: str  # of `PARTS`
     percentile: float | None  # fraction of 1 among the trailing year
     weight: float
     days: int
@@ -59,16 +62,20 @@ class Overheat:
     reasons: tuple[Reason, ...]
 
 
-def overheat(u_oi: float | None, u_funding: float | None, u_long_short: float | None, *,
-             days: tuple[int, int, int] = (365, 365, 365), settings: Settings = DEFAULTS) -> Overheat:  # fmt: skip
-    """From percentiles (fractions) of OI/market cap, funding and long/short among `days` of own history each."""
-    names = ("open_interest", "funding", "long_short")
-    rows = zip(names, (u_oi, u_funding, u_long_short), settings.overheat_weights, days, strict=True)
-    parts = tuple(Part(*row) for row in rows)
-    usable = [p for p in parts if p.percentile is not None and p.days >= settings.overheat_min_days]
-    missing = tuple(p.name for p in parts if p not in usable)
+def overheat(u_oi: float | None, u_funding: float | None, u_long_short: float | None, u_basis: float | None = None,
+             u_liquidations: float | None = None, *, days: tuple[int, ...] = (365,) * len(PARTS),
+             settings: Settings = DEFAULTS) -> Overheat:  # fmt: skip
+    """From percentiles (fractions) of OI/market cap, funding, long/short, basis and liquidation intensity among `days`
+    of own history each. The last two weigh nothing by default; what weighs nothing is not among the two parts needed.
+    """
+    given = (u_oi, u_funding, u_long_short, u_basis, u_liquidations)
+    parts = tuple(Part(*row) for row in zip(PARTS, given, settings.overheat_weights, days, strict=True))
+    there = [p for p in parts if p.percentile is not None and p.days >= settings.overheat_min_days]
+    missing = tuple(p.name for p in parts if p not in there)
+    usable = [p for p in there if p.weight > 0]
     if len(usable) < settings.overheat_min_parts:
-        words = f"{len(usable)} of 3 parts have {settings.overheat_min_days} days of history; two are needed."
+        of = sum(p.weight > 0 for p in parts)
+        words = f"{len(usable)} of {of} parts have {settings.overheat_min_days} days of history; two are needed."
         return Overheat(None, None, parts, missing, (Reason(Code.INSUFFICIENT_HISTORY, words),))
     heat = sum(p.weight * p.percentile for p in usable if p.percentile is not None)
     index = 100.0 * heat / sum(p.weight for p in usable)

@@ -76,7 +76,8 @@ class Settings:
     z_alert_percentile: float = 98.76
     z_max_gap_windows: float = 2.0
 
-    overheat_weights: tuple[float, float, float] = (0.4, 0.4, 0.2)  # 7.2: OI/cap, funding, long/short
+    # 7.2: OI/cap, funding, long/short, basis, liquidations; a part of weight zero is shown only
+    overheat_weights: tuple[float, float, float, float, float] = (0.4, 0.4, 0.2, 0.0, 0.0)
     overheat_min_days: int = 90
     overheat_min_parts: int = 2
 

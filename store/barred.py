@@ -26,7 +26,8 @@ LATELY_MS = (2 * HOUR_MS, 72 * HOUR_MS)  # where the newest bar is looked for fi
 SOURCES = tuple(Source)
 STORED = {
     "native": "raw_close", "base": "base_close", "usd": "usd_close", "mark": "mark_close", "mark_high": "mark_high",
-    "mark_low": "mark_low", "opened": "opened", "closed": "closed", "readings": "readings", "volume": "volume",
+    "mark_low": "mark_low", "index": "index_close", "opened": "opened", "closed": "closed", "readings": "readings",
+    "volume": "volume",
     "taker_buy": "taker_buy", "liquidated_long": "liquidated_long", "liquidated_short": "liquidated_short",
     "funding": "funding", "funding_interval_h": "funding_interval_h", "covered_s": "covered_s",
     "last_seen": "last_seen",
@@ -117,7 +118,7 @@ def among(names: pd.DataFrame) -> str:
 def picked(columns: Collection[str] | None) -> str:
     """What is selected for these columns of an answer; None for all."""
     said = [name for name in STORED if columns is None or name in columns]
-    return ", ".join(["instrument_id", "bucket", "known_at", *(f"{STORED[name]} AS {name}" for name in said)])
+    return ", ".join(["instrument_id", "bucket", "known_at", *(f'{STORED[name]} AS "{name}"' for name in said)])
 
 
 def fetched(con: duckdb.DuckDBPyConnection, sql: str, values: dict[str, int], names: pd.DataFrame) -> dict[str, Array]:

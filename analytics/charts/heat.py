@@ -11,9 +11,16 @@ from analytics.alignment import Floats
 from analytics.carry import level
 from analytics.chart import Chart, Guide
 from analytics.charts.crowd import ratios
-from analytics.charts.ground import Cells, Drawn, Ground, own_rank
+from analytics.charts.forced import full, heaviness
+from analytics.charts.ground import Cells, Drawn, Ground, own_rank, ratio
 from analytics.provenance import Basis, Code, Reason
 
+PARTS = tuple(f"u_{name}" for name in regime.PARTS)
+TURNED = frozenset({"u_funding", "u_long_short", "u_basis"})  # high on the long side, low on the short one
+NOT_STATED = {
+    "u_basis": "No u_basis: no fresh venue states an index price.",
+    "u_liquidations": "No u_liquidations: no feed shows every forced close.",
+}
 LEVEL = "derivatives-oi-aggregated-all-exchanges"
 FACT_MS = 3 * 86_400_000  # how long a value from outside stands
 MVRV_DAYS = 365  # of market caps behind a z
@@ -57,20 +64,19 @@ def cap_share(g: Ground) -> Cells:
 def overheat(g: Ground) -> Cells:
     """OHI with its parts (fractions), for the long and for the short side."""
     parts, days = zip(*(own_rank(now, g, past) for now, past in paired(g)), strict=True)
-    names = ("u_open_interest", "u_funding", "u_long_short")
     out = {name: np.full(len(g.panel.t), np.nan) for name in ("overheat", "short_side_heat")}
     bands: list[str | None] = [None] * len(g.panel.t)
     for k in range(len(bands)):
         u = [float(p[k]) if np.isfinite(p[k]) else None for p in parts]
         n = tuple(int(d[k]) for d in days)
-        found = regime.overheat(u[0], u[1], u[2], days=(n[0], n[1], n[2]), settings=g.settings)
-        turned = [u[0], *(None if x is None else 1.0 - x for x in u[1:])]
-        other = regime.overheat(turned[0], turned[1], turned[2], days=(n[0], n[1], n[2]), settings=g.settings)
+        found = regime.overheat(*u, days=n, settings=g.settings)
+        turned = [x if x is None or name not in TURNED else 1.0 - x for name, x in zip(PARTS, u, strict=True)]
+        other = regime.overheat(*turned, days=n, settings=g.settings)
         if found.index is not None and other.index is not None:
             out["overheat"][k], out["short_side_heat"][k], bands[k] = found.index, other.index, found.band
     return {
         "overheat": out["overheat"], "band": tuple(bands), "short_side_heat": out["short_side_heat"],
-        **dict(zip(names, parts, strict=True)),
+        **dict(zip(PARTS, parts, strict=True)),
         "days_of_history": np.where(np.max(days, axis=0) > 0, np.max(days, axis=0), np.nan),
     }  # fmt: skip
 
@@ -81,21 +87,46 @@ def paired(g: Ground) -> list[tuple[Floats, Floats | None]]:
     return [(x, None if past is None else past[k]) for k, x in enumerate(now)]
 
 
-def heats(g: Ground) -> tuple[Floats, Floats, Floats]:
+def heats(g: Ground) -> tuple[Floats, ...]:
+    """[T] each, in the order of `PARTS`."""
     share = np.asarray(cap_share(g)["oi_over_market_cap"], np.float64)
-    return share, levels.funding(g.panel), np.log(ratios(g, "account")[0])
+    crowd = np.log(ratios(g, "account")[0])
+    return share, levels.funding(g.panel), crowd, finished(g, basis(g)), finished(g, heaviness(g, full))
+
+
+def basis(g: Ground) -> Floats:
+    """[T]: mark/index - 1 weighted by coins, over fresh instruments that state an index."""
+    apart = ratio(g.panel.mark, g.each(g.bars, "index")) - 1.0
+    weight = np.where(np.isfinite(apart) & g.fresh(), np.nan_to_num(g.panel.base), 0.0)
+    return ratio((weight * np.nan_to_num(apart)).sum(axis=1), weight.sum(axis=1))
+
+
+def finished(g: Ground, values: Floats) -> Floats:
+    """What bars say of whole steps only: this moment, inside a step, has what the step before it had."""
+    inside = np.flatnonzero(g.panel.t % g.step_ms != 0)
+    out = values.copy()
+    out[inside] = np.where(inside > 0, values[inside - 1], np.nan)
+    return out
 
 
 def missing(g: Ground, _: int) -> tuple[Reason, ...]:
-    """Which parts of overheat had no value at the end."""
+    """Which parts of overheat had no value at the end, and why."""
     told = overheat(g)
-    gone = [
-        n for n in ("u_open_interest", "u_funding", "u_long_short") if not np.isfinite(np.asarray(told[n], float)[-1])
-    ]
-    if not gone:
-        return ()
-    words = f"Without {', '.join(gone)} now; the weights of the others (0.4, 0.4, 0.2) are scaled up."
-    return (Reason(Code.INSUFFICIENT_HISTORY, words),)
+    gone = [name for name in PARTS if not np.isfinite(np.asarray(told[name], float)[-1])]
+    weights = dict(zip(PARTS, g.settings.overheat_weights, strict=True))
+    out: list[Reason] = []
+    if gone:
+        words = f"Without {', '.join(gone)} now; the weights of the parts that are there ({said_weights(weights)}) are "
+        out.append(Reason(Code.INSUFFICIENT_HISTORY, words + "scaled up."))
+    now = dict(zip(PARTS, heats(g), strict=True))
+    for name, words in NOT_STATED.items():
+        if name in gone and not np.isfinite(now[name]).any():
+            out.append(Reason(Code.NO_DATA, words))
+    return tuple(out)
+
+
+def said_weights(weights: dict[str, float]) -> str:
+    return ", ".join(f"{weight:g}" for weight in weights.values())
 
 
 def cycle(g: Ground) -> Cells:
@@ -156,12 +187,15 @@ CHARTS = (
         Chart(
             "derivatives-overheat", "Overheat index", "index, 0 to 100", "derived",
             "100*(0.4 u_OI + 0.4 u_F + 0.2 u_LS)/sum of the weights that are there; u = percentiles of the own year of "
-            "OI/market cap, weighted funding and accounts' long/short; two parts at least with ninety days each",
+            "OI/market cap, weighted funding and accounts' long/short; two parts at least with ninety days each; "
+            "u_basis (mark/index - 1 by coins) and u_liquidations (24 h of forced closes/open interest, full feeds) "
+            "weigh 0",
             "overheat",
             Guide(
                 "How hot leverage runs, by three percentiles of the market's own year.",
                 "u_open_interest, u_funding and u_long_short are its parts, fractions of one; short_side_heat turns "
-                "the last two round. It is our open formula and no copy of anybody's index.",
+                "the last two round. u_basis and u_liquidations stand beside them and weigh nothing. It is our open "
+                "formula and no copy of anybody's index.",
                 ("0-30 calm", "30-50 normal", "50-70 active", "70-85 hot", "85-100 extreme"),
                 ("days in the highest band while price stands still", "heat from one part only"),
                 "Each part against at most 365 days of its own past, today left out. A part with fewer than ninety "
@@ -170,7 +204,7 @@ CHARTS = (
                 ("taking heat for a forecast of direction", "comparing days that rest on different parts"),
             ),
             ("derivatives-funding-oi-weighted", "derivatives-oi-market-cap", "derivatives-long-short-account"),
-        ), overheat, needs=frozenset({"ratios", "noted:context"}), stock=True, year=True, mind=missing,
+        ), overheat, needs=frozenset({"ratios", "feeds", "noted:context"}), stock=True, year=True, mind=missing,
         without="insufficient_history: two of its three parts need ninety days of their own past.",
     ),
     Drawn(

@@ -188,6 +188,24 @@ def test_heat_of_the_short_side_turns_funding_and_ratio_round():
     assert any("Without u_long_short" in r.words for r in found.reasons)
 
 
+def test_basis_and_forced_closes_stand_beside_the_heat_and_weigh_nothing():
+    n = 140
+    lines = [Line("one", [100.0] * n, walk(9, n, 0.02, 100.0)), Line("two", [300.0] * n, walk(9, n, 0.02, 100.0))]
+    frame = bars(lines, step=DAY)
+    plain = drawn("overheat", frame, NOW - 10 * DAY, DAY)
+    assert (plain.columns["u_basis"][-1], plain.columns["u_liquidations"][-1]) == (None, None)
+    assert {"No u_basis", "No u_liquidations"} <= {r.words.split(":")[0] for r in plain.reasons if r.code == "no_data"}
+    day = (frame["t"].to_numpy() - NOW) / DAY + n  # 1 .. n; both rise up to the last day, which lies in the middle
+    high = np.where(day == n, (n - 1) / 2 + 0.5, day)
+    frame["index"] = frame["mark"] / (1 + 1e-6 * high)
+    frame["liquidated_long"], frame["liquidated_short"] = frame["usd"] * 1e-6 * high, 0.0
+    found = drawn("overheat", frame, NOW - 10 * DAY, DAY, feeds={"one": frozenset({"full"})}, since={"one": 0})
+    below = int(((n - 1) / 2 + 0.5 > np.arange(1, n)).sum()) / (n - 1)
+    assert found.columns["u_basis"][-1] == pytest.approx(below, abs=0.01)
+    assert found.columns["u_liquidations"][-1] == pytest.approx(below, abs=0.01)
+    assert found.columns["overheat"] == plain.columns["overheat"]
+
+
 def test_what_comes_from_outside_keeps_its_source_and_its_day():
     facts = pd.DataFrame(
         [

@@ -1,19 +1,36 @@
+from dataclasses import replace
+
 import pytest
 
 from analytics.regime import aggregate_funding, annual, long_short, overheat, per_8h
+from analytics.settings import DEFAULTS
 from analytics.supply import bitcoin_supply, estimated_height, known, share
+
+MISSING = ("long_short", "basis", "liquidations")
 
 
 def test_the_overheat_index():  # T21
     assert overheat(0.92, 0.85, 0.70).index == pytest.approx(84.8)
     without = overheat(0.92, 0.85, None)
-    assert (without.index, without.band, without.missing) == (pytest.approx(88.5), "extreme", ("long_short",))
+    assert (without.index, without.band, without.missing) == (pytest.approx(88.5), "extreme", MISSING)
 
 
 def test_one_part_is_not_an_index():
-    alone = overheat(0.92, 0.85, None, days=(365, 89, 0))
+    alone = overheat(0.92, 0.85, None, days=(365, 89, 0, 0, 0))
     assert alone.index is None
     assert alone.reasons[0].code == "insufficient_history"
+
+
+def test_parts_that_weigh_nothing_are_told_and_change_nothing_until_they_are_weighed():
+    told = overheat(0.92, 0.85, 0.70, 0.1, 0.2)
+    assert (told.index, told.missing) == (pytest.approx(84.8), ())
+    assert [(p.name, p.percentile, p.weight) for p in told.parts[3:]] == [
+        ("basis", 0.1, 0.0),
+        ("liquidations", 0.2, 0.0),
+    ]
+    assert overheat(0.92, None, None, 0.1, 0.2).index is None
+    weighed = replace(DEFAULTS, overheat_weights=(0.4, 0.0, 0.0, 0.4, 0.2))
+    assert overheat(0.5, None, None, 0.25, 1.0, settings=weighed).index == pytest.approx(50.0)
 
 
 def test_ratios_are_averaged_by_their_logarithms():  # T21

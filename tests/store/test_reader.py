@@ -214,8 +214,8 @@ def test_bars_of_an_unknown_asset_are_empty_and_keep_their_columns() -> None:
         assert frame.empty
         assert list(frame.columns) == [
             "instrument_id", "venue", "class", "payoff", "symbol", "t", "native", "base", "usd", "mark", "mark_high",
-            "mark_low", "opened", "closed", "readings", "volume", "taker_buy", "liquidated_long", "liquidated_short",
-            "funding", "funding_interval_h", "covered_s", "last_seen", "source",
+            "mark_low", "index", "opened", "closed", "readings", "volume", "taker_buy", "liquidated_long",
+            "liquidated_short", "funding", "funding_interval_h", "covered_s", "last_seen", "source",
         ]  # fmt: skip
 
 

@@ -119,7 +119,8 @@ class Reader:
         """instrument_id, venue, class, payoff, symbol, t (the bucket's end, ms), native, base, usd, mark (closes),
         mark_high, mark_low, index (close; NaN where none is stated), opened, closed (gross, native; NaN where no change
         could be seen), readings, volume, taker_buy [coins; NaN where none is collected], liquidated_long,
-        liquidated_short [USD; NaN where none was seen], funding, funding_interval_h, covered_s, last_seen, source; by instrument and t. Words are categories.
+        liquidated_short [USD; NaN where none was seen], funding, funding_interval_h, covered_s, last_seen, source; by
+        instrument and t. Words are categories.
 
         `step_ms` is whole minutes. A bucket in which nothing was heard has no row; the running one is complete up to
         now, its `t` lies in the future. `columns` picks some of the columns: each costs its share of the time.

@@ -17,10 +17,6 @@ from analytics.settings import DEFAULTS, Settings
 from analytics.units import Floats
 
 LAGS_S = (1, 2, 5, 10, 30, 60, 120, 300)  # both ways, and zero
-SHIFTS = 500
-BLOCK_S = 600  # a shift is at least this long: nearer ones share the lags that are asked about
-LEAD_RATIO = 1.5
-WINDOWS, AGREEING = 3, 2  # consecutive windows, and in how many of them one must lead
 METHOD = Method("leadlag.hayashi_yoshida")
 
 
@@ -50,7 +46,7 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Leadership:
-    """`leader` leads the most of its peers in two of three windows; None where nobody does."""
+    """`leader` leads the most of its peers in two of three windows (settings); None where nobody does."""
 
     leader: str | None
     pairs: tuple[Lead, ...]  # all windows, oldest first
@@ -103,7 +99,7 @@ def by_second(of: Ticks, start: int, seconds: int) -> tuple[NDArray[np.int64], F
     return at[last], np.diff(of.x[last])
 
 
-def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int) -> Lead:
+def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int, settings: Settings = DEFAULTS) -> Lead:
     """Who of two leads within [start, end) ms. Lags below (kappa_X + kappa_Y)/2 say nothing and are left out."""
     first, second = names
     resolution = (x.cadence_s + y.cadence_s) / 2.0
@@ -120,7 +116,9 @@ def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int) -> Le
     squared = turned(x, y, start, n) / size
     at = {int(s): float(squared[n + s]) for s in (*-lags[::-1], *lags)}
     ahead, behind = (float(sum(at[int(k) * s] ** 2 for k in lags)) for s in (1, -1))
-    shifts = np.linspace(BLOCK_S, n - BLOCK_S, SHIFTS).round().astype(int) if n > 3 * BLOCK_S else np.empty(0, int)
+    block = settings.lead_block_s
+    every_shift = np.linspace(block, n - block, settings.lead_shifts).round().astype(int)
+    shifts = every_shift if n > 3 * block else np.empty(0, int)
     stronger = 1 if ahead >= behind else -1
     chance = np.square(squared[(n + shifts[:, None] + stronger * lags[None, :]) % (2 * n)]).sum(axis=1)
     p = (1 + int((chance >= max(ahead, behind)).sum())) / (1 + len(shifts)) if len(shifts) else None
@@ -129,7 +127,7 @@ def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int) -> Le
     best = int(every[np.argmax(np.abs(squared[n + every]))])
     llr = ahead / behind if behind > 0 else float("inf")
     ratio = max(llr, 1.0 / llr if llr > 0 else float("inf"))
-    sure = ratio >= LEAD_RATIO and p is not None and p <= DEFAULTS.significance
+    sure = ratio >= settings.lead_ratio and p is not None and p <= settings.significance
     leader = None if not sure else first if ahead > behind else second
     return Lead(first, second, best, float(squared[n + best]), min(llr, 1e9), p, resolution, leader, None)
 
@@ -145,25 +143,25 @@ def lead(venues: Mapping[str, Ticks], start: int, end: int, settings: Settings =
     if len(names) < 2:
         why = Reason(Code.TOO_FEW_VENUES, "Two venues are needed to tell who moves first.")
         return Leadership(None, (), {}, 0, METHOD, (why,))
-    edges = np.linspace(start, end, WINDOWS + 1).astype(np.int64) // 1000 * 1000
+    edges = np.linspace(start, end, settings.lead_windows + 1).astype(np.int64) // 1000 * 1000
     found = [
-        pair((a, b), venues[a], venues[b], int(edges[k]), int(edges[k + 1]))
-        for k in range(WINDOWS)
+        pair((a, b), venues[a], venues[b], int(edges[k]), int(edges[k + 1]), settings)
+        for k in range(settings.lead_windows)
         for a, b in combinations(names, 2)
     ]
     led = dict.fromkeys(names, 0)
     resolved = 0
     for a, b in combinations(names, 2):
         mine = [f for f in found if (f.first, f.second) == (a, b)]
-        resolved += sum(f.reason is None for f in mine) >= AGREEING
+        resolved += sum(f.reason is None for f in mine) >= settings.lead_agreeing
         for name in (a, b):
-            led[name] += sum(f.leader == name for f in mine) >= AGREEING
+            led[name] += sum(f.leader == name for f in mine) >= settings.lead_agreeing
     top = max(names, key=lambda v: led[v])
     named = top if 2 * led[top] > len(names) - 1 else None
     return Leadership(named, tuple(found), led, resolved, METHOD, reasons(named, found, resolved, settings))
 
 
-def reasons(named: str | None, found: Sequence[Lead], resolved: int, _: Settings) -> tuple[Reason, ...]:
+def reasons(named: str | None, found: Sequence[Lead], resolved: int, settings: Settings) -> tuple[Reason, ...]:
     if named is not None:
         return ()
     if not resolved:
@@ -172,5 +170,6 @@ def reasons(named: str | None, found: Sequence[Lead], resolved: int, _: Settings
             f"No pair of venues is heard often enough to tell who moves first (lags below {coarse:.0f} s are blind)."
         )
         return (Reason(Code.UNRESOLVED_BY_SAMPLING, words),)
-    words = f"{resolved} pairs could be told apart, and no venue leads most of its peers in two of three windows."
+    often = f"{settings.lead_agreeing} of {settings.lead_windows} windows"
+    words = f"{resolved} pairs could be told apart, and no venue leads most of its peers in {often}."
     return (Reason(Code.UNRESOLVED_BY_SAMPLING, words),)

@@ -53,6 +53,11 @@ class Settings:
     conviction_percentile: float = 97.5  # 3.2
     conviction_sigma: float = 0.5
     conviction_min_history: int = 60
+    lead_ratio: float = 1.5  # 3.3: LLR, either way
+    lead_shifts: int = 500
+    lead_block_s: int = 600  # a shift is at least this long: nearer ones share the lags that are asked about
+    lead_windows: int = 3  # consecutive
+    lead_agreeing: int = 2  # in so many of them one must lead
     growth_step_s: float = 60.0  # 3.3: least step of the common grid
     growth_step_cadences: float = 2.0  # and at least so many of the coarsest cadence
     growth_lag_share: float = 0.25  # of the window: the longest lag either way

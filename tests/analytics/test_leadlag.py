@@ -3,6 +3,7 @@ import pytest
 
 from analytics import leadlag
 from analytics.leadlag import Ticks
+from analytics.settings import Settings
 
 HOURS = 6 * 3600
 X = ([0, 2, 5], [0, 1, -1])
@@ -81,3 +82,12 @@ def test_one_venue_and_a_frozen_one_lead_nobody():
     frozen = Ticks(np.arange(0, HOURS, 2, dtype=np.int64) * 1000, np.zeros(HOURS // 2), 2.0)
     found = leadlag.lead({"a": sampled(path(1), 1), "b": frozen}, 0, HOURS * 1000)
     assert {f.reason for f in found.pairs} == {"no_data"}
+
+
+def test_what_names_a_leader_is_a_setting():
+    true = path(1)
+    venues = {"a": sampled(true, 2), "b": sampled(true, 2, 30, 1)}
+    assert leadlag.lead(venues, 0, HOURS * 1000).leader == "a"
+    assert leadlag.lead(venues, 0, HOURS * 1000, Settings(lead_ratio=1e12)).leader is None
+    assert leadlag.lead(venues, 0, HOURS * 1000, Settings(lead_shifts=10)).leader is None  # p cannot be below 1/11
+    assert len(leadlag.lead(venues, 0, HOURS * 1000, Settings(lead_windows=4)).pairs) == 4

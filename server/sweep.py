@@ -10,9 +10,10 @@ import pandas as pd
 from analytics import alerts, concentration, divergence, flow, levels, usual
 from analytics.alerts import Key, Raised, Signal
 from analytics.divergence import Divergence
-from analytics.provenance import VERSION
+from analytics.provenance import VERSION, Code
 from analytics.usual import Usual
 from server.followed import followed, opened
+from server.near import intensities
 from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.spans import DAY_MS, WINDOW_S, history, recent
@@ -27,6 +28,7 @@ KINDS = (
     "venue_dead", "universe_change",
 )  # fmt: skip
 """Signals that are events of their own name; rotation and conviction open episodes (server.followed)."""
+SHARE = "liquidated_24h_share"
 BACK = {"venue_dead": "venue_reentry"}  # what the end of one is called, where it has a name of its own
 
 
@@ -139,7 +141,16 @@ class Sweep:
         }  # fmt: skip
         if kind == "venue_reentry":
             detail["gap_change_usd"] = returned.get((s.asset, s.leader))
+        if kind == "deleveraging":
+            detail |= self.forced(s.asset, now)
         return (now, kind, s.asset, s.leader, json.dumps(detail), self.house.simulated, now)
+
+    def forced(self, asset: str, now: int) -> dict[str, object]:
+        """How heavy forced closes of full feeds were beside a fall (7.3): the 24 h up to the last five minutes."""
+        seen = intensities(self.house, asset, now, now).columns
+        place, share = (seen[name][-1] if seen.get(name) else None for name in ("intensity_percentile", SHARE))
+        why = None if place is not None else Code.NO_DATA if share is None else Code.INSUFFICIENT_HISTORY
+        return {"liquidation_intensity_percentile": place, SHARE: share, "liquidation_reason": why}
 
     def remembered(self, now: int) -> frozenset[Key]:
         """What an earlier run left standing."""

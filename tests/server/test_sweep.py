@@ -10,7 +10,7 @@ from server.sweep import Sweep
 from server.tools.concentration import get_concentration
 from server.tools.divergence import get_oi_divergence
 from store.derived import append
-from store.records import Event, Gap
+from store.records import Event, FeedClass, Gap, Liquidation, Side, Unit
 from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, Table, by_name, changed, linear, market, turned
 
 
@@ -69,6 +69,22 @@ def test_a_fall_is_an_event_once_and_a_silent_venue_is_no_fall(tmp_path: Path) -
     assert second == ()
     assert list(zip(events["kind"], events["venue"], strict=True)) == [("deleveraging", ""), ("venue_dead", "c")]
     assert json.loads(events["detail"][0])["value"] == pytest.approx(500 / 1800, rel=0.01)
+
+
+def test_a_fall_says_how_much_of_it_was_forced(tmp_path: Path) -> None:
+    lines = [held("a", 1000, 700, NOW - 5 * HOUR, 2), held("bb", 800, 600, NOW - 5 * HOUR, 2)]
+    at = NOW - 5 * HOUR + MINUTE
+    died = Liquidation(linear("a"), at, at, Side.LONG, 20.0, Unit.BASE, 20.0, 2e6, 1e5, FeedClass.FULL, False)
+    told: list[dict[str, object]] = []
+    for name, said in (("forced", [died]), ("unknown", [])):
+        with market(tmp_path / name, *lines, said=said) as house:
+            Sweep(house, house.reader.store, ["BTC"]).run()
+            events = house.reader.events("deleveraging", NOW - HOUR, NOW + HOUR)
+            usd = house.reader.latest("BTC").set_index("venue")["usd"]["a"]
+        told.append(json.loads(events["detail"].iloc[0]))
+    names = ("liquidated_24h_share", "liquidation_intensity_percentile", "liquidation_reason")
+    assert [told[0][n] for n in names] == [pytest.approx(2e6 / usd, rel=0.01), None, "insufficient_history"]
+    assert [told[1][n] for n in names] == [None, None, "no_data"]
 
 
 def test_a_venue_that_is_late_is_noted_once_until_it_is_heard_again(tmp_path: Path) -> None:

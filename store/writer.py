@@ -57,11 +57,6 @@ class Progress:
     written: tuple[tuple[float, float], ...]  # when the oldest row of each recent batch came and was in, monotonic s
     trouble: str  # why nothing is being written, empty when all is well
 
-    @property
-    def commit_ms(self) -> list[float]:
-        """How long the oldest row of each recent batch waited, newest last."""
-        return [(done - since) * 1000 for since, done in self.written]
-
 
 class Writer:
     """Owns all writing of records. `put` never blocks and never raises; `close` writes what waits."""

@@ -229,7 +229,7 @@ def test_lag_is_how_long_the_oldest_row_has_waited() -> None:
         assert writer.progress().lag_ms > 0.0
         assert writer.flush()
         after = writer.progress()
-        assert (after.lag_ms, after.waiting, len(after.commit_ms)) == (0.0, 0, 1)
+        assert (after.lag_ms, after.waiting, len(after.written)) == (0.0, 0, 1)
 
 
 def test_a_restart_says_how_long_nothing_was_heard_and_ends_open_gaps() -> None:

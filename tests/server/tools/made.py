@@ -21,7 +21,9 @@ from store.records import Field, Instrument, OpenInterest, Payoff, Record, Sourc
 from store.writer import Writer
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-NOW = round(time() * 1000) // (5 * MINUTE) * 5 * MINUTE  # the store answers for the last days only, so that it is today
+OF_DAY = 7 * HOUR + 25 * MINUTE
+# The store keeps what is recent by the clock on the wall, so now is of today; the time of the day is always the same.
+NOW = (round(time() * 1000) - OF_DAY) // DAY * DAY + OF_DAY
 FIELD = Field("oi", Unit.BASE, sides=1, status=Status.DOCUMENTED)
 
 Times = npt.NDArray[np.int64]

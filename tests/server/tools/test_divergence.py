@@ -100,7 +100,7 @@ def test_a_venue_that_fell_silent_hours_before_the_window_still_counts_in_the_gu
 
 def test_thresholds_rest_on_own_history_once_there_is_enough(tmp_path: Path) -> None:
     held = [
-        Held(h.of, lambda t, c=h.coins: c(t) + 1e5 * (t // HOUR % 2), PRICE, start=NOW - 12 * 24 * HOUR)
+        Held(h.of, lambda t, c=h.coins: c(t) + 1e5 * ((t - NOW) // HOUR % 2), PRICE, start=NOW - 12 * 24 * HOUR)
         for h in moving(0, 0)
     ]
     with market(tmp_path, *held) as house:

@@ -44,7 +44,7 @@ CHANGES = (
 
 
 def breathing(size: float) -> Course:
-    return lambda t: size + 3.0 * (t // HOUR % 5)
+    return lambda t: size + 3.0 * ((t - NOW) // HOUR % 5)
 
 
 def infinite(size: float) -> Course:

@@ -46,7 +46,7 @@ KINDS = ("account", "top_account", "top_position", "taker")
 
 
 def breathing(size: float, every: int) -> Callable[..., np.ndarray]:
-    return lambda t: size + 7.0 * (t // HOUR % every) + t // (5 * MINUTE) % 3
+    return lambda t: size + 7.0 * ((t - NOW) // HOUR % every) + (t - NOW) // (5 * MINUTE) % 3
 
 
 def held(of: Instrument, size: float, every: int, klass: str) -> Held:

@@ -10,12 +10,17 @@ from itertools import combinations
 from math import ceil
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
+from analytics.alignment import Panel
 from analytics.leadlag import Ticks
+from analytics.matched import steps
 from analytics.provenance import Code
 from analytics.settings import DEFAULTS, Settings
 from analytics.units import Floats
+
+STILL = 1e-12  # of own variance: less of it at a lag is rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +52,72 @@ def grown(of: Ticks, end: int, step_s: int, steps: int, oldest_s: float) -> Floa
 
 def correlations(x: Floats, y: Floats, lags: int) -> tuple[Floats, Floats]:
     """(rho, pairs) of x[t] with y[t + k], k from -lags to +lags. rho is NaN where one of them never moved."""
-    rho, pairs = np.full(2 * lags + 1, np.nan), np.zeros(2 * lags + 1)
-    for k in range(-lags, lags + 1):
-        a, b = (x[: len(x) - k], y[k:]) if k >= 0 else (x[-k:], y[:k])
-        both = np.isfinite(a) & np.isfinite(b)
-        a, b = a[both], b[both]
-        pairs[k + lags] = len(a)
-        if len(a) > 1 and np.ptp(a) > 0 and np.ptp(b) > 0:
-            rho[k + lags] = np.corrcoef(a, b)[0, 1]
-    return rho, pairs
+    a, b = told(x), told(y)
+    middle = len(x) - 1
+
+    def summed(over_x: Floats, over_y: Floats) -> Floats:
+        """At every lag, over the steps that both tell of."""
+        return np.correlate(over_y, over_x, "full")[middle - lags : middle + lags + 1]
+
+    n, sum_x, sum_y = summed(a.known, b.known), summed(a.x, b.known), summed(a.known, b.x)
+    pairs = np.round(n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_x = summed(a.x * a.x, b.known) - sum_x**2 / n
+        of_y = summed(a.known, b.x * b.x) - sum_y**2 / n
+        rho = (summed(a.x, b.x) - sum_x * sum_y / n) / np.sqrt(of_x * of_y)
+    moved = (pairs > 1) & (of_x > STILL * pairs) & (of_y > STILL * pairs)
+    return np.where(moved, np.clip(rho, -1.0, 1.0), np.nan), pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A path of growth in own scales, zero where it is not known."""
+
+    x: Floats
+    known: Floats  # 1 where it is, else 0
+
+
+def told(growth: Floats) -> Told:
+    known = np.isfinite(growth)
+    some = growth[known]
+    scale = float(np.std(some)) if len(some) else 0.0
+    middle = float(np.mean(some)) if len(some) else 0.0
+    return Told(np.where(known, (growth - middle) / (scale or 1.0), 0.0), known.astype(float))
 
 
 def pair(names: tuple[str, str], x: Ticks, y: Ticks, end: int, window_s: int, settings: Settings = DEFAULTS) -> Lagged:
-    """The lag that stands out the most from noise, of those up to a quarter of the window either way.
+    """The lag that stands out the most from noise, of those up to a quarter of the window either way."""
+    step_s = ceil(max(settings.growth_step_s, settings.growth_step_cadences * max(x.cadence_s, y.cadence_s)))
+    if not resolved(window_s, step_s, settings):
+        return unresolved(names, window_s, step_s)
+    oldest_s = max(step_s, settings.stored_floor_s)
+    a, b = (grown(of, end, step_s, window_s // step_s, oldest_s) for of in (x, y))
+    return compared(names, a, b, window_s, step_s, settings)
+
+
+def resolved(window_s: int, step_s: int, settings: Settings) -> bool:
+    """Whether at the longest lag enough steps are left."""
+    count = window_s // step_s
+    return count - int(count * settings.growth_lag_share) >= settings.growth_min_steps
+
+
+def unresolved(names: tuple[str, str], window_s: int, step_s: int) -> Lagged:
+    return Lagged(*names, window_s, step_s, None, None, None, 0, None, Code.UNRESOLVED_BY_SAMPLING)
+
+
+def compared(names: tuple[str, str], x: Floats, y: Floats, window_s: int, step_s: int, settings: Settings) -> Lagged:
+    """Growth of both by steps of `step_s`, NaN where it is not known, held against each other at every lag.
 
     `limit` is that of white noise, 1/sqrt(n), two-sided, divided among all lags (Bonferroni).
     """
-    step_s = ceil(max(settings.growth_step_s, settings.growth_step_cadences * max(x.cadence_s, y.cadence_s)))
-    steps = window_s // step_s
-    lags = int(steps * settings.growth_lag_share)
     first, second = names
-    if steps - lags < settings.growth_min_steps:
-        return Lagged(first, second, window_s, step_s, None, None, None, 0, None, Code.UNRESOLVED_BY_SAMPLING)
-    oldest_s = max(step_s, settings.stored_floor_s)
-    a, b = (grown(of, end, step_s, steps, oldest_s) for of in (x, y))
-    rho, pairs = correlations(a, b, lags)
-    told = np.isfinite(rho) & (pairs >= settings.growth_min_steps)
-    if not told.any():
+    lags = int(window_s // step_s * settings.growth_lag_share)
+    rho, pairs = correlations(x, y, lags)
+    some = np.isfinite(rho) & (pairs >= settings.growth_min_steps)
+    if not some.any():
         return Lagged(first, second, window_s, step_s, None, None, None, int(pairs.max()), None, Code.NO_DATA)
-    best = int(np.argmax(np.where(told, np.abs(rho) * np.sqrt(pairs), -1.0)))
-    limit = float(norm.isf(settings.significance / (2 * int(told.sum()))) / np.sqrt(pairs[best]))
+    best = int(np.argmax(np.where(some, np.abs(rho) * np.sqrt(pairs), -1.0)))
+    limit = float(norm.isf(settings.significance / (2 * int(some.sum()))) / np.sqrt(pairs[best]))
     ahead = first if best > lags else second
     sure = best != lags and abs(rho[best]) > limit
     lag_s = (best - lags) * step_s
@@ -89,3 +130,45 @@ def lagged(venues: Mapping[str, Ticks], end: int, window_s: int, settings: Setti
     return tuple(
         pair((a, b), venues[a], venues[b], end, window_s, settings) for a, b in combinations(sorted(venues), 2)
     )
+
+
+def within(seen: Panel, window_s: int, settings: Settings = DEFAULTS) -> tuple[Lagged, ...]:
+    """Every pair of the `growth_venues` largest venues of a panel by equal steps that ends with the window.
+
+    A venue is as slow as its largest contract; of the others those count that are no slower than half a step. Growth is
+    that of the matched panel: a silence, a re-entry or another way of counting is no growth, but no step either.
+    """
+    if len(seen.t) < 3 or not seen.contracts:
+        return ()
+    grid_s = round(float(np.median(np.diff(seen.t))) / 1000)
+    held = np.nan_to_num(seen.usd[-1])
+    sizes = seen.by_venue(held)
+    largest = [seen.venues[k] for k in np.argsort(-sizes, kind="stable")[: settings.growth_venues] if sizes[k] > 0]
+    mine = {v: np.array([c.venue == v for c in seen.contracts], bool) for v in largest}
+    slow = {v: float(seen.cadence_s[-1, np.argmax(np.where(m, held, -1.0))]) for v, m in mine.items()}
+    grows: dict[int, dict[str, Floats]] = {}  # by step, by venue
+    found: list[Lagged] = []
+    for a, b in combinations(sorted(largest), 2):
+        least = max(settings.growth_step_s, settings.growth_step_cadences * max(slow[a], slow[b]), float(grid_s))
+        step_s = ceil(least / grid_s) * grid_s
+        if not resolved(window_s, step_s, settings):
+            found.append(unresolved((a, b), window_s, step_s))
+            continue
+        if step_s not in grows:
+            grows[step_s] = growth(seen, mine, step_s // grid_s, step_s / settings.growth_step_cadences, settings)
+        of = grows[step_s]
+        found.append(compared((a, b), of[a], of[b], window_s, step_s, settings))
+    return tuple(found)
+
+
+def growth(
+    seen: Panel, mine: Mapping[str, NDArray[np.bool_]], rows: int, slowest_s: float, settings: Settings
+) -> dict[str, Floats]:
+    """d ln Q by venue over steps of so many rows, of its contracts (`mine`) that are no slower than `slowest_s`."""
+    moved = steps(seen, settings, rows)
+    often = seen.cadence_s[-1] <= slowest_s
+    out: dict[str, Floats] = {}
+    for venue, contracts in mine.items():
+        g = moved.total_growth(contracts & often)[::-rows][::-1]
+        out[venue] = np.log1p(g, out=np.full(len(g), np.nan), where=g > -1.0)
+    return out

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analytics import conviction, coverage, rotation, windows
+from analytics import conviction, coverage, crosscorr, rotation, windows
 from analytics import quadrant as quadrants
 from analytics import usual as usuals
 from analytics.alignment import Floats, Panel
@@ -65,6 +65,7 @@ class Divergence:
     basis: str
     method: Method
     reasons: tuple[Reason, ...]
+    lags: tuple[crosscorr.Lagged, ...] = ()  # of growth within the window, where they were asked for
 
 
 METHOD = Method("divergence.rotation_conviction")
@@ -72,12 +73,12 @@ METHOD = Method("divergence.rotation_conviction")
 
 def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame, now: int, window_s: int,
            gaps: pd.DataFrame | None = None, plausible: Mapping[str, float] | None = None, usual: Usual | None = None,
-           settings: Settings = DEFAULTS) -> Divergence:  # fmt: skip
+           lags: bool = False, settings: Settings = DEFAULTS) -> Divergence:  # fmt: skip
     """The last `window_s` seconds, labelled against earlier windows of the same length.
 
     `recent`: minute bars of the window (five minutes for a day); `history`: bars of the 30 d (1 h), 90 d (4 h) or 365 d
     (24 h) before, of which `usual` makes all but the last six windows needless. Below the panel guard the label is
-    `insufficient_data` and no flag is raised.
+    `insufficient_data` and no flag is raised. `lags`: also whose growth follows whose, by the steps of `recent`.
     """
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
     heard = coverage.of(seen, settings=settings, plausible=plausible)
@@ -134,6 +135,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
         tuple(t for t in (turned.material, parted.threshold, came.material, broad) if t is not None),
         family(turned, parted, came, settings), own.count("windows"), w.panel_share, heard,
         Basis.CARRIED if heard.carried else Basis.DERIVED, METHOD, tuple(dict.fromkeys(reasons)),
+        crosscorr.within(seen, window_s, settings) if lags else (),
     )  # fmt: skip
 
 

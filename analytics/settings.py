@@ -62,6 +62,7 @@ class Settings:
     growth_step_cadences: float = 2.0  # and at least so many of the coarsest cadence
     growth_lag_share: float = 0.25  # of the window: the longest lag either way
     growth_min_steps: int = 20
+    growth_venues: int = 6  # decisions 18: the largest, of a window that is read from bars
     broad_same_sign: float = 0.70  # 3.4
     fdr: float = 0.10
     multiplicity: Procedure = "benjamini_hochberg"  # strict, under any dependence: benjamini_yekutieli

@@ -1,6 +1,9 @@
 """Whether the venues agree on where open interest is going."""
 
 import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
 
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -37,11 +40,16 @@ LAGS = ["first", "second", "lag_s", "rho", "limit", "step_s", "leads", "reason"]
 LED_MS = 2 * 3_600_000  # how long what was measured of the leader stands in
 
 
-def leader(house: House, asset: str, now: int, window_s: int) -> tuple[dict[str, Cell], list[str], Table]:
+TICKS = frozenset({"1h", "4h"})  # windows whose lags the clock reads from ticks; a longer one's are read from bars
+
+
+def leader(
+    house: House, asset: str, now: int, window_s: int
+) -> tuple[dict[str, Cell], list[str], list[dict[str, Any]]]:
     """Who moves first, as the clock measured it last, why nobody is named, and the lags of growth over this window."""
     rows = house.reader.events("lead_lag", now - LED_MS, now + 1, asset=asset)
     if not len(rows):
-        return {"leader": None}, [LEADERLESS], Table(columns=LAGS, rows=[])
+        return {"leader": None}, [LEADERLESS], []
     told = json.loads(rows["detail"].iloc[-1])
     age = age_s(now, int(rows["ts"].iloc[-1]))
     figures: dict[str, Cell] = {
@@ -50,12 +58,17 @@ def leader(house: House, asset: str, now: int, window_s: int) -> tuple[dict[str,
         "leader_pairs_resolved": told["resolved"],
     }
     lags = [g for g in told.get("growth", ()) if g["window_s"] == window_s]
-    rows_of = [
+    return figures, [f"{code}: {words}" for code, words in told["reasons"]], lags
+
+
+def lagging(lags: Iterable[Mapping[str, Any]]) -> Table:
+    """Whose growth follows whose, a pair of venues a row."""
+    rows: list[list[Cell]] = [
         [g["first"], g["second"], g["lag_s"], rounded(g["rho"]), rounded(g["limit"]), g["step_s"], g["leader"],
          g["reason"]]
         for g in lags
     ]  # fmt: skip
-    return figures, [f"{code}: {words}" for code, words in told["reasons"]], Table(columns=LAGS, rows=rows_of)
+    return Table(columns=LAGS, rows=rows)
 
 
 def get_oi_divergence(
@@ -76,11 +89,13 @@ def get_oi_divergence(
     house = at(house, as_of)
     named = asset_of(house, asset)
     now = house.now()
-    found = divergence.assess(**given(house, named, window, now))
+    long = detail == "detailed" and window not in TICKS
+    found = divergence.assess(**given(house, named, window, now), lags=long)
     if not found.venues and found.level_usd is None and not found.coverage.universe:
         raise ToolError(f"no_data: no venue has stated an open interest of {named} yet. Ask get_status for why.")
     turned = found.rotation
-    first, leaderless, lags = leader(house, named, now, WINDOW_S[window])
+    first, leaderless, noted = leader(house, named, now, WINDOW_S[window])
+    lags = [asdict(g) for g in found.lags] if long else noted
     counted, records, unsaid = recorded(house, named, now)
     return Answer(
         summary=f"{named}, last {window}: {WORDS.get(found.label, found.label)} ({found.label})"
@@ -114,7 +129,7 @@ def get_oi_divergence(
         rows=[[v.venue, v.klass, usd(v.flow_usd), pct(v.growth), rounded(v.x), rounded(v.share)] for v in found.venues],
         tables={
             **tables(found),
-            **({"class_evidence": behaviour(house, named, now), "lags": lags} if detail == "detailed" else {}),
+            **({"class_evidence": behaviour(house, named, now), "lags": lagging(lags)} if detail == "detailed" else {}),
             **records,
         },
         coverage=coverage(found.coverage),

@@ -1,8 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from analytics import crosscorr
+from analytics import crosscorr, windows
+from analytics.alignment import Panel
 from analytics.leadlag import Ticks
+from analytics.matched import steps
+from analytics.settings import DEFAULTS
+from tests.analytics.market import NOW, Line, bars, latest
 
 HOUR = 3600
 PATH = np.cumsum(np.random.default_rng(7).normal(0, 1e-3, 6 * HOUR))
@@ -67,3 +73,79 @@ def test_a_silence_is_no_growth():
     t = np.array([0, 60, 240, 300]) * 1000
     x = crosscorr.grown(Ticks(t, np.array([0.0, 0.1, 0.5, 0.4]), 60.0), 300_000, 60, 5, 75.0)
     assert x == pytest.approx([0.1, 0.0, np.nan, np.nan, -0.1], nan_ok=True)
+
+
+DAY = 24 * HOUR
+STEPS = 288  # of five minutes
+
+
+def day(late: int = 3, gone: range = range(0)) -> Panel:
+    """Three venues over a day by five minutes: `two` does what `one` did `late` steps before, `three` what it likes."""
+    rng = np.random.default_rng(11)
+    moves = rng.normal(0, 2e-3, STEPS + 20 + late)
+    mine = {
+        "one": moves[late:], "two": moves[: STEPS + 20], "three": rng.normal(0, 2e-3, STEPS + 20),
+    }  # fmt: skip
+    paths = {name: 1000 * np.exp(np.cumsum(x)) for name, x in mine.items()}
+    lines = [
+        Line(name, [None if name == "two" and k in gone else x for k, x in enumerate(path.tolist())],
+             [100.0] * len(path))
+        for name, path in paths.items()
+    ]  # fmt: skip
+    return windows.recent(bars(lines, step=300_000), latest(lines), NOW, DAY)
+
+
+def by_pair(seen: Panel) -> dict[tuple[str, str], crosscorr.Lagged]:
+    return {(g.first, g.second): g for g in crosscorr.within(seen, DAY)}
+
+
+def slower(seen: Panel, venue: str, cadence_s: float) -> Panel:
+    mine = np.array([c.venue == venue for c in seen.contracts])
+    return replace(seen, cadence_s=np.where(mine[None, :], cadence_s, seen.cadence_s))
+
+
+def test_over_a_day_a_known_lag_is_found_in_the_bars() -> None:
+    found = by_pair(day())
+    assert set(found) == {("one", "two"), ("one", "three"), ("three", "two")}
+    led = found["one", "two"]
+    assert (led.window_s, led.step_s, led.lag_s, led.leader, led.n) == (DAY, 300, 900, "one", STEPS - 3)
+    assert led.rho == pytest.approx(1.0)
+    assert found["one", "three"].leader is None
+
+
+def test_the_grid_of_a_day_is_twice_as_coarse_as_the_slower_venue() -> None:
+    found = by_pair(slower(day(late=4), "two", 301.0))
+    assert found["one", "three"].step_s == 300
+    slow = found["one", "two"]
+    assert (slow.step_s, slow.lag_s, slow.leader) == (900, 900, "one"), "twenty minutes are told to a step of fifteen"
+    weekly = by_pair(slower(day(), "two", 604_800.0))["one", "two"]
+    assert (weekly.reason, weekly.rho, weekly.leader) == ("unresolved_by_sampling", None, None)
+    assert by_pair(slower(day(), "two", 604_800.0))["one", "three"].reason is None
+
+
+def test_a_silence_is_left_out_of_the_day_and_names_nobody() -> None:
+    whole, holed = by_pair(day())["one", "two"], by_pair(day(gone=range(100, 160)))["one", "two"]
+    assert 200 < holed.n < whole.n - 55
+    assert (holed.lag_s, holed.leader) == (900, "one")
+    nearly = by_pair(day(gone=range(STEPS + 5)))["one", "two"]
+    assert (nearly.reason, nearly.leader) == ("no_data", None)
+
+
+def test_contracts_slower_than_half_a_step_are_in_no_growth_of_it() -> None:
+    seen = day()
+    mine = {"all": np.ones(3, bool)}
+    slow = slower(seen, "three", 400.0)
+    [both] = crosscorr.growth(slow, mine, 1, 150.0, DEFAULTS).values()
+    fast = np.array([c.venue != "three" for c in seen.contracts])
+    assert both == pytest.approx(np.log1p(steps(seen).total_growth(fast)))
+
+
+def test_rows_of_unknown_growth_do_not_shift_the_others() -> None:
+    x = np.array([1.0, np.nan, 3.0, 0.0, -1.0, np.nan, -3.0, 1.0, 2.0])
+    y = np.array([0.5, 1.0, np.nan, 2.0, 0.1, -1.0, 0.3, -2.0, 1.0])
+    rho, pairs = crosscorr.correlations(x, y, 3)
+    for k in range(-3, 4):
+        a, b = (x[: len(x) - k], y[k:]) if k >= 0 else (x[-k:], y[:k])
+        both = np.isfinite(a) & np.isfinite(b)
+        assert pairs[3 + k] == both.sum()
+        assert rho[3 + k] == pytest.approx(np.corrcoef(a[both], b[both])[0, 1])

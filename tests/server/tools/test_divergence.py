@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from server.tools.divergence import LEADERLESS, get_oi_divergence
 from store.records import Gap
-from tests.server.tools.made import HOUR, MINUTE, NOW, Held, always, by_name, linear, market, turned
+from tests.server.tools.made import HOUR, MINUTE, NOW, Course, Held, always, by_name, linear, market, turned
 
 PRICE = always(100.0)
 SIZE = 10_000_000_000.0  # USD, of all venues
@@ -120,3 +121,20 @@ def test_detailed_adds_how_each_venue_behaves_for_its_class(tmp_path: Path) -> N
         (1e-3, True),
         (1e-5, True),
     ]
+
+
+def test_over_a_day_the_lags_of_growth_are_read_from_bars(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    walk = 1000 * np.exp(rng.normal(0, 2e-3, 1000).cumsum())
+
+    def path(late: int) -> Course:
+        return lambda t: walk[(t - NOW) // (5 * MINUTE) + 900 - late]
+
+    with market(tmp_path, Held(linear("first"), path(0), PRICE), Held(linear("second"), path(6), PRICE)) as house:
+        lags = get_oi_divergence(house, window="24h", detail="detailed").tables["lags"]
+        concise = get_oi_divergence(house, window="24h")
+    [told] = [dict(zip(lags.columns, row, strict=True)) for row in lags.rows]
+    assert (told["first"], told["second"], told["lag_s"], told["step_s"]) == ("first", "second", 1800, 300)
+    assert (told["leads"], told["reason"]) == ("first", None)
+    assert float(str(told["rho"])) > 0.9
+    assert "lags" not in concise.tables

@@ -314,7 +314,7 @@ async def test_records_arrive_over_the_loopback_whatever_happens_to_the_line(id:
             if fault in ("babble", "limited"):  # before anything else: not even the catalogue can be read
                 venues.fault(id, fault)
             tasks.start_soon(collected, quick(it), book, venues)
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 if fault in ("babble", "limited"):
                     await venues.until(lambda: venues.asked[id] >= 2)
                     venues.fault(id, None)

@@ -141,7 +141,7 @@ async def test_the_aggregate_is_an_alarm_and_nothing_of_it_is_kept() -> None:
 async def test_nothing_is_asked_unless_it_was_chosen() -> None:
     exchange = Exchange(nobody)
     async with exchange.open(), Http(address=exchange.address) as http:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await Context([], ["BTC"], {}, http, Records(), list).keep()
     assert exchange.requests == []
 

@@ -84,15 +84,19 @@ async def test_f13_where_we_are_not_allowed_one_line_says_so_and_the_others_go_o
 
     caplog.set_level(logging.INFO)
     venues = [venue(id=id) for id in by_venue]
+
+    def said() -> set[tuple[str, str, str]]:
+        return {(h.venue, h.state, h.detail) for h in records.of(Health) if h.symbol == ""}
+
     async with (
         barred.open(),
         paged.open(),
         collecting(open_, *venues, address=address, rhythm=replace(QUICK, blocked=0.3)) as records,
     ):
+        await records.until(lambda: ("open", "live", "") in said() and records.readings())
         await records.until(lambda: len(barred.requests) >= 3 and len(paged.dials) >= 3)
-        states = {(h.venue, h.state, h.detail) for h in records.of(Health) if h.symbol == ""}
+        states = said()
         assert {venue for venue, state, _ in states if state == "live"} == {"open"}
-        assert records.readings()
         gaps = {(g.venue, g.reason) for g in records.gaps() + records.gaps("")}
     assert ("barred", "blocked", "HTTP 451: not in your country") in states
     assert ("paged", "blocked", "HTTP 403: a page, not data") in states

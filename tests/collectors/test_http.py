@@ -131,8 +131,7 @@ async def test_no_server_and_no_answer_are_failures() -> None:
 async def test_used_weight_throttles_before_the_limit() -> None:
     toy: Venue = venue(limits=Limits(weight=10, per=0.4, used_header="X-Used"))
     async with exchange((200, {"X-Used": "10"}, "[]"), (200, {"X-Used": "1"}, "[]")).open() as at:
-        at.clock.most = 10.0  # nobody else looks at it
-        async with http(at, Records()) as client:
+        async with Http(at.address, clock=at.clock) as client:
             await client.ask(toy, ASK)
             await client.ask(toy, ASK)
         (first, _), (second, _) = at.requests
@@ -153,8 +152,8 @@ def test_a_budget_is_never_exceeded_in_any_window() -> None:
 
 
 async def test_a_question_dearer_than_the_budget_is_asked_alone() -> None:
-    budget = Budget(3, 10.0)
-    with anyio.fail_after(1):
+    budget = Budget(3, 1000.0)
+    with anyio.fail_after(30):
         await budget.spend(50)
     assert budget.wait(1) > 0
 

@@ -121,7 +121,7 @@ async def test_nothing_is_asked_when_it_is_switched_off() -> None:
     exchange = Exchange(trading)
     async with exchange.open(), Http(address=exchange.address) as http:
         toy = venue()
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await Sampler(
                 toy, toy.segments[0], POSITIONS, http, Records(), lambda: CURRENT, Sampling(per_minute=0)
             ).keep()

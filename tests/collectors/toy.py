@@ -1,9 +1,10 @@
 """A made-up venue and its exchange on the loopback: snapshots, deltas, acks, pings, and whatever a test scripts."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -44,6 +45,7 @@ SHORT = Patience(
     dial=10.0, greeting=5.0, first=0.4, silences=2.0, margin=0.2, symbol=3.0, again=0.1, again_max=0.6, answer=0.2,
     farewell=0.2, look=0.02, probe=0.2, bad_least=20,
 )  # fmt: skip
+TURN_S, MOST_S = 0.01, 0.02  # between two looks of a `Steady` clock, and what it counts of that
 QUICK = Rhythm(settled=5.0, blocked=0.2, report=0.2, catalogue=30.0, unknown=0.05, handover=0.5)
 
 
@@ -137,30 +139,47 @@ def now_of(symbol: str, oi: float, **more: float) -> Callable[[], Reply]:
 
 
 class Steady:
-    """A clock that a busy machine cannot hurry, for tests of time limits: from one look to the next 50 ms at most."""
+    """A clock that a busy machine cannot hurry: between two turns of the loop 20 ms pass at most, and none within one.
 
-    def __init__(self, most: float = 0.05) -> None:
-        self.most = most
-        self.real = time.monotonic()
+    While it is `going`, the loop's own timers go by it too, so that what is waited for and what is measured agree.
+    """
+
+    def __init__(self) -> None:
         self.at = 0.0
         self.epoch = utc_ms()
+        self.going = False
 
     def __call__(self) -> float:
         """Seconds."""
-        real = time.monotonic()
-        self.at += min(self.most, real - self.real)
-        self.real = real
         return self.at
-
-    async def tick(self) -> None:
-        """Looks, so that time passes where nobody else does."""
-        while True:
-            self()
-            await anyio.sleep(0.01)
 
     def ms(self) -> int:
         """ms UTC, by the same clock."""
-        return self.epoch + round(1000 * self())
+        return self.epoch + round(1000 * self.at)
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Let it go, for everything on this loop. Within itself it does nothing."""
+        if self.going:
+            yield
+            return
+        loop: Any = asyncio.get_running_loop()
+        select, begun, looked = loop._selector.select, loop.time() - self.at, time.monotonic()
+
+        def turn(timeout: float | None) -> Any:
+            nonlocal looked
+            ready = select(TURN_S if timeout is None else min(timeout, TURN_S))
+            now = time.monotonic()
+            self.at += min(MOST_S, now - looked)
+            looked = now
+            return ready
+
+        loop._selector.select, loop.time, self.going = turn, lambda: begun + self.at, True
+        try:
+            yield
+        finally:
+            del loop._selector.select, loop.time
+            self.going = False
 
 
 Talk = Callable[["Peer"], Awaitable[None]]
@@ -266,7 +285,8 @@ class Exchange:
         )
         self.port = next(iter(server.sockets)).getsockname()[1]
         try:
-            yield self
+            with self.clock.run():
+                yield self
         finally:
             server.close()
             for peer in self.peers:
@@ -286,7 +306,7 @@ class Records:
         self.news.set()
         self.news = anyio.Event()
 
-    async def until(self, found: Callable[[], Any], limit: float = 20.0) -> Any:
+    async def until(self, found: Callable[[], Any], limit: float = 30.0) -> Any:
         """Wait, with a limit, until something is so; the answer."""
         with anyio.fail_after(limit):
             while not (answer := found()):
@@ -336,7 +356,6 @@ async def collecting(exchange: Exchange, *venues: Venue, **seams: Any) -> AsyncI
         async def work() -> None:
             await run(venues or (venue(),), records, **settings)
 
-        tasks.start_soon(exchange.clock.tick)
         tasks.start_soon(work)
         yield records
         tasks.cancel_scope.cancel()

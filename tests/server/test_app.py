@@ -143,7 +143,7 @@ async def test_what_states_no_price_is_valued_after_a_restart_by_what_a_coin_was
     unpriced = venue(replace(POLL, gives=frozenset({"oi"})))
     world = World(exchange.address, venues=(unpriced,))
     async with exchange.open(), serving(settings, world=world) as url, httpx2.AsyncClient(trust_env=False) as client:
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while "toy" not in str((await client.get(f"{url}/api/v1/open-interest?asset=BTC")).json().get("rows")):  # noqa: ASYNC110
                 await anyio.sleep(0.1)
     store = open_store(settings.store, settings.mode)
@@ -161,7 +161,7 @@ def test_sigterm_ends_the_daemon_cleanly_within_seconds(tmp_path: Path) -> None:
         said = [process.stderr.readline() for _ in range(3)]
         assert any(line.startswith("MCP ") for line in said), said
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=30) == 0
         assert "SIGTERM: writing what waits" in process.stderr.read()
     assert daemon.described(tmp_path / "live") is None
     assert not (tmp_path / "live" / "store.duckdb.wal").exists()

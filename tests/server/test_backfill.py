@@ -187,7 +187,7 @@ async def test_the_first_start_fills_the_days_before_it_and_a_long_gap_is_filled
     backfill.put = listen
     async with asking(past) as http, anyio.create_task_group() as tasks:
         tasks.start_soon(backfill.keep, http)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await done.wait()
         assert told[0]["spans"] == [[NOW - 4 * STEP, NOW]]
         assert told[0]["rows"] == 5
@@ -195,7 +195,7 @@ async def test_the_first_start_fills_the_days_before_it_and_a_long_gap_is_filled
         backfill.sink(Gap("toy", "main", "BTC", NOW - 10 * STEP, NOW - 10 * STEP + 60_000, "short"))
         backfill.sink(Gap("toy", "main", "BTC", NOW - 9 * STEP, None, "open"))
         backfill.sink(Gap("toy", "main", "BTC", NOW - 9 * STEP, NOW - 7 * STEP, "ended"))
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await done.wait()
         assert told[1]["spans"] == [[NOW - 9 * STEP, NOW - 7 * STEP]]
         tasks.cancel_scope.cancel()
@@ -223,7 +223,7 @@ async def test_over_rest_every_step_is_a_line_and_a_dry_run_asks_nothing(store: 
         assert (plan["venue"], plan["symbol"], plan["total"], plan["rows"]) == ("toy", "BTC", 3, 0)
         assert past.exchange.requests == []
         tasks.start_soon(backfill.keep, http)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             reply = await client.post("/api/v1/backfill", json={"days": days, "venues": ["toy"]})
         lines = [json.loads(line) for line in reply.text.splitlines()]
         assert [(line["done"], line["total"]) for line in lines] == [(1, 3), (2, 3), (3, 3), (3, 3)]

@@ -51,7 +51,7 @@ async def test_only_chosen_sources_are_asked(tmp_path: Path, chosen: tuple[str, 
 
     async with exchange.open(), Http(address=exchange.address) as http, anyio.create_task_group() as tasks:
         tasks.start_soon(together, [*watchers(settings, [], Latest(), records, False), other], http)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await done.wait()
         tasks.cancel_scope.cancel()
     assert [e.asset for e in records.of(Event)] == ["BTC", "BTC"] * len(chosen)

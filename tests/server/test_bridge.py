@@ -31,7 +31,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     yield {**os.environ, "CROSSOI_HOME": str(home), "CROSSOI_HTTP_PORT": "0", "CROSSOI_VENUES": "none"}
     if (told := daemon.described(home / "live")) is not None:
         os.kill(told.pid, signal.SIGTERM)
-        psutil.wait_procs([p for p in psutil.process_iter() if p.pid == told.pid], timeout=10)
+        psutil.wait_procs([p for p in psutil.process_iter() if p.pid == told.pid], timeout=30)
 
 
 def bridge(env: Env, *flags: str) -> StdioServerParameters:
@@ -58,7 +58,7 @@ async def test_two_bridges_started_at_once_share_one_daemon(env: Env) -> None:
         async with Client(bridge(env), mode=mode) as client:
             said.append(await summary(client))
 
-    with anyio.fail_after(60):
+    with anyio.fail_after(100):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask, "auto")
             tasks.start_soon(ask, "legacy")
@@ -78,7 +78,7 @@ def alike(process: psutil.Process, env: Env) -> bool:
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
 async def test_a_call_after_the_daemon_was_killed_is_answered_by_a_new_one(env: Env, mode: str) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(100):
         async with Client(bridge(env), mode=mode) as client:
             await summary(client)
             first = running(env).pid
@@ -108,7 +108,7 @@ class Pipe:
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert pipe is not None
             pipe.close()
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=30)
 
 
 def request(number: int, method: str, **params: object) -> str:

@@ -37,7 +37,7 @@ async def test_a_failing_job_stops_neither_another_nor_itself() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(keep, [Job("bad", 60, bad), Job("good", 60, good)], lambda: time[0], sleep)
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await done.wait()
         tasks.cancel_scope.cancel()
     assert {name for name, _ in ran[-4:]} == {"bad", "good"}

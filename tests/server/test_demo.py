@@ -35,7 +35,7 @@ async def test_a_demo_answers_says_it_is_simulated_and_a_pulled_plug_shows(tmp_p
 
     async with anyio.create_task_group() as tasks, httpx2.AsyncClient(trust_env=False) as client:
         tasks.start_soon(demo, settings, [Fault(venue, "down", 0.1)], 1, say)
-        with anyio.fail_after(60):
+        with anyio.fail_after(100):
             await introduced.wait()
             while (told := (await client.get(f"{url}/api/v1/status")).json())["coverage"]["venues_ok"]:  # noqa: ASYNC110
                 await anyio.sleep(0.1)  # asked over HTTP: there is no event to wait for

@@ -50,5 +50,5 @@ def test_what_it_starts_speaks_the_protocol(tmp_path: Path) -> None:
         process.stdin.flush()
         answer = json.loads(process.stdout.readline())
         process.stdin.close()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=30) == 0
     assert "Start it with: crossoi serve" in answer["error"]["message"]

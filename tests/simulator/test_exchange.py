@@ -26,7 +26,7 @@ FULL = '{"full":"BTC-P","oi":100.0}'
 @asynccontextmanager
 async def market(folder: Path, **more: Any) -> AsyncIterator[Exchange]:
     scripts = {"acme": loaded(folder)}
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         async with exchange(scripts, Fixed(scripts), clock=lambda: NOW_MS, haste=50, **more) as it:
             yield it
 
@@ -46,7 +46,7 @@ async def heard(line: ClientConnection, frame: str) -> None:
         pass
 
 
-async def asked(it: Exchange, url: str, patience: float = 5, **body: Any) -> httpx2.Response:
+async def asked(it: Exchange, url: str, patience: float = 30, **body: Any) -> httpx2.Response:
     async with httpx2.AsyncClient(timeout=patience) as client:
         address = it.address("acme", url)
         return await (client.post(address, json=body) if body else client.get(address))
@@ -68,7 +68,7 @@ async def test_questions_are_answered_over_http(tmp_path: Path) -> None:
 
 
 async def test_one_http_connection_serves_many_questions(tmp_path: Path) -> None:
-    async with market(tmp_path) as it, httpx2.AsyncClient(timeout=5) as client:
+    async with market(tmp_path) as it, httpx2.AsyncClient(timeout=30) as client:
         address = it.address("acme", f"{REST}/list")
         assert [(await client.get(address)).status_code for _ in range(3)] == [200, 200, 200]
 
@@ -177,7 +177,7 @@ async def test_a_fault_of_an_unknown_venue_names_those_there_are(tmp_path: Path)
 
 
 async def test_faults_are_switched_over_http(tmp_path: Path) -> None:
-    async with market(tmp_path) as it, httpx2.AsyncClient(timeout=5) as client:
+    async with market(tmp_path) as it, httpx2.AsyncClient(timeout=30) as client:
         url = f"http://127.0.0.1:{it.http_port}/fault"
         reply = await client.post(url, json={"venue": "acme", "fault": "mute"})
         assert (reply.status_code, reply.json()) == (200, {"faults": {"acme": "mute"}})

@@ -65,7 +65,7 @@ async def test_a_load_keeps_its_rate_and_stamps_what_it_sends(tmp_path: Path) ->
     async def pusher(line):
         await flood(sent, line)
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         async with exchange(script, Fixed(script), pusher=pusher) as it:
             async with connect(it.address("acme", WS), proxy=None, close_timeout=0.1) as line:
                 await line.send(SUBSCRIBE)
@@ -76,7 +76,8 @@ async def test_a_load_keeps_its_rate_and_stamps_what_it_sends(tmp_path: Path) ->
     assert all(abs(utc_ms() - ms) < 10_000 for ms in at)
     assert str(STAMP_MS) not in "".join(map(str, frames))
     stamps = [ms for frame in frames if (ms := msgspec.json.decode(frame).get("at") if frame[:1] == "{" else None)]
-    assert stamps[-1] - stamps[0] >= 150, "600 frames at 2,000 a second take 300 ms; never much less"
+    later = sum(ms > stamps[0] for ms in stamps)
+    assert later <= 2 * (stamps[-1] - stamps[0]) + 40, "2,000 a second, of any time however long a busy machine made it"
 
 
 @pytest.mark.anyio

@@ -122,6 +122,7 @@ def test_a_quote_currency_that_nobody_values_is_refused(tmp_path: Path) -> None:
     assert refusals(report) == [(2, "nobody says what a KRW is worth in USD")]
 
 
+@pytest.mark.timeout(600)  # ten seconds, and as many minutes of a machine that has little time for it
 def test_a_million_rows_take_a_bounded_memory(tmp_path: Path) -> None:
     """A hundred megabytes of text, of which a batch is held at a time."""
     path, many = tmp_path / "big.csv.gz", 1_000_000

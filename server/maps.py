@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analytics import conventions
 from analytics.liquidation import MapState, Terms, advance, from_bytes, start, to_bytes
 from store.reader import Reader
 
@@ -53,23 +54,30 @@ class Maps:
         return self.folder / f"{asset}.npz"
 
     def advance(self, now: int) -> None:
-        """Bring every map up to the last full minute before `now`, ms UTC."""
+        """Bring every map up to the last full minute before `now`, ms UTC. One that took a change of counting for trade
+        is built anew once that is known.
+        """
         end = now - now % MINUTE_MS
         for asset, state in self.states.items():
-            if state is None or state.as_of is None or end - state.as_of > FRESH_BARS * MINUTE_MS:
+            noted = recounts(self.reader, asset, end)
+            known = None if state is None else state.as_of
+            if state is None or known is None or end - known > FRESH_BARS * MINUTE_MS or mistaken(known, noted):
                 built = self.rebuilt(asset, end)
                 self.states[asset] = state if built.as_of is None else built
-            elif end > state.as_of:
-                bars = self.reader.bars(asset, state.as_of, end, MINUTE_MS)
-                self.states[asset] = advance(state, finished(bars, end), step_ms=MINUTE_MS)
+            elif end > known:
+                bars = self.reader.bars(asset, known, end, MINUTE_MS)
+                breaks = conventions.breaks(noted)
+                self.states[asset] = advance(state, finished(bars, end), step_ms=MINUTE_MS, breaks=breaks)
 
     def rebuilt(self, asset: str, end: int) -> MapState:
         """The map out of the last thirty days of bars."""
         state = start(asset, terms(self.reader.instruments(asset)))
-        for since, until, step in REBUILT:
-            first, last = (end - since) // step * step, (end - until) // step * step
+        breaks = conventions.breaks(recounts(self.reader, asset, end))
+        first = end - REBUILT[0][0]
+        for _, until, step in REBUILT:
+            first, last = first // step * step, (end - until) // step * step
             bars = self.reader.bars(asset, first, last, step)
-            state = advance(state, finished(bars, last), step_ms=step)
+            state, first = advance(state, finished(bars, last), step_ms=step, breaks=breaks), last
         log.info("the liquidation map of %s was built from thirty days of bars", asset)
         return state
 
@@ -77,6 +85,17 @@ class Maps:
 def finished(bars: pd.DataFrame, end: int) -> pd.DataFrame:
     """The bars that will not change any more."""
     return bars[bars["t"] <= end]
+
+
+def recounts(reader: Reader, asset: str, end: int) -> pd.DataFrame:
+    """Events of venues that count otherwise, of the thirty days before `end` [ms UTC] and after it as far as known."""
+    return reader.events(conventions.CHANGED, end - REBUILT[0][0], end + DAY_MS, asset=asset)
+
+
+def mistaken(as_of: int, noted: pd.DataFrame) -> bool:
+    """Whether such a step lies in bars up to `as_of`, but was noted only after it: three readings must confirm one."""
+    steps = conventions.breaks(noted)["start"].to_numpy(float)
+    return bool(((steps + 1 < as_of) & (noted["known_at"].to_numpy(float) > as_of)).any())
 
 
 def terms(instruments: pd.DataFrame) -> dict[str, Terms]:

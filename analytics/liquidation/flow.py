@@ -29,6 +29,7 @@ class Flows:
     closed: Floats
     jump: Floats  # change across a gap, or of an instrument heard for the first time
     jumps: Ints
+    recount: Floats  # what another way of counting adds to the amounts before the bar, which nobody traded
     joined: Flags  # at least one instrument continues an unbroken row of bars
     heard: Flags
     unit_usd: Floats  # USD a unit
@@ -52,11 +53,15 @@ class Heard:
 
 
 def read(
-    bars: pd.DataFrame, books: tuple[Book, ...], ledger: Ledger, step_ms: int | None
+    bars: pd.DataFrame,
+    books: tuple[Book, ...],
+    ledger: Ledger,
+    step_ms: int | None,
+    breaks: pd.DataFrame | None = None,
 ) -> tuple[Flows, Heard, tuple[Book, ...], int]:
     """Flows, what was last heard, all books (new ones at the end), and how many bars were unusable.
 
-    `bars` as `advance` describes them; `step_ms` None takes the usual distance of an instrument's bars.
+    `bars` and `breaks` as `advance` describes them; `step_ms` None takes the usual distance of an instrument's bars.
     """
     rows, rejected = _usable(bars, ledger)
     known = {book: i for i, book in enumerate(books)}
@@ -77,11 +82,16 @@ def read(
     if step_ms is None:
         distance = (t - before_t)[np.concatenate(([False], instrument[1:] == instrument[:-1]))] if len(t) else t
         step_ms = int(np.median(distance)) if len(distance) else DEFAULT_STEP_MS
-    joined = ~np.isnan(before) & (t - before_t <= GAP_STEPS * step_ms)
+    factor = _recounted(rows, before_t, t, breaks)
+    unknown = np.isnan(factor)
+    recount = np.where(np.isnan(before) | unknown, 0.0, before * (factor - 1.0))
+    before = before + recount
+    joined = ~np.isnan(before) & (t - before_t <= GAP_STEPS * step_ms) & ~unknown
     net = np.where(joined, amount - before, 0.0)
     a_native = np.divide(amount, x["native"], out=np.zeros_like(amount), where=x["native"] > 0)
-    opened = np.where(joined, np.nan_to_num(x["opened"]) * a_native, 0.0)
-    closed = np.where(joined, np.nan_to_num(x["closed"]) * a_native, 0.0)
+    gross = joined & (factor == 1.0)  # else the step itself is in what the bar calls opened or closed
+    opened = np.where(gross, np.nan_to_num(x["opened"]) * a_native, 0.0)
+    closed = np.where(gross, np.nan_to_num(x["closed"]) * a_native, 0.0)
     slack = net - (opened - closed)  # what moved between the bars, or all of it where gross flow is unsaid
     opened, closed = opened + np.maximum(slack, 0.0), closed + np.maximum(-slack, 0.0)
     fresh = np.where(np.isnan(before), 0.0, before)
@@ -113,6 +123,7 @@ def read(
         closed=total(closed),
         jump=total(np.where(joined, 0.0, amount - fresh)),
         jumps=total(~joined * 1.0).astype(np.int64),
+        recount=total(recount),
         joined=total(joined * 1.0) > 0,
         heard=weights > 0,
         unit_usd=np.divide(total(x["usd"]), amounts, out=np.full_like(amounts, np.nan), where=amounts > 0),
@@ -163,6 +174,21 @@ def _forerunners(instrument: Ints, t: Ints, amount: Floats, ledger: Ledger) -> t
         if i is not None:
             before[first], before_t[first] = ledger.instrument_amount[i], ledger.instrument_seen[i]
     return before, before_t
+
+
+def _recounted(rows: pd.DataFrame, before_t: Ints, t: Ints, breaks: pd.DataFrame | None) -> Floats:
+    """How many times what the bar before said a venue counts since: 1 almost everywhere, NaN where nobody knows."""
+    factor = np.ones(len(t))
+    if breaks is None or not len(breaks):
+        return factor
+    venue, symbol = (rows[name].to_numpy(dtype=object) for name in ("venue", "symbol"))
+    for said in breaks.to_dict("records"):
+        since, ratio = int(said["start"]) + 1, float(said["ratio"])
+        holds = (venue == said["venue"]) & (before_t <= since) & (t > since)
+        if said["symbol"]:
+            holds &= symbol == said["symbol"]
+        factor[holds] *= ratio if np.isfinite(ratio) and ratio > 0 else np.nan
+    return factor
 
 
 def _heard(instrument: Ints, book: Ints, amount: Floats, t: Ints, ledger: Ledger) -> Heard:

@@ -43,7 +43,9 @@ class Facts:
     particles: Particles
 
 
-def advance(state: MapState, bars: pd.DataFrame, *, step_ms: int | None = None) -> MapState:
+def advance(
+    state: MapState, bars: pd.DataFrame, *, step_ms: int | None = None, breaks: pd.DataFrame | None = None
+) -> MapState:
     """The state after `bars`, in order of time; the old state stays as it was.
 
     `bars`: one row an instrument and bucket with instrument_id, venue, class, payoff, symbol, t [bucket end, ms UTC],
@@ -54,13 +56,18 @@ def advance(state: MapState, bars: pd.DataFrame, *, step_ms: int | None = None) 
     none. Give bars of different lengths in separate calls, and only bars that have ended. No bars: the same state.
     Unusable and late bars are counted in `rejected`.
 
+    `breaks`: where a venue began to count otherwise, as `conventions.breaks` gives them (venue, symbol or "" for all,
+    start [ms UTC], ratio). At the bar that holds such a step the book is scaled by what the instrument is of it:
+    nothing was traded, what was observed stays so. Where the ratio is unknown it is a gap. Steps before the last bar of
+    an instrument are past.
+
     A book without a bar is frozen. A bar more than two steps after its forerunner books its change as `gap_change`: the
     whole book is rescaled, no flow, no removal but of what the mark has visibly passed. Without volume there are no
     transfers.
     """
     if bars.empty:
         return state
-    flows, heard, books, rejected = read(bars, state.books, state.ledger, step_ms)
+    flows, heard, books, rejected = read(bars, state.books, state.ledger, step_ms, breaks)
     if not len(flows.t):
         return replace(state, rejected=state.rejected + rejected)
     ledger, mass = _enlarged(*copy(state), len(books) - len(state.books))
@@ -119,6 +126,9 @@ def _enlarged(ledger: Ledger, mass: Mass, by: int) -> tuple[Ledger, Mass]:
 
 def _step(ledger: Ledger, mass: Mass, facts: Facts, flows: Flows, i: int, centre: int) -> None:
     """One bar of every book, in the order of the method: trade-through, closure, entry, rescale."""
+    if flows.recount[i].any():
+        ledger.amount[...] = np.maximum(ledger.amount + flows.recount[i], 0.0)
+        rescale(mass, ledger.amount, flows.recount[i] != 0, observed=True)
     heard, joined = flows.heard[i], flows.joined[i]
     new, old = heard & (ledger.seen == 0), heard & (ledger.seen > 0)
     swept = np.zeros((len(heard), 2, len(facts.particles)))

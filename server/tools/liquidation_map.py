@@ -133,13 +133,15 @@ def warnings(found: LiquidationMap, score: Mapping[str, Any] | None) -> list[str
 
 
 def counted_otherwise(house: House, asset: str, now: int) -> list[str]:
-    """What the map took for openings or closures, though a venue only began to count otherwise."""
+    """Where a venue only began to count otherwise, and what the map made of it."""
     rows = conventions.breaks(house.reader.events(conventions.CHANGED, now - 30 * DAY_MS, now + 1, asset=asset))
-    return [
-        f"{Code.CONVENTION_CHANGE_IN_WINDOW}: {r['venue']} {r['symbol']} counts {float(r['ratio']):g} times as much "
-        f"since {utc(int(r['start']) + 1)}: the map holds that step as if it had been traded."
-        for r in rows.to_dict("records")
-    ]
+    told: list[str] = []
+    for r in rows.to_dict("records"):
+        ratio, whose = float(r["ratio"]), f"{Code.CONVENTION_CHANGE_IN_WINDOW}: {r['venue']} {r['symbol']} counts"
+        how = f"{ratio:g} times as much" if ratio > 0 else "otherwise, nobody knows by how much,"
+        what = "its part of the map was scaled by it" if ratio > 0 else "the step was booked as a gap"
+        told.append(f"{whose} {how} since {utc(int(r['start']) + 1)}: {what}; nothing of that step was traded.")
+    return told
 
 
 def spoken_score(score: Mapping[str, Any] | None) -> str | None:

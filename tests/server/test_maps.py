@@ -1,14 +1,18 @@
 """The maps' life beside a store of a few bars; what a map says is tested where it is computed."""
 
+import json
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
 import pandas as pd
 import pytest
 
+from analytics.conventions import CHANGED
 from analytics.liquidation import MapState
 from server.maps import Maps, terms
 from store.bars import build
+from store.derived import append
 from store.engine import Store, open_store
 from store.reader import Reader
 from store.records import Field, Instrument, OpenInterest, Source, Unit
@@ -32,11 +36,11 @@ def store(tmp_path: Path):
     store.close()
 
 
-def kept(store: Store, upto: int) -> None:
-    """Readings of every minute up to `upto`, and their bars."""
+def kept(store: Store, upto: int, odd: int | None = None) -> None:
+    """Readings of every minute up to `upto`, and their bars; from the minute `odd` on ten times as many coins."""
     with Writer(store, simulated=True, now_ms=START) as writer:
         for minute in range(upto):
-            writer.put(reading(minute, 1_000.0 + minute))
+            writer.put(reading(minute, (1_000.0 + minute) * (10.0 if odd is not None and minute >= odd else 1.0)))
     build(store, START, START + upto * MINUTE)
 
 
@@ -69,6 +73,9 @@ class Asked:
     def instruments(self, asset: str) -> pd.DataFrame:
         return self.reader.instruments(asset)
 
+    def events(self, kind: str, start: int, end: int, asset: str) -> pd.DataFrame:
+        return self.reader.events(kind, start, end, asset=asset)
+
     def bars(self, asset: str, start: int, end: int, step_ms: int) -> pd.DataFrame:
         self.bars_of.append((start, end, step_ms))
         return self.reader.bars(asset, start, end, step_ms)
@@ -85,6 +92,52 @@ def test_an_hour_is_caught_up_by_minutes_and_more_is_built_anew(store: Store, tm
     asked.bars_of.clear()
     maps.advance(START + 71 * MINUTE)
     assert [step for _, _, step in asked.bars_of] == [60 * MINUTE, 5 * MINUTE, MINUTE]
+
+
+def noted(store: Store, minute: int, known_at: int) -> None:
+    """The venue counts ten times as much since the reading of `minute`, as was found out at `known_at`."""
+    told = {"symbol": "COIN", "ratio": 10.01, "factor": 10.0, "since": START + minute * MINUTE + 1_000}
+    append(store, "events", [(known_at, CHANGED, "COIN", "northern", json.dumps(told), True, known_at)])
+
+
+def shares(maps: Maps) -> tuple[float, float]:
+    """What was seen to enter, of longs; and mass beyond 10 %, of all: neither knows how much a coin counts."""
+    mass = state(maps).mass
+    return float(mass.identified[0, 0].sum() / mass.total[0, 0].sum()), float(
+        mass.total[0, 0, :4].sum() / mass.total[0, 0].sum()
+    )
+
+
+@pytest.mark.parametrize("known", [6, 9])
+def test_a_step_of_counting_is_no_flow_whenever_it_is_found_out(store: Store, tmp_path: Path, known: int) -> None:
+    kept(store, 12, odd=6)
+    maps = Maps(Reader(store), tmp_path / "maps", ["COIN"])
+    if known == 6:
+        noted(store, 6, START + 6 * MINUTE + 30_000)
+    for minute in (6, 7, 8, 9):
+        maps.advance(START + minute * MINUTE + 10_000)
+    if known == 9:
+        assert shares(maps)[0] > 0.5, "nine tenths of it seem to have been opened"
+        noted(store, 6, START + 9 * MINUTE + 30_000)
+    maps.advance(START + 10 * MINUTE + 10_000)
+    assert state(maps).ledger.amount[0] == pytest.approx(10_090.0)
+    with closing(open_store(tmp_path / "plain.duckdb", "demo")) as plain:
+        kept(plain, 12)
+        other = Maps(Reader(plain), tmp_path / "other", ["COIN"])
+        other.advance(START + 6 * MINUTE)
+        other.advance(START + 10 * MINUTE)
+    assert shares(maps) == pytest.approx(shares(other), rel=1e-3)
+
+
+def test_a_map_that_was_built_with_the_step_goes_on_from_it(store: Store, tmp_path: Path) -> None:
+    kept(store, 12, odd=6)
+    noted(store, 6, START + 9 * MINUTE)
+    asked = Asked(Reader(store))
+    maps = Maps(cast(Reader, asked), tmp_path / "maps", ["COIN"])
+    maps.advance(START + 10 * MINUTE)
+    asked.bars_of.clear()
+    maps.advance(START + 11 * MINUTE)
+    assert [step for _, _, step in asked.bars_of] == [MINUTE]
 
 
 def test_an_asset_that_nobody_lists_has_no_map(store: Store, tmp_path: Path) -> None:

@@ -285,3 +285,70 @@ def test_far_moves_and_zero_open_interest_break_nothing() -> None:
     for i in range(len(frame)):
         state = advance(state, frame.iloc[i : i + 1], step_ms=MINUTE)
         check_conserved(state)
+
+
+def stepped(frame: pd.DataFrame, at: int, ratio: float) -> pd.DataFrame:
+    """The same market by a venue that counts `ratio` times as much from the bar at row `at` on; its gross flow of that
+    bar holds the step, as stored bars do."""
+    after = np.arange(len(frame)) >= at
+    said = frame.assign(**{name: np.where(after, ratio, 1.0) * frame[name] for name in ("native", "base", "usd")})
+    said["opened"] = np.maximum(said["native"].diff().fillna(0.0), 0.0)
+    said["closed"] = np.maximum(-said["native"].diff().fillna(0.0), 0.0)
+    return said
+
+
+def since(frame: pd.DataFrame, at: int, ratio: float, symbol: str = "S1") -> pd.DataFrame:
+    """The change as `conventions.breaks` tells it: ten seconds into the bar at row `at`, recorded a minute later."""
+    began = int(frame["t"].iloc[at]) - MINUTE + 10_000
+    rows = [("alpha", "", symbol, began - 1, float(began + MINUTE), "unit_or_convention_change", ratio)]
+    return pd.DataFrame(rows, columns=["venue", "segment", "symbol", "start", "end", "reason", "ratio"])
+
+
+@pytest.mark.parametrize("payoff", ["linear", "inverse"])
+@pytest.mark.parametrize("ratio", [2.0, 10.0, 0.5])
+def test_a_step_of_counting_scales_the_book_and_trades_nothing(ratio: float, payoff: str) -> None:
+    plain = stepped(bars(wander(60, 5), breathe(60, 6), payoff=payoff), 30, 1.0)
+    odd = stepped(bars(wander(60, 5), breathe(60, 6), payoff=payoff), 30, ratio)
+    told = since(odd, 30, ratio)
+    one, other = advance(start("BTC"), plain), advance(start("BTC"), odd, breaks=told)
+    check_conserved(other)
+    for side in (0, 1):
+        held = cells(other)[side].sum(axis=(0, 2)) / ratio
+        np.testing.assert_allclose(held, cells(one)[side].sum(axis=(0, 2)), rtol=1e-5, atol=1e-9)
+    share = (view(s, now=T0).identified_share for s in (other, one))
+    assert next(share) == pytest.approx(next(share), rel=1e-9)
+    assert other.ledger.gap_changes[0] == 0
+    by_bar = start("BTC")
+    for i in range(60):
+        by_bar = advance(by_bar, odd.iloc[i : i + 1], step_ms=MINUTE, breaks=told)
+    np.testing.assert_allclose(by_bar.mass.total, other.mass.total, rtol=1e-9)
+    taken = advance(start("BTC"), odd)
+    apart = taken.mass.total[0, 0].mean(axis=1) / ratio / one.mass.total[0, 0].mean(axis=1)
+    assert np.abs(apart - 1).max() > 0.05, "untold, it is openings or closures"
+
+
+def test_a_book_is_scaled_by_what_the_instrument_is_of_it() -> None:
+    odd = stepped(bars([100.0] * 20, [1000.0] * 20), 10, 2.0)
+    state = advance(
+        start("BTC"), pd.concat([odd, bars([100.0] * 20, [500.0] * 20, instrument=2)]), breaks=since(odd, 10, 2.0)
+    )
+    assert state.ledger.amount[0] == 2500.0
+    assert view(state, now=T0).identified_share == 0.0
+    check_conserved(state)
+
+
+def test_a_step_by_nobody_knows_how_much_is_a_gap() -> None:
+    odd = stepped(bars([100.0] * 20, [1000.0 + 10 * k for k in range(20)]), 10, 3.0)
+    before = advance(start("BTC"), odd.iloc[:10])
+    after = advance(before, odd.iloc[10:11], step_ms=MINUTE, breaks=since(odd, 10, np.nan))
+    assert after.ledger.gap_changes[0] == 1
+    np.testing.assert_allclose(after.mass.identified, before.mass.identified, rtol=1e-9)
+    check_conserved(after)
+
+
+def test_only_the_bar_that_holds_a_step_of_counting_is_touched_by_it() -> None:
+    frame = bars([100.0] * 20, [1000.0] * 20)
+    state = advance(start("BTC"), frame.iloc[:15])
+    for told in (since(frame, 10, 2.0), since(frame, 16, 2.0, symbol="S2"), since(frame, 16, 2.0)[:0]):
+        after = advance(state, frame.iloc[15:], breaks=told)
+        np.testing.assert_array_equal(after.mass.total, advance(state, frame.iloc[15:]).mass.total)

@@ -81,10 +81,11 @@ def get_oi_divergence(
     concentrated_inflow, conviction_speculative, conviction_institutional, venue_rotation, rotation_like, broad_build,
     broad_unwind, relative_tilt, quiet or insufficient_data; flags: all that hold. Figures: net_usd (positions opened
     minus closed), rotated_usd, R (0 to 1: how well inflow and outflow cancel; no evidence alone), growth of both
-    classes' contracts, the price quadrant, gap_change_usd (happened while a venue was silent, in no flow). Rows, a
-    venue each: flow_usd (price and outages taken out), growth_pct of contracts, own_scales (robust z), share. Tables:
-    tests (p, and p adjusted for their family), thresholds (and where they come from),
-    open_records (divergences still open) and base_rates (how such ended before, beside chance). Measures, no forecast.
+    classes' contracts, the price quadrant (over seven days: chart derivatives-oi-price-quadrant, timeframe 90d),
+    gap_change_usd (happened while a venue was silent, in no flow). Rows, a venue each: flow_usd (price and outages
+    taken out), growth_pct of contracts, own_scales (robust z), share. Tables: tests (p, and p adjusted for their
+    family), thresholds (and where they come from), open_records (divergences still open) and base_rates (how such
+    ended before, beside chance). Measures, no forecast.
     """
     house = at(house, as_of)
     named = asset_of(house, asset)

@@ -184,6 +184,16 @@ def test_charts_that_compare_venues_have_none_of_one(year: House) -> None:
                                                                          venue="north").rows)  # fmt: skip
 
 
+def test_the_quadrant_is_asked_of_seven_days_by_the_long_timeframes(year: House) -> None:
+    spans = {"24h": HOUR, "7d": 4 * HOUR, "30d": DAY, "90d": 7 * DAY, "1y": 7 * DAY}
+    for timeframe, window in spans.items():
+        answer = get_chart_value(year, "derivatives-oi-price-quadrant", timeframe)  # type: ignore[arg-type]
+        assert answer.figures["window_s"] == window / 1000
+        assert answer.figures["last_quadrant"] in (
+            "build_with_price", "build_against_price", "covering", "unwind", "neutral",
+        )  # fmt: skip
+
+
 def test_a_step_of_flow_is_what_was_opened_in_it(tmp_path: Path) -> None:
     with market(tmp_path, Held(SOUTH, turned(900.0, 950.0, NOW - 3 * HOUR), PRICE, start=NOW - 2 * DAY)) as house:
         answer = get_chart_value(house, "derivatives-oi-flow", "24h")

@@ -64,7 +64,7 @@ def feeds(count: int) -> Iterator[Feed]:
             continue
         views = Views(scripts[id], quotes)
         desk = Desk(views)
-        for segment in venue.segments:
+        for segment in (s for s in venue.segments if s.lists is None):
             listing = tuple(segment.read(segment.decode(reply(desk, segment.catalogue, START_MS))))
             wanted = tuple(i for i in listing if any(c.symbol == i.symbol for c in contracts(scripts[id])))
             for feed in segment.feeds:

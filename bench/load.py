@@ -56,6 +56,7 @@ def streaming() -> list[Venue]:
         segments = tuple(
             replace(s, feeds=tuple(f for f in s.feeds if isinstance(f, Socket) and "oi" in f.gives))
             for s in venue.segments
+            if s.lists is None
         )
         if all(s.feeds for s in segments):
             found.append(replace(venue, segments=segments))

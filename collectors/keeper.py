@@ -23,6 +23,7 @@ from store.records import Gap, Health, Instrument, Kind
 
 log = logging.getLogger(__name__)
 
+EXPIRED_S = 1.0  # after an expiry the catalogue is read again
 SPEAK_S = 600.0  # between two log lines about one venue in one state
 
 
@@ -42,6 +43,10 @@ class Collecting:
             and (instrument.kind in self.universe or instrument.kind is only)
             and (self.assets is None or instrument.asset in self.assets)
         )
+
+    def asks(self, segment: Segment, only: Kind | None = None) -> bool:
+        """Whether a segment may list anything that is wanted."""
+        return segment.lists is None or segment.lists in self.universe or segment.lists is only
 
 
 COLLECTING = Collecting()
@@ -171,8 +176,9 @@ class Keeper:
         return wanted if wanted is not None and "oi" in feed.gives else feed.every
 
     def enlist(self) -> Iterator[tuple[Callable[[], Awaitable[None]], Feeding, dict[str, Instrument]]]:
-        """Work for what the catalogue newly lists. What it lists no more is closed."""
-        wanted = {i.symbol: i for i in self.listing if self.run.collecting.wants(i, self.venue.only)}
+        """Work for what the catalogue newly lists. What it lists no more is closed, and so is what has expired."""
+        wants = self.run.collecting.wants
+        wanted = {i.symbol: i for i in self.listing if wants(i, self.venue.only) and not self.ended(i)}
         carried = {symbol for group in self.groups for symbol in group}
         gone = carried - wanted.keys()
         fresh = [i for symbol, i in wanted.items() if symbol not in carried]
@@ -196,14 +202,23 @@ class Keeper:
                 else:
                     yield partial(keep_poll, feed, spec, group), feed, group
 
+    def ended(self, instrument: Instrument) -> bool:
+        """Whether its contract has expired: a venue may go on listing it for a while."""
+        return 0 < instrument.expiry <= self.run.now()
+
+    def until_expiry(self) -> float:
+        """Seconds until the next of what is carried expires."""
+        expiries = [i.expiry for group in self.groups for i in group.values() if i.expiry > 0]
+        return max(0.0, (min(expiries) - self.run.now()) / 1000) + EXPIRED_S if expiries else float("inf")
+
     async def until_due(self, again: float) -> float:
-        """Until the catalogue should be read again: by the clock, or because a symbol is not in it.
+        """Until the catalogue should be read again: by the clock, because a contract expired or a symbol is not in it.
 
         The latter at most every `again` seconds. Gives the next `again`: a catalogue that goes on without a symbol that
         the venue goes on sending is read less and less often.
         """
         known, rhythm = self.board.unknown, self.run.rhythm
-        with anyio.move_on_after(rhythm.catalogue):
+        with anyio.move_on_after(min(rhythm.catalogue, self.until_expiry())):
             await anyio.sleep(again)
             while self.board.unknown == known:  # noqa: ASYNC110 - the hot path counts and must not signal
                 await anyio.sleep(rhythm.unknown)

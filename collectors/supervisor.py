@@ -45,7 +45,7 @@ async def run(
                 tasks.start_soon(guard, "beside", partial(beside, http), unheard, delays)
             for venue in venues:
                 if venue.closed_on is None:
-                    for segment in venue.segments:
+                    for segment in (s for s in venue.segments if collecting.asks(s, venue.only)):
                         keeper = Keeper(shared, venue, segment)
                         tasks.start_soon(guard, keeper.name, keeper.keep, keeper.broken, delays)
 

@@ -295,6 +295,7 @@ class Segment:
     more: Callable[[Message], Ask | None] | None = None  # the catalogue's next page
     positions: "Positions | None" = None  # where the venue shows everyone's
     archives: tuple[Archive, ...] = ()
+    lists: Kind | None = None  # all that it lists: where the universe is without it, the segment is not even asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from simulator.faults import KINDS, Fault
 from simulator.history import DAYS
 from simulator.market import COINS, Contract, Market
 from simulator.script import Script, contracts, load_all
+from store.records import Kind
 
 DAY_MS = 86_400_000
 FORGETFUL_MS = 30 * DAY_MS  # a market older than this begins anew; it knows sixty days to come
@@ -57,7 +58,7 @@ async def demo(settings: Settings, faults: Sequence[Fault], seed: int, say: Say)
             raise ServeError(f"{fault.venue} cannot have a fault: it is not played here. Played: {', '.join(scripts)}.")
     make_home(settings)
     note = beginning(settings, seed, sorted(scripts), say)
-    market = market_of(scripts, seed, note.start_ms)
+    market = market_of(scripts, seed, note.start_ms, None if note.dated else Kind.PERPETUAL)
     say(f"The market is made up (seed {seed}); it plays {', '.join(scripts)}.")
     refused: ServeError | None = None
     kept: list[Kept] = []  # the open store, once there is one
@@ -134,14 +135,16 @@ class Note:
     start_ms: int
     past_ms: int = 0  # up to where the past has been written
     venues: Sequence[str] = ()  # they share the whole: with one more, each of the others holds less
+    dated: bool = False  # whether dated contracts are traded too; they take their share as well
 
 
 def beginning(settings: Settings, seed: int, venues: Sequence[str], say: Say) -> Note:
     """The market of this home: the one it has, or a new one where it has none, another, or one too old."""
     file, now = settings.home / "market.json", utc_ms()
+    dated = settings.universe != "perpetual"
     if file.exists():
         note = Note(**json.loads(file.read_text(encoding="utf-8")))
-        same = (note.seed, list(note.venues)) == (seed, list(venues))
+        same = (note.seed, list(note.venues), note.dated) == (seed, list(venues), dated)
         if same and now - note.start_ms < FORGETFUL_MS and Path(settings.store).exists():
             return note
     for old in (Path(settings.store), settings.home / "maps"):
@@ -149,15 +152,17 @@ def beginning(settings: Settings, seed: int, venues: Sequence[str], say: Say) ->
             aside = old.with_name(f"{old.name}.old-{now}")
             old.rename(aside)
             say(f"Another market begins; what was kept of the last one is now {aside}.")
-    return Note(seed, now, venues=venues)
+    return Note(seed, now, venues=venues, dated=dated)
 
 
-def market_of(scripts: Mapping[str, Script], seed: int, start_ms: int) -> Market:
-    """A market of every contract that the venues' scripts list, with an episode every ten minutes."""
+def market_of(scripts: Mapping[str, Script], seed: int, start_ms: int, kind: Kind | None = Kind.PERPETUAL) -> Market:
+    """A market of the contracts of a kind (None: of any) that the venues' scripts list, with an episode every ten
+    minutes.
+    """
     listed = [
         Contract(id, c.segment, c.symbol, c.asset, VENUES[id].cls, funding_interval_h=c.funding_interval_h or 8.0)
         for id, script in scripts.items()
-        for c in contracts(script)
+        for c in contracts(script, kind)
         if c.asset in COINS
     ]
     held = {c.venue: (c.venue, c.cls, COINS[c.asset] / len(scripts)) for c in listed if c.asset == "BTC"}

@@ -64,7 +64,8 @@ async def alone(settings: Settings, body: Line, told: Tell, world: World) -> Non
             async with anyio.create_task_group() as tasks:
                 for venue in chosen:
                     for segment in venue.segments:
-                        if segment.history and venue.closed_on is None:
+                        asked = venue.closed_on is None and backfill.collecting.asks(segment, venue.only)
+                        if segment.history and asked:
                             tasks.start_soon(list_segment, http, venue, segment, backfill, told)
             if dry:
                 for line in await backfill.planned(wish):

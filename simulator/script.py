@@ -12,6 +12,8 @@ from store.records import Kind, Payoff
 
 SCRIPTS = Path(__file__).parent / "venues"
 Json = Any
+Segments = str | list[str] | None
+"""Of whose contracts something speaks: one segment's, several ones', or all."""
 
 
 class ScriptError(ValueError):
@@ -58,7 +60,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     method: Literal["GET", "POST"] = "GET"
     query: dict[str, str] = {}
     body: Json = None
-    segment: str | None = None
+    segment: Segments = None
     past: Past | None = None
 
 
@@ -108,7 +110,7 @@ class Socket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     url: str
     hear: list[Hear]
     channels: dict[str, Channel]
-    segment: str | None = None
+    segment: Segments = None
     greeting: Json = None
     heartbeat: Pulse | None = None
     asks: Asks | None = None
@@ -214,9 +216,11 @@ def load_all(folder: Path = SCRIPTS) -> Mapping[str, Script]:
     return {path.stem: load(path) for path in sorted(folder.glob("*.json"))}
 
 
-def contracts(script: Script) -> tuple[Contract, ...]:
-    """The instruments a market must quote, in the venue's order."""
-    return tuple(c for c in script.instruments if c.collect)
+def contracts(script: Script, kind: Kind | None = Kind.PERPETUAL) -> tuple[Contract, ...]:
+    """What a market quotes of one kind (None: of any), in the venue's order; all of it where a venue has no such."""
+    quoted = tuple(c for c in script.instruments if c.collect)
+    kinds = {c.kind for c in quoted}
+    return tuple(c for c in quoted if kind is None or c.kind is kind or kind not in kinds)
 
 
 def check(script: Script) -> None:
@@ -229,25 +233,29 @@ def check(script: Script) -> None:
             raise ScriptError(f"{place}.symbol: {contract.symbol} is listed twice")
         if contract.collect and not contract.live:
             raise ScriptError(f"{place}.live: a delisted contract needs collect: false")
-    segments = {c.segment for c in script.instruments} | {None}
+    segments = {c.segment for c in script.instruments}
     for n, route in enumerate(script.http):
         place = f"$.http[{n}]"
-        if route.segment not in segments:
-            raise ScriptError(f"{place}.segment: no instrument is in {route.segment!r}")
+        check_segments(route.segment, segments, place)
         compiled(route.reply, f"{place}.reply")
         compiled(route.url, f"{place}.url")
         compiled(route.query, f"{place}.query")
         compiled(route.body, f"{place}.body")
     for n, socket in enumerate(script.sockets):
-        if socket.segment not in segments:
-            raise ScriptError(f"$.sockets[{n}].segment: no instrument is in {socket.segment!r}")
+        check_segments(socket.segment, segments, f"$.sockets[{n}]")
         check_socket(socket, f"$.sockets[{n}]")
     expect = script.expect
-    collected = {c.symbol for c in contracts(script)}
+    collected = {c.symbol for c in contracts(script, None)}
     named = [*expect.quotes, *(r.symbol for r in (*expect.readings, *expect.forced, *expect.liquidations))]
     for symbol in named:
         if symbol not in collected:
             raise ScriptError(f"$.expect: {symbol!r} is not among the instruments that are collected")
+
+
+def check_segments(said: Segments, known: set[str], place: str) -> None:
+    for segment in () if said is None else [said] if isinstance(said, str) else said:
+        if segment not in known:
+            raise ScriptError(f"{place}.segment: no instrument is in {segment!r}")
 
 
 def check_socket(socket: Socket, place: str) -> None:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from simulator.quotes import Forced, Quote, Quotes
-from simulator.script import Contract, Script
+from simulator.script import Contract, Script, Segments
 from simulator.template import LEVELS, Scope
-from store.records import Payoff
+from store.records import Kind, Payoff
 
 Values = Mapping[str, Any]
 Point = tuple[int, Quote, Quote]
@@ -57,8 +57,8 @@ def of_quote(contract: Contract, quote: Quote) -> Values:
         "oi_base": quote.oi_base / factor,
         "oi_usd": usd,
         "oi_contracts": in_contracts(contract, quote.oi_base, usd),
-        "funding": quote.funding,
-        "funding_interval_h": quote.funding_interval_h,
+        "funding": None if contract.kind is Kind.DATED else quote.funding,
+        "funding_interval_h": None if contract.kind is Kind.DATED else quote.funding_interval_h,
         "next_funding_ms": quote.next_funding_ms,
         "later_funding_ms": round(quote.next_funding_ms + quote.funding_interval_h * 3_600_000),
         **of_coins(contract, "volume", quote.volume_base, quote.last),
@@ -114,9 +114,10 @@ class Views:
     script: Script
     quotes: Quotes
 
-    def contracts(self, segment: str | None) -> list[Contract]:
-        """The segment's contracts (None: all of them), in the venue's order."""
-        return [c for c in self.script.instruments if segment is None or c.segment == segment]
+    def contracts(self, segment: Segments) -> list[Contract]:
+        """The contracts of these segments, in the venue's order."""
+        own = {segment} if isinstance(segment, str) else segment
+        return [c for c in self.script.instruments if own is None or c.segment in own]
 
     def quote(self, contract: Contract, now_ms: int) -> Quote | None:
         if not contract.collect:
@@ -132,7 +133,7 @@ class Views:
 
     def scope(
         self,
-        segment: str | None,
+        segment: Segments,
         now_ms: int,
         seq: int,
         contract: Contract | None = None,

@@ -102,6 +102,7 @@ class Instrument:
     funding_kind: str = "current"  # current: the rate of the running interval; settled: of the last one
     valid_from: int = 0  # ms UTC; 0 where the venue does not say
     code: str = field(default="", compare=False)  # what the venue's questions call it beside its symbol; never stored
+    expiry: int = field(default=0, compare=False)  # ms UTC; 0 where it has none or the venue does not say; never stored
     id: int = field(init=False)
 
     def __post_init__(self) -> None:

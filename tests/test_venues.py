@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -9,12 +10,13 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 import msgspec
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from collectors import supervisor
 from collectors.besides import Besides
 from collectors.board import Board, Worth
 from collectors.feeds import Rhythm
-from collectors.http import utc_ms
+from collectors.http import Address, utc_ms
 from collectors.supervisor import Collecting
 from collectors.venue import (
     Ask,
@@ -42,7 +44,7 @@ from simulator.fixed import Fixed
 from simulator.rest import Asked, Desk
 from simulator.script import Contract, Death, Reading, Script, contracts, load_all
 from simulator.values import Views
-from store.records import Flag, Instrument, Kind, Liquidation, OpenInterest, Record, Source, Volume
+from store.records import Flag, Health, Instrument, Kind, Liquidation, OpenInterest, Record, Source, Volume
 
 SCRIPTS = load_all()
 each_venue = pytest.mark.parametrize("id", sorted(set(VENUES) & set(SCRIPTS)))  # those without a pair fail below
@@ -91,7 +93,13 @@ def play(id: str) -> Play:
 
 
 def wanted(instruments: Iterable[Instrument]) -> list[Instrument]:
-    return [i for i in instruments if i.live and i.kind is (VENUES[i.venue].only or Kind.PERPETUAL)]
+    return [i for i in instruments if i.live and i.kind is kind_of(VENUES[i.venue], i.segment)]
+
+
+def kind_of(venue: Venue, segment: str) -> Kind:
+    """What is collected of a segment: perpetuals, where it lists nothing else."""
+    lists = next(s.lists for s in venue.segments if s.id == segment)
+    return lists or venue.only or Kind.PERPETUAL
 
 
 def parser(feed: Socket | Poll, instruments: Sequence[Instrument]) -> Parse:
@@ -125,8 +133,12 @@ def test_module_names_its_venue(id: str) -> None:
 def test_catalogue_reads_as_the_script_says(id: str) -> None:
     it = play(id)
     found = {i.symbol: i for segment in it.venue.segments for i in wanted(it.catalogue(segment))}
-    want = {c.symbol: c for c in contracts(it.script)}
-    assert sorted(found) == sorted(want), "collected, and no dated or delisted contract among them"
+    want = {c.symbol: c for c in contracts(it.script, None)}
+    assert sorted(found) == sorted(want), "collected, and no delisted contract among them"
+    for segment in (s for s in it.venue.segments if s.lists is Kind.DATED):
+        listing = it.catalogue(segment)
+        assert {i.kind for i in listing} == {Kind.DATED}
+        assert all(i.expiry > it.script.expect.now_ms for i in listing if i.live), "a dated contract says when it ends"
     for symbol, contract in want.items():
         names = [*FACTS, *(name for name in SOMETIMES if getattr(contract, name) is not None)]
         assert facts(found[symbol], names) == facts(contract, names)
@@ -135,7 +147,7 @@ def test_catalogue_reads_as_the_script_says(id: str) -> None:
 @each_venue
 def test_a_segment_owns_its_own_symbols_only(id: str) -> None:
     it = play(id)
-    for contract in contracts(it.script):
+    for contract in contracts(it.script, None):
         owners = [segment.id for segment in it.venue.segments if segment.owns(contract.symbol)]
         assert owners == [contract.segment], contract.symbol
 
@@ -347,6 +359,35 @@ async def test_records_arrive_over_the_loopback_whatever_happens_to_the_line(id:
     assert venues.unheard == []
 
 
+@pytest.mark.parametrize("id", sorted(id for id, v in VENUES.items() if any(s.lists for s in v.segments)))
+@pytest.mark.anyio
+async def test_dated_contracts_cost_nothing_until_they_are_asked_for(id: str) -> None:
+    script, asked = SCRIPTS[id], set[str]()
+    dated = {c.symbol for c in contracts(script, Kind.DATED)}
+    perpetual = [r for r in script.expect.readings if r.symbol not in dated]
+    assert dated
+    assert perpetual
+    book = Book(replace_struct(script, expect=replace_struct(script.expect, readings=perpetual)), script.expect.now_ms)
+    async with exchange(SCRIPTS, Fixed(SCRIPTS), clock=lambda: book.moment, haste=50) as venues:
+        book.venues = venues
+
+        def address(venue: Venue, url: str) -> str:
+            asked.add(url)
+            return venues.address(venue.id, url)
+
+        async with anyio.create_task_group() as tasks:
+            run = partial(collected, universe=frozenset({Kind.PERPETUAL}), address=address)
+            tasks.start_soon(run, quick(VENUES[id]), book, venues)
+            with anyio.fail_after(20):
+                await venues.until(book.complete)
+            lines = [sub for line in venues.lines[id] for sub in line.talk.subscriptions.values()]
+            tasks.cancel_scope.cancel()
+    agree(book.readings, perpetual)
+    assert not {url for url in asked if any(symbol in url for symbol in dated)}
+    assert not dated & {s.meant.contract.symbol for s in lines if s.meant.contract is not None}
+    assert book.segments == {s.id for s in VENUES[id].segments if s.lists is None}, "the others are not even asked"
+
+
 def tried(venues: Exchange, venue: Venue, fault: str) -> int:
     """Handshakes so far; questions where a venue has no sockets, or is down and wants one before each handshake."""
     sockets = [feed for segment in venue.segments for feed in segment.feeds if isinstance(feed, Socket)]
@@ -364,6 +405,7 @@ class Book:
     readings: list[OpenInterest] = field(default_factory=list[OpenInterest])
     deaths: list[Liquidation] = field(default_factory=list[Liquidation])
     latest: dict[tuple[str, str | int], OpenInterest] = field(default_factory=dict[tuple[str, str | int], OpenInterest])
+    segments: set[str] = field(default_factory=set[str])  # of whose health something was said
 
     def put(self, record: Record) -> None:
         if isinstance(record, OpenInterest):
@@ -371,6 +413,8 @@ class Book:
             self.latest[record.instrument.symbol, record.field.key] = record
         elif isinstance(record, Liquidation):
             self.deaths.append(record)
+        elif isinstance(record, Health):
+            self.segments.add(record.segment)
         assert self.venues is not None
         self.venues.note()
 
@@ -395,7 +439,7 @@ def hears_of_deaths(venues: Exchange, venue: Venue) -> bool:
     }
     script = venues.scripts[venue.id]
     dying = {death.symbol for death in script.expect.liquidations}
-    told = {c.symbol for c in contracts(script) if c.segment in pushed and c.symbol in dying}
+    told = {c.symbol for c in contracts(script, None) if c.segment in pushed and c.symbol in dying}
     heard = {
         contract.symbol
         for line in venues.lines[venue.id]
@@ -406,12 +450,16 @@ def hears_of_deaths(venues: Exchange, venue: Venue) -> bool:
     return told <= heard
 
 
-async def collected(venue: Venue, book: Book, venues: Exchange) -> None:
+async def collected(
+    venue: Venue, book: Book, venues: Exchange, universe: frozenset[Kind] | None = None, address: Address | None = None
+) -> None:
+    """By default of every kind that a segment of its own lists, beside perpetuals."""
+    kinds = frozenset(s.lists or Kind.PERPETUAL for s in venue.segments) if universe is None else universe
     await supervisor.run(
         [venue],
         book.put,
-        collecting=Collecting(assets=None, simulated=True),
-        address=lambda venue, url: venues.address(venue.id, url),
+        collecting=Collecting(assets=None, universe=kinds, simulated=True),
+        address=address or (lambda venue, url: venues.address(venue.id, url)),
         delays=lambda: repeat(0.01),
         rhythm=Rhythm(blocked=0.01),
         worth=worth(SCRIPTS[venue.id]),
@@ -422,7 +470,7 @@ def worth(script: Script) -> Worth:
     """What other venues would say of a coin's price, for those who state none."""
     marks = {
         c.asset: (script.expect.quotes[c.symbol].mark, utc_ms())
-        for c in contracts(script)
+        for c in contracts(script, None)
         if c.symbol in script.expect.quotes
     }
     return marks.get

@@ -1,6 +1,7 @@
-"""Deribit perpetuals, JSON-RPC. One field, two units: dollars on inverse contracts, coins on linear ones.
+"""Deribit futures, JSON-RPC. One field, two units: dollars on inverse contracts, coins on linear ones.
 
-Forced closes are flagged inside the public trades. The venue asks whether we are there, and wants an answer at once.
+Perpetuals and dated contracts stand in one catalogue and are told by the same channels. Forced closes are flagged in
+the public trades. The venue asks whether we are there, and wants an answer at once.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,14 +11,16 @@ from msgspec import Struct
 
 from collectors.candles import series
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, Limits, Liquidated, Message, Refused, Said, Segment, Socket, Traded, Update, Venue,
+    Acked, Answer, Archive, Ask, Gives, Limits, Liquidated, Message, Refused, Said, Segment, Socket, Traded, Update,
+    Venue,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, wire
-from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
+from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Unit
 
 REST = "https://www.deribit.com/api/v2/public"
 HOURS = 8.0  # `current_funding` accrues all the time; it is stated as a fraction of eight hours
 TICKER, TRADES = "ticker.", "trades."
+GIVEN = frozenset[Gives]({"oi", "mark", "index", "funding", "liquidations"})
 HEARTBEAT: Message = {"jsonrpc": "2.0", "id": 0, "method": "public/set_heartbeat", "params": {"interval": 30}}
 HERE: Message = {"jsonrpc": "2.0", "id": 0, "method": "public/test", "params": {}}  # our requests count from one
 
@@ -79,6 +82,7 @@ class Listing(Struct):
     instrument_type: str = ""
     future_type: str = ""  # its older name
     creation_timestamp: int = 0
+    expiration_timestamp: int = 0  # of a perpetual a time in the year 3000
 
 
 def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
@@ -114,25 +118,27 @@ def ask_minutes(i: Instrument, start: int, end: int) -> Ask:
 LATELY, PAST = series("volume", ask_minutes, traded, wire(Columns, "result"), 60, 5000, 365)
 
 
-def segment(id: str, payoff: Payoff, kind: str, field: Field) -> Segment:
-    linear = payoff is Payoff.LINEAR
+def segment(id: str, payoff: Payoff, kind: str, field: Field, lists: Kind | None = None) -> Segment:
+    linear, dated = payoff is Payoff.LINEAR, lists is Kind.DATED
+    hours = None if dated else HOURS
 
-    def owns(symbol: str) -> bool:  # BTC-PERPETUAL or BTC_USDC-PERPETUAL; options and combos have more dashes
-        return symbol.count("-") == 1 and ("_" in symbol) == linear
+    def owns(symbol: str) -> bool:  # BTC-PERPETUAL, BTC_USDC-25DEC26; options and combos have more dashes
+        name, _, end = symbol.partition("-")
+        return "-" not in end and ("_" in name) == linear and (end != "PERPETUAL") == dated
 
     def read(listings: list[Listing]) -> Iterable[Instrument]:
         for row in listings:
-            if row.settlement_period == "perpetual" and kind in (row.instrument_type, row.future_type):
+            if (row.settlement_period != "perpetual") == dated and kind in (row.instrument_type, row.future_type):
                 asset, factor = coin(row.base_currency)
                 yield Instrument(
                     "deribit", id, row.instrument_name, asset, row.quote_currency, row.settlement_currency,
-                    payoff=payoff, contract_size=row.contract_size, base_factor=factor, live=row.is_active,
-                    max_leverage=row.max_leverage, funding_interval_h=HOURS, valid_from=row.creation_timestamp,
+                    lists or Kind.PERPETUAL, payoff, row.contract_size, factor, row.is_active, row.max_leverage, hours,
+                    valid_from=row.creation_timestamp, expiry=row.expiration_timestamp if dated else 0,
                 )  # fmt: skip
 
     def update(t: Ticker) -> Update:
         oi, mark, index = number(t.open_interest), number(t.mark_price), number(t.index_price)
-        return Update(t.instrument_name, t.timestamp, oi, field, mark, index, number(t.current_funding), HOURS)
+        return Update(t.instrument_name, t.timestamp, oi, field, mark, index, number(t.current_funding), hours)
 
     def parse(frame: Frame | None) -> Sequence[Said]:
         if frame is None:
@@ -157,13 +163,13 @@ def segment(id: str, payoff: Payoff, kind: str, field: Field) -> Segment:
         return [
             Update(
                 s.instrument_name, s.creation_timestamp, number(s.open_interest), field, number(s.mark_price),
-                funding=number(s.current_funding), funding_interval_h=HOURS,
+                funding=number(s.current_funding), funding_interval_h=hours,
             )
             for s in rows if owns(s.instrument_name)
         ]  # fmt: skip
 
     socket = Socket(
-        "wss://www.deribit.com/ws/api/v2", frozenset({"oi", "mark", "index", "funding", "liquidations"}), subscribe,
+        "wss://www.deribit.com/ws/api/v2", GIVEN - {"funding"} if dated else GIVEN, subscribe,
         parse, among(wire(Frame), lambda channel: channel.startswith((TICKER, TRADES)), "params", "channel"), answer,
         per_socket=200, batch=50, pace=0.3, cadence=10,
     )  # fmt: skip
@@ -176,7 +182,7 @@ def segment(id: str, payoff: Payoff, kind: str, field: Field) -> Segment:
             Answer(ticker, wire(Ticker, "result"), "/api/v2/public/ticker",
                    lambda i: Ask(f"{REST}/ticker?instrument_name={i.symbol}")),
         ),
-        decode=wire(list[Listing], "result"),
+        decode=wire(list[Listing], "result"), lists=lists,
     )  # fmt: skip
 
 
@@ -187,5 +193,7 @@ VENUE = Venue(
     fields=(DOLLARS, COINS), limits=Limits(weight=20, per=1),
     segments=(
         segment("inverse", Payoff.INVERSE, "reversed", DOLLARS), segment("linear", Payoff.LINEAR, "linear", COINS),
+        segment("inverse-dated", Payoff.INVERSE, "reversed", DOLLARS, Kind.DATED),
+        segment("linear-dated", Payoff.LINEAR, "linear", COINS, Kind.DATED),
     ),
 )  # fmt: skip

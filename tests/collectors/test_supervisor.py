@@ -54,6 +54,59 @@ def test_what_is_wanted() -> None:
     assert not Collecting().wants(replace(btc, kind=Kind.DATED))
     assert Collecting(assets=None, universe=frozenset({Kind.DATED})).wants(replace(btc, kind=Kind.DATED))
     assert Collecting().wants(replace(btc, kind=Kind.DATED), only=Kind.DATED)
+    segment = venue().segments[0]
+    assert Collecting().asks(segment)
+    assert not Collecting().asks(replace(segment, lists=Kind.DATED))
+    assert Collecting().asks(replace(segment, lists=Kind.DATED), only=Kind.DATED)
+
+
+DATED = frozenset({Kind.DATED})
+
+
+async def test_a_segment_of_dated_contracts_is_not_asked_unless_the_universe_has_them() -> None:
+    def of(universe: frozenset[Kind]) -> Collecting:
+        return Collecting(assets=None, universe=universe, simulated=True)
+
+    def dated(given: Segment) -> Segment:
+        read = given.read
+        return replace(
+            given, id="dated", catalogue=Ask("https://toy/dated"), lists=Kind.DATED,
+            read=lambda rows: [replace(i, segment="dated", kind=Kind.DATED, symbol="BTC-X") for i in read(rows)],
+        )  # fmt: skip
+
+    toy = venue()
+    both = replace(toy, segments=(toy.segments[0], dated(toy.segments[0])))
+    for universe, symbols in (
+        (frozenset({Kind.PERPETUAL}), {"BTC"}),
+        (DATED, {"BTC-X"}),
+        (frozenset(Kind), {"BTC", "BTC-X"}),
+    ):
+        exchange = Exchange(flowing)
+        async with collecting(exchange, both, collecting=of(universe)) as records:
+            await records.until(lambda: all(records.readings(s) for s in symbols))  # noqa: B023 - ends in this turn
+        assert {i.symbol for i in records.of(Instrument)} == symbols
+        assert ("/dated?" in [path for _, path in exchange.requests]) == (Kind.DATED in universe)
+        assert {symbol for peer in exchange.peers for asked in peer.asked for symbol in asked} == symbols
+
+
+async def test_an_expired_contract_is_closed_at_its_expiry_however_long_the_venue_lists_it() -> None:
+    exchange = Exchange(flowing, [("BTC-X", "BTC"), ("BTC-Y", "BTC")])
+    toy = venue()
+    ends = {"BTC-X": exchange.clock.ms() + 1_500, "BTC-Y": exchange.clock.ms() + 86_400_000}
+    read = toy.segments[0].read
+    dated = replace(
+        toy.segments[0],
+        read=lambda rows: [replace(i, kind=Kind.DATED, expiry=ends[i.symbol]) for i in read(rows)],
+    )
+    with_both = Collecting(assets=None, universe=DATED, simulated=True)
+    async with collecting(exchange, replace(toy, segments=(dated,)), collecting=with_both) as records:
+        await records.until(lambda: records.readings("BTC-X") and records.readings("BTC-Y"))
+        await records.until(lambda: records.states("BTC-X")[-1] == "closed")
+        heard = len(records.readings("BTC-Y"))
+        await records.until(lambda: len(records.readings("BTC-Y")) > heard)
+    assert exchange.clock.ms() < ends["BTC-X"] + 20_000, "long before the catalogue was due"
+    assert [i.live for i in records.of(Instrument) if i.symbol == "BTC-X"] == [True, False]
+    assert records.readings("BTC-X")[-1].seen <= ends["BTC-X"] + 5_000
 
 
 async def test_a_venue_that_lists_nothing_wanted_says_so() -> None:

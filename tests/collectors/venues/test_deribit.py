@@ -5,9 +5,9 @@ import pytest
 from collectors.board import Board
 from collectors.venue import Acked, Liquidated, Refused, Traded, Update
 from collectors.venues.deribit import COINS, DOLLARS, VENUE
-from store.records import FeedClass, Payoff, Side, Source, Unit
+from store.records import FeedClass, Kind, Payoff, Side, Source, Unit
 
-INVERSE, LINEAR = VENUE.segments
+INVERSE, LINEAR, INVERSE_DATED, LINEAR_DATED = VENUE.segments
 TICK = {
     "timestamp": 1790000000111, "instrument_name": "BTC-PERPETUAL", "open_interest": 900000000, "mark_price": 60000.0,
     "index_price": 60010.25, "current_funding": 0.00004, "funding_8h": 0.0001, "last_price": None, "state": "open",
@@ -25,7 +25,10 @@ USDC = {
     **BTC, "instrument_name": "BTC_USDC-PERPETUAL", "quote_currency": "USDC", "settlement_currency": "USDC",
     "contract_size": 0.0001, "instrument_type": "linear", "future_type": "linear",
 }  # fmt: skip
-DATED = {**BTC, "instrument_name": "BTC-25DEC26", "settlement_period": "month"}
+DATED = {
+    **BTC, "instrument_name": "BTC-25DEC26", "settlement_period": "month", "expiration_timestamp": 1798185600000,
+}  # fmt: skip
+DATED_USDC = {**USDC, "instrument_name": "BTC_USDC-25DEC26", "settlement_period": "month"}
 
 
 def said(segment, **frame):
@@ -71,7 +74,9 @@ def test_zero_is_zero_null_is_no_value_and_a_missing_field_is_unreadable() -> No
 
 def test_a_dated_contract_has_no_funding() -> None:
     tick = {k: v for k, v in TICK.items() if k != "current_funding"}
-    assert pushed(INVERSE, "ticker.BTC-25DEC26.100ms", {**tick, "instrument_name": "BTC-25DEC26"})[0].funding is None
+    [update] = pushed(INVERSE_DATED, "ticker.BTC-25DEC26.100ms", {**tick, "instrument_name": "BTC-25DEC26"})
+    assert (update.oi, update.funding, update.funding_interval_h) == (9e8, None, None)
+    assert "funding" not in INVERSE_DATED.feeds[0].gives
 
 
 @pytest.mark.parametrize(
@@ -107,11 +112,21 @@ def test_a_forced_close_is_worth_what_it_traded_at() -> None:
 
 
 def test_each_segment_lists_its_own_perpetuals() -> None:
-    [inverse], [linear] = listed(INVERSE, BTC, USDC, DATED), listed(LINEAR, BTC, USDC, DATED)
+    rows = (BTC, USDC, DATED, DATED_USDC)
+    [inverse], [linear] = listed(INVERSE, *rows), listed(LINEAR, *rows)
     assert (inverse.symbol, inverse.payoff, inverse.settle) == ("BTC-PERPETUAL", Payoff.INVERSE, "BTC")
     assert (linear.symbol, linear.payoff, linear.quote) == ("BTC_USDC-PERPETUAL", Payoff.LINEAR, "USDC")
     assert (inverse.asset, inverse.max_leverage, inverse.funding_interval_h) == ("BTC", 50.0, 8.0)
     assert inverse.valid_from == 1534167754000
+
+
+def test_dated_contracts_stand_apart_and_say_when_they_end() -> None:
+    rows = (BTC, USDC, DATED, DATED_USDC)
+    [inverse], [linear] = listed(INVERSE_DATED, *rows), listed(LINEAR_DATED, *rows)
+    assert (inverse.symbol, inverse.kind, inverse.expiry) == ("BTC-25DEC26", Kind.DATED, 1798185600000)
+    assert (inverse.payoff, inverse.settle, inverse.funding_interval_h) == (Payoff.INVERSE, "BTC", None)
+    assert (linear.symbol, linear.kind, linear.payoff) == ("BTC_USDC-25DEC26", Kind.DATED, Payoff.LINEAR)
+    assert [s.lists for s in VENUE.segments] == [None, None, Kind.DATED, Kind.DATED]
 
 
 def test_the_older_name_of_the_type_will_do() -> None:
@@ -120,9 +135,12 @@ def test_the_older_name_of_the_type_will_do() -> None:
 
 
 def test_which_symbols_a_segment_owns() -> None:
-    symbols = ["BTC-PERPETUAL", "BTC-25DEC26", "SOL_USDC-PERPETUAL", "BTC-25DEC26-50000-C", "BTC-FS-25DEC26_PERP"]
-    assert [INVERSE.owns(s) for s in symbols] == [True, True, False, False, False]
-    assert [LINEAR.owns(s) for s in symbols] == [False, False, True, False, False]
+    symbols = [
+        "BTC-PERPETUAL", "BTC-25DEC26", "SOL_USDC-PERPETUAL", "BTC_USDC-25DEC26", "BTC-25DEC26-50000-C",
+        "BTC-FS-25DEC26_PERP",
+    ]  # fmt: skip
+    owners = [[n for n, segment in enumerate(VENUE.segments) if segment.owns(s)] for s in symbols]
+    assert owners == [[0], [2], [1], [3], [], []]
 
 
 def test_a_summary_of_all_futures_gives_each_segment_its_own() -> None:

@@ -1,8 +1,9 @@
-"""Keeps one feed going for ever: opens its line again when it ends, asks its question again when it is time."""
+"""Keeps one socket going for ever: opens its line again when it ends. And what all keepers of feeds share."""
 
+import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import anyio
@@ -10,12 +11,14 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from collectors.besides import Besides
 from collectors.board import Board
-from collectors.connection import KEPT, UNREADABLE, Line
+from collectors.connection import UNREADABLE, Line, leaf
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink, utc_ms
-from collectors.ledger import LIVE, Ledger
-from collectors.venue import Acked, Ask, Notice, Parse, Poll, Refused, Remembering, Socket, Update, Venue, question
+from collectors.ledger import Ledger
+from collectors.venue import Parse, Remembering, Socket, Venue
 from collectors.watch import Patience, SilentError, UnreadableError
-from store.records import Instrument, Quarantined, Source
+from store.records import Instrument
+
+log = logging.getLogger(__name__)
 
 Delays = Callable[[], Iterator[float]]
 Ended = tuple[str, str, int | None]
@@ -51,6 +54,8 @@ class Rhythm:
     catalogue: float = 3600.0  # between two readings of the catalogue ...
     unknown: float = 60.0  # ... or so soon when a symbol appears that it did not name
     round: float = 60.0  # in which a round of questions is asked, one an instrument, where its period is longer
+    again: float = 300.0  # until one that failed is asked again, where its period is longer; doubled each time ...
+    again_max: float = 3600.0  # ... up to this
     spare: float = 60.0  # between two questions over REST about whom a socket stays silent about
     handover: float = 10.0  # how long an old connection waits for the next one to carry every symbol
 
@@ -94,6 +99,23 @@ class Life:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     over: anyio.Event = field(default_factory=anyio.Event)  # ended, or to be followed
     ended: Ended | None = None
+
+
+async def guard(name: str, work: Callable[[], Awaitable[None]], broken: Callable[[str], None], delays: Delays) -> None:
+    """Nothing that goes wrong in `work` passes here; it is begun again."""
+    told = ""
+    for delay in delays():
+        try:
+            await work()
+        except Exception as fault:  # a bug in one venue's file must not stop the other venues
+            first = leaf(fault) if isinstance(fault, ExceptionGroup) else fault  # type: ignore[arg-type]  # unknown parts
+            words = f"{first.__class__.__name__}: {first}"[:300]
+            log.error("%s: broken, again in %.1f s: %s", name, delay, words, exc_info=words != told)
+            told = words  # the whole story once is enough
+            broken(words)
+        else:
+            return
+        await anyio.sleep(delay)
 
 
 def parser(socket: Socket, listing: list[Instrument], wanted: frozenset[str]) -> Parse:
@@ -196,100 +218,3 @@ def explain(http: Http, venue: Venue, fault: BaseException) -> Ended:
             return "down", str(fault), None
         case _:
             return "down", f"{fault.__class__.__name__}: {fault}".rstrip(": "), None
-
-
-async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> None:
-    """One question after another, spread over the period, or the first minute of a long one.
-
-    The first time open interest is asked for as soon as the venue's budget allows: who is asked once a minute should
-    not be unknown for so long.
-    """
-    every, limits, new = feed.every, feed.venue.limits, "oi" in poll.gives
-    delays = feed.delays()
-    while group:
-        begun = feed.clock()
-        ended = None
-        if isinstance(poll.ask, Ask):
-            ended = await poll_once(feed, poll, poll.ask, list(group))
-        else:
-            due = list(group.values())
-            polite = 2 * question(poll.ask, due[0], feed.now()).weight * limits.per / limits.weight  # half the budget
-            apart = min(every / len(due), polite if new else max(min(every, feed.rhythm.round) / len(due), polite))
-            new = False
-            for place, instrument in enumerate(due):
-                await anyio.sleep(max(0.0, begun + place * apart - feed.clock()))
-                failed = await poll_once(feed, poll, question(poll.ask, instrument, feed.now()), [instrument.symbol])
-                if failed is not None and failed[0] != "down":
-                    ended = failed  # the venue, not this symbol
-                    feed.ledger.lost(group, ended[0], ended[1])
-                    break
-        overdue(feed, group, every)
-        if ended is None:
-            delays = feed.delays()
-            await anyio.sleep(max(0.0, begun + every - feed.clock()))
-        else:
-            await rest(ended, delays, feed.rhythm, feed.now)
-
-
-async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> Ended | None:
-    """Ask, read, hand on. Gives what went wrong, if something did."""
-    try:
-        reply = await feed.http.ask(feed.venue, ask)
-    except (FailedError, LimitedError, BlockedError) as fault:
-        ended = explain(feed.http, feed.venue, fault)
-        feed.ledger.lost(symbols, ended[0], ended[1])
-        return ended
-    feed.frames += 1
-    at, seen = feed.clock(), feed.now()
-    any_counts = "oi" not in poll.gives
-    try:
-        for said in poll.parse(poll.decode(reply)):
-            if isinstance(said, Acked | Refused | Notice):
-                continue
-            if not said.symbol and len(symbols) == 1:
-                said.symbol = symbols[0]  # some replies name nobody: they are about whom we asked for
-            if isinstance(said, Update):
-                again = poll.cadence is not None and told(feed.board, said)
-                record = None if again else feed.board.apply(said, seen, Source.POLL)
-                if record is not None:
-                    feed.sink(record)
-                counts = any_counts or said.oi is not None
-            else:
-                for beside in feed.besides.take(said, seen, Source.POLL):
-                    feed.sink(beside)
-                counts = any_counts
-            standing = feed.ledger.standings.get(said.symbol)
-            if standing is not None and counts:
-                standing.at = at
-                standing.frames += 1
-                if standing.state is not LIVE:
-                    feed.ledger.revive(standing)
-    except UNREADABLE as fault:
-        feed.unreadable += 1
-        words = f"{fault.__class__.__name__}: {fault}"[:300]
-        raw = reply[:KEPT].decode(errors="replace")
-        feed.sink(Quarantined(feed.venue.id, feed.segment, "", seen, "unreadable", words, raw))
-        feed.ledger.lost(symbols, "down", f"an unreadable reply: {words}")
-        return "down", words, None
-    return None
-
-
-def told(board: Board, update: Update) -> bool:
-    """Whether this very statement has made its record: reading a report again does not make it any newer."""
-    known = board.known.get(update.symbol)
-    return (
-        known is not None
-        and update.oi is not None
-        and (known.oi, known.ts) == (update.oi, update.ts)
-        and known.kept_seen > 0
-        and not known.level.held
-    )
-
-
-def overdue(feed: Feeding, group: dict[str, Instrument], every: float) -> None:
-    """Symbols that the replies leave out."""
-    limit = feed.patience.symbol * every + feed.patience.margin
-    for symbol in group:
-        standing = feed.ledger.standings[symbol]
-        if standing.state is LIVE and standing.at is not None and feed.clock() - standing.at > limit:
-            feed.ledger.lost([symbol], "stale", f"not in the replies for {feed.clock() - standing.at:.0f} s")

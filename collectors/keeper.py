@@ -12,10 +12,11 @@ from collectors.board import DOLLARS, Board
 from collectors.catalogue import catalogue
 from collectors.checks import CONFIRM_MS
 from collectors.coins import Coins
-from collectors.connection import UNREADABLE, leaf
-from collectors.feeds import Delays, Feeding, Rhythm, explain, keep_poll, keep_socket, rest
+from collectors.connection import UNREADABLE
+from collectors.feeds import Delays, Feeding, Rhythm, explain, guard, keep_socket, rest
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink
 from collectors.ledger import LIVE, Ledger
+from collectors.polls import keep_poll
 from collectors.spare import keep_spare
 from collectors.venue import Answer, Poll, Remembering, Segment, Socket, Venue
 from collectors.watch import Patience
@@ -66,23 +67,6 @@ class Run:
     delays: Delays
     clock: Clock
     now: Callable[[], int]
-
-
-async def guard(name: str, work: Callable[[], Awaitable[None]], broken: Callable[[str], None], delays: Delays) -> None:
-    """Nothing that goes wrong in `work` passes here; it is begun again."""
-    told = ""
-    for delay in delays():
-        try:
-            await work()
-        except Exception as fault:  # a bug in one venue's file must not stop the other venues
-            first = leaf(fault) if isinstance(fault, ExceptionGroup) else fault  # type: ignore[arg-type]  # unknown parts
-            words = f"{first.__class__.__name__}: {first}"[:300]
-            log.error("%s: broken, again in %.1f s: %s", name, delay, words, exc_info=words != told)
-            told = words  # the whole story once is enough
-            broken(words)
-        else:
-            return
-        await anyio.sleep(delay)
 
 
 class Keeper:

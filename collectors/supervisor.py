@@ -9,9 +9,9 @@ import anyio
 
 from collectors.board import Worth
 from collectors.coins import Coins
-from collectors.feeds import RHYTHM, Delays, Rhythm, backoff
+from collectors.feeds import RHYTHM, Delays, Rhythm, backoff, guard
 from collectors.http import Address, Clock, Http, Sink, real, utc_ms
-from collectors.keeper import COLLECTING, Collecting, Keeper, Run, guard
+from collectors.keeper import COLLECTING, Collecting, Keeper, Run
 from collectors.venue import Venue
 from collectors.watch import PATIENCE, Patience
 from store.records import Gap, Hold

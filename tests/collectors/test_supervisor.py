@@ -225,6 +225,41 @@ async def test_daily_questions_are_asked_in_one_round_at_the_beginning_of_the_da
     assert [at >= 0.2 * place - 0.001 for place, (at, _) in enumerate(asked)] == [True] * 3
 
 
+async def test_a_daily_question_that_failed_is_asked_again_soon_and_then_more_and_more_seldom() -> None:
+    poll = replace(POLL, gives=frozenset({"tiers"}), ask=lambda i: Ask(f"https://toy/{i.symbol}"), every=86_400)
+    refusals = iter([404, 500, 404, 500])
+    exchange = Exchange(idle, [("A", "A"), ("B", "B"), ("C", "C")])
+    exchange.replies = {f"/{symbol}": lambda: (200, {}, "[]") for symbol in "AC"}
+    exchange.replies["/B"] = lambda: (next(refusals, 200), {}, "[]")
+    rhythm = replace(QUICK, round=0.1, again=0.2, again_max=0.4)
+    async with collecting(exchange, venue(poll), rhythm=rhythm) as records:
+        await records.until(lambda: sum(path == "/B?" for _, path in exchange.called) == 5)
+        later = exchange.clock() + 1.0
+        await records.until(lambda: exchange.clock() > later)
+    asked = [path for _, path in exchange.called if path in ("/A?", "/B?", "/C?")]
+    assert asked == ["/A?", "/B?", "/C?", "/B?", "/B?", "/B?", "/B?"], "who answered is asked tomorrow"
+    at = [at for at, path in exchange.called if path == "/B?"]
+    waits = [late - early for early, late in itertools.pairwise(at)]
+    assert [wait >= least for wait, least in zip(waits, (0.2, 0.4, 0.4, 0.4), strict=True)] == [True] * 4
+
+
+async def test_a_round_of_daily_questions_that_was_cut_short_goes_on_where_it_was() -> None:
+    poll = replace(POLL, gives=frozenset({"tiers"}), ask=lambda i: Ask(f"https://toy/{i.symbol}"), every=86_400)
+    limited = [True]
+
+    def answer() -> tuple[int, dict[str, str], str]:
+        return (429, {"Retry-After": "1"}, "slow down") if limited and limited.pop() else (200, {}, "[]")
+
+    exchange = Exchange(idle, [("A", "A"), ("B", "B"), ("C", "C")])
+    exchange.replies = {"/A": lambda: (200, {}, "[]"), "/B": answer, "/C": lambda: (200, {}, "[]")}
+    async with collecting(exchange, venue(poll), rhythm=replace(QUICK, round=0.1)) as records:
+        await records.until(lambda: any(path.startswith("/C") for _, path in exchange.requests))
+    paths = ["/A?", "/B?", "/C?"]
+    asked = [(at, path) for at, path in exchange.requests if path in paths]
+    assert [path for _, path in asked] == ["/A?", "/B?", "/B?", "/C?"]
+    assert asked[2][0] - asked[1][0] >= 0.9, "the wait that was asked for"
+
+
 async def test_open_interest_is_asked_for_at_once_the_first_time_but_by_half_of_the_budget() -> None:
     poll = replace(POLL, ask=lambda i: Ask(f"https://toy/oi?symbol={i.symbol}", weight=3.0), every=60)
     exchange = Exchange(idle, [("A", "A"), ("B", "B"), ("C", "C")])

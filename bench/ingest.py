@@ -91,7 +91,7 @@ async def ingest(load: Venues, folder: Path, venues: list[supervisor.Venue], sec
             thread.start()
         rows, sent, put, start = writer.progress().rows, load.sent(), heard, time.monotonic()
         lags.look(writer.progress())
-        lags.clear()
+        lags.take()
         for _ in range(seconds):
             await anyio.sleep(1)
             memory.append(psutil.Process().memory_info().rss)

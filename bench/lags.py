@@ -3,10 +3,11 @@
 from collections import deque
 from time import monotonic, time
 
-from store.records import OpenInterest
+from store.records import Flag, OpenInterest, Source
 from store.writer import Progress
 
-EVERY = 20  # one reading in so many is timed
+EVERY = 20  # one reading in so many is timed, unless said otherwise
+UNTIMED = (Flag.RECEIVE_TIME | Flag.SKEWED | Flag.AFFIRMED).value
 
 
 class Lags:
@@ -15,7 +16,8 @@ class Lags:
     The simulator stamps a reading with the wall clock as it sends it, so what the network took is part of the figure.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, every: int = EVERY) -> None:
+        self.every = every
         self.wire_ms: list[float] = []
         self.queryable_ms: list[float] = []
         self._count = 0
@@ -24,7 +26,7 @@ class Lags:
     def put(self, r: OpenInterest) -> None:
         """Before the reading is given to the writer."""
         self._count += 1
-        if self._count % EVERY == 0 and not r.flags:
+        if self._count % self.every == 0 and timed(r):
             self._waiting.append((monotonic(), r.ts))
             self.wire_ms.append(r.seen - r.ts)
 
@@ -36,7 +38,13 @@ class Lags:
                 _, sent = self._waiting.popleft()
                 self.queryable_ms.append((done + wall) * 1000 - sent)
 
-    def clear(self) -> None:
-        """Forget all samples."""
+    def take(self) -> tuple[list[float], list[float]]:
+        """(wire, queryable) ms since the last call. What is not yet queryable stays for the next one."""
+        wire, queryable = self.wire_ms, self.queryable_ms
         self.wire_ms, self.queryable_ms = [], []
-        self._waiting.clear()
+        return wire, queryable
+
+
+def timed(r: OpenInterest) -> bool:
+    """Whether it tells how long it was under way: pushed, with a time of the venue's own, not of whole seconds."""
+    return r.source is Source.STREAM and not r.flags & UNTIMED and r.ts % 1000 != 0

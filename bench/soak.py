@@ -26,6 +26,7 @@ import numpy as np
 import psutil
 from anyio import to_thread
 
+from bench.lags import Lags
 from bench.load import Venues, under_load
 from bench.soak_report import MINUTES, Balance, Minute, Soak, quantile, spoken
 from collectors import supervisor
@@ -39,15 +40,14 @@ from server.loop import run
 from server.settings import Settings
 from simulator.script import load_all
 from store.latest import Verdict
-from store.records import Flag, Gap, OpenInterest, Record, Source
+from store.records import Gap, OpenInterest, Record
 
 FURTHER = 13  # assets beside those of the scripts: more than 500 instruments over all venues
 WARM_S = 75.0  # the slowest feed asks each instrument once a minute
-SAMPLE = 50  # one reading in so many is timed on the wire
+SAMPLE = 50  # one reading in so many is timed
 EVERY_S = 5.0  # between two looks at the memory
 THINK_S = 2.0  # between two questions
 QUIET_S = 30.0  # for what is under way at the end
-UNTIMED = (Flag.RECEIVE_TIME | Flag.SKEWED | Flag.AFFIRMED).value
 QUESTIONS = (
     "open-interest?asset=BTC", "status", "open-interest?asset=SIMA",
     "exchange-intelligence/derivatives-oi-aggregated-all-exchanges/history?asset=ETH&timeframe=24h",
@@ -61,7 +61,6 @@ class Heard:
     readings: int = 0
     gaps: int = 0
     dials: int = 0
-    wire_ms: "array[int]" = field(default_factory=lambda: array("l"))
     asked_ms: list[float] = field(default_factory=list[float])
 
 
@@ -88,7 +87,8 @@ class Watch:
         self.put = Put()
         self.why: Counter[str] = Counter()
         self.keepers: list[Keeper] = []
-        self.wire_ms, self.commit_ms = array("l"), array("d")  # of all minutes
+        self.lags = Lags(SAMPLE)
+        self.lag_ms = array("d")  # of all minutes
         self.memory: list[tuple[float, float, float]] = []
         self.minutes: list[Minute] = []
         self.balance: Balance | None = None
@@ -125,8 +125,7 @@ class Watch:
         def taken(record: Record) -> None:
             if record.__class__ is OpenInterest:
                 counts.readings += 1
-                if counts.readings % SAMPLE == 0 and timed(record):  # type: ignore[arg-type]  # narrowed by class
-                    self.heard.wire_ms.append(record.seen - record.ts)  # type: ignore[union-attr]
+                self.lags.put(record)  # type: ignore[arg-type]  # narrowed by class
             elif isinstance(record, Gap) and record.end is None and not self.over:
                 self.heard.gaps += 1
                 self.why[f"{record.venue} {record.reason}"] += 1
@@ -166,7 +165,10 @@ class Watch:
         print(f"warming up for {warm_s:.0f} s", flush=True)
         with anyio.move_on_after(warm_s):
             await stop.wait()
+        assert self.kept is not None
         self.heard, self.why = Heard(), Counter()
+        self.lags.look(self.kept.writer.progress())
+        self.lags.take()
         done = anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.remember, done)
@@ -192,14 +194,13 @@ class Watch:
             return None
         more, after = await to_thread.run_sync(self.load.sent), writer.progress()
         heard, self.heard = self.heard, Heard()
-        commits = [1000 * (done - came) for came, done in after.written if done >= start]
-        self.wire_ms.extend(heard.wire_ms)
-        self.commit_ms.extend(commits)
+        wire_ms, lag_ms = self.lags.take()
+        self.lag_ms.extend(lag_ms)
         return Minute(
             n, time.monotonic() - start, more - sent, self.put.readings - put, after.rows - before.rows, self.live(),
             after.shed - before.shed, after.refused - before.refused, heard.gaps, heard.dials,
-            self.unreadable() - bad, quantile(heard.wire_ms, 50), quantile(heard.wire_ms, 99), quantile(commits, 50),
-            quantile(commits, 99), quantile(heard.asked_ms, 99), me.memory_info().rss / 2**20, self.engine() / 2**20,
+            self.unreadable() - bad, quantile(wire_ms, 50), quantile(wire_ms, 99), quantile(lag_ms, 50),
+            quantile(lag_ms, 99), quantile(heard.asked_ms, 99), me.memory_info().rss / 2**20, self.engine() / 2**20,
             os.getloadavg()[0],
         )  # fmt: skip
 
@@ -215,10 +216,12 @@ class Watch:
         return None if found is None else found[0]
 
     async def remember(self, done: anyio.Event) -> None:
+        assert self.kept is not None
         me, start = psutil.Process(), time.monotonic()
         while not done.is_set():
             held = await to_thread.run_sync(self.engine)
             self.memory.append((time.monotonic() - start, me.memory_info().rss / 2**20, held / 2**20))
+            self.lags.look(self.kept.writer.progress())
             with anyio.move_on_after(EVERY_S):
                 await done.wait()
 
@@ -268,11 +271,6 @@ SELECT count(*) FROM checked c WHERE EXISTS (
     FROM readings r WHERE r.instrument_id = c.id AND r.ts = make_timestamp_ms(c.ts) AND r.raw = c.raw
 )
 """
-
-
-def timed(record: OpenInterest) -> bool:
-    """Whether it tells how long it was under way: pushed, with a time of the venue's own, not of whole seconds."""
-    return record.source is Source.STREAM and not record.flags & UNTIMED and record.ts % 1000 != 0
 
 
 def fetched(url: str) -> bytes:
@@ -325,7 +323,7 @@ def main() -> int:
         watch.minutes,
         watch.balance,
         watch.memory,
-        quantile(watch.wire_ms, 99) + quantile(watch.commit_ms, 99),
+        quantile(watch.lag_ms, 99),
         watch.why,
     )
     found.show()

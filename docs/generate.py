@@ -94,7 +94,7 @@ def soak() -> str:
 
 COLUMNS = {
     "minute": 0, "sent": 0, "readings": 0, "rows": 0, "live": 0, "shed": 0, "gaps": 0, "wire_p99_ms": 0,
-    "commit_p99_ms": 0, "answer_p99_ms": 0, "rss_mib": 0, "engine_mib": 0, "load_average": 1,
+    "lag_p99_ms": 0, "answer_p99_ms": 0, "rss_mib": 0, "engine_mib": 0, "load_average": 1,
 }  # fmt: skip
 """Of the minutes of a soak, and their decimal places."""
 

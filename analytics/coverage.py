@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from analytics import conventions
 from analytics.alignment import AHEAD_S, DAY_MS, Floats, Panel, State
@@ -126,21 +127,22 @@ def grade(confidence: float | None, settings: Settings = DEFAULTS) -> str:
     return next((name for limit, name in limits if confidence >= limit), "D")
 
 
-def uncertainty(base: float, sigma_h: float, age_s: float) -> float:
+def uncertainty(base: ArrayLike, sigma_h: ArrayLike, age_s: ArrayLike) -> Floats:
     """u = Q*sigma*sqrt(age/3600), coins: how far a value that is not fresh may have wandered."""
-    return base * sigma_h * float(np.sqrt(age_s / 3600.0))
+    return np.asarray(base, float) * np.asarray(sigma_h, float) * np.sqrt(np.asarray(age_s, float) / 3600.0)
 
 
 def hourly_sd(panel: Panel, settings: Settings = DEFAULTS) -> dict[int, float]:
     """sigma by instrument id: robust sd of d ln Q an hour (fraction), over hours that do not overlap.
 
     `panel` by equal steps that divide an hour. Hours with an interruption or a change of counting inside do not count;
-    an instrument with fewer than `band_min_hours` of them is left out. One that never changed has zero.
+    an instrument with fewer than `band_min_hours` of them is left out. One that never changed has zero. Steps longer
+    than an hour tell of none.
     """
     if len(panel.t) < 2:
         return {}
-    rows = round(HOUR_S * 1000 / int(panel.t[-1] - panel.t[-2]))
-    if len(panel.t) <= rows:
+    rows = round(HOUR_S * 1000 / float(np.median(np.diff(panel.t))))
+    if not 0 < rows < len(panel.t):
         return {}
     moved = steps(panel, settings, rows)
     seen, growth = moved.matched[::-rows], moved.growth[::-rows]
@@ -153,10 +155,21 @@ def hourly_sd(panel: Panel, settings: Settings = DEFAULTS) -> dict[int, float]:
 
 def band(panel: Panel, row: int, base: Floats, sigma_h: Mapping[int, float]) -> tuple[float | None, tuple[str, ...]]:
     """(U = sqrt(sum u^2) in coins over what is in the level [I] and not fresh, venues without a sigma: then no U)."""
-    late = np.isin(panel.state[row], (State.STALE, State.DEAD)) & np.isfinite(base)
-    some = [(i, c) for i, c in enumerate(panel.contracts) if late[i]]
-    unknown = tuple(sorted({c.venue for _, c in some if c.id not in sigma_h}))
+    late = unheard(panel.state[row], base)
+    some = [c for i, c in enumerate(panel.contracts) if late[i]]
+    unknown = tuple(sorted({c.venue for c in some if c.id not in sigma_h}))
     if unknown:
         return None, unknown
-    u = [uncertainty(float(base[i]), sigma_h[c.id], max(float(panel.age_s[row, i]), 0.0)) for i, c in some]
-    return float(np.sqrt(np.sum(np.square(u)))), ()
+    return float(bands(panel, np.broadcast_to(base, panel.base.shape), sigma_h)[row]), ()
+
+
+def bands(panel: Panel, base: Floats, sigma_h: Mapping[int, float]) -> Floats:
+    """U [T] in coins, of each row, by what is in the level [T, I]; NaN where something not fresh has no sigma."""
+    sigma = np.array([sigma_h.get(c.id, np.nan) for c in panel.contracts])
+    wandered = uncertainty(base, sigma[None, :], np.maximum(panel.age_s, 0.0))
+    return np.sqrt(np.square(np.where(unheard(panel.state, base), wandered, 0.0)).sum(axis=1))
+
+
+def unheard(state: NDArray[np.int8], base: Floats) -> NDArray[np.bool_]:
+    """What is in the level by a value that is not fresh."""
+    return np.isin(state, (State.STALE, State.DEAD)) & np.isfinite(base)

@@ -28,6 +28,7 @@ class ChartPoint:
     coverage: float | None  # fresh part, fraction of 1
     index: float  # chain-linked contracts of the matched panel, 1 at the first point: immune to outages
     high_share: float | None  # of the trailing year, daily points only
+    band_base: float | None  # coins: U, one sd of what is not fresh here; None where how that moves is not known
     basis: str
     provisional: bool  # the running moment; not part of any history
 
@@ -95,6 +96,7 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
         floats(shown.price[keep]), parts.carried_usd[keep].tolist(), floats(coverage.shares(shown)[keep]),
         (index[keep] / index[keep[0]]).tolist(),
         floats(shares[keep]) if step_s >= DAY_S else [None] * len(keep),
+        floats(coverage.bands(shown, parts.base, coverage.hourly_sd(fine, settings))[keep]),
         strict=True,
     )  # fmt: skip
     points = tuple(

@@ -18,7 +18,9 @@ CHARTS = (
             "The dollar value of all open perpetual contracts, every contract counted once. It is exposure, not money "
             "paid in: divide by leverage to get near the capital at risk.",
             "Read the level next to the quantity and price parts of its change. Dollars rise with price though nobody "
-            "opened a position; only the quantity part says that positions were opened.",
+            "opened a position; only the quantity part says that positions were opened. Where venues were not fresh "
+            "their last values stand in: carried_usd says how much, band_usd how far that may have moved since, one sd "
+            "(zero: all was heard). Read such a point as oi_usd plus or minus band_usd.",
             ("below 0.60 of the year's high: depressed", "0.60 to 0.90: normal", "above 0.90: near the high"),
             (
                 "contracts falling 15 % or more in a day (deleveraging)",
@@ -55,7 +57,7 @@ CHARTS = (
         Guide(
             "The same positions measured in the coin itself.",
             "Free of most of the price effect, so closer to what traders did. Inverse contracts still change in coins "
-            "when price moves; the chain-linked index does not.",
+            "when price moves; the chain-linked index does not. band_coins as band_usd beside the chart in dollars.",
             (), ("a new high in coins while dollars stand still",),
             CLOSES + "The better of the two for comparing years of different prices.",
             ("taking coins of inverse contracts for traded quantity",),

@@ -49,7 +49,8 @@ def get_chart_value(
     share of the year's high, concentration), flows, funding, long/short, liquidations, z-scores, overheat and more.
 
     Use it for history, trend, highs and what changed; use get_open_interest for who holds it now. Rows: t, the metric,
-    then what goes with it; of open interest oi_coins, carried_usd (of venues then silent), price_usd, coverage_share.
+    then what goes with it; of open interest oi_coins, carried_usd (of venues then silent), band_usd (one sd of how far
+    what was not fresh may have moved), price_usd, coverage_share.
     Figures: last, first, lowest and highest value; for open interest the change over the range and over 24 h, taken
     apart into quantity (positions opened minus closed), price, gap (happened while a venue was silent) and unmatched
     USD, which add up; change_*_pct is of contracts, free of price; drop_* is deleveraging, price_effect_drop or none;

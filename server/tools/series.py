@@ -2,7 +2,7 @@
 
 from analytics import catalogue, levels
 from analytics.change import Change
-from analytics.provenance import Reason
+from analytics.provenance import Code, Reason
 from server.answers import Cell, rounded, usd, utc
 from server.tools.provenance import money, pct
 
@@ -10,17 +10,24 @@ NAMES = {
     "usd": "oi_usd", "base": "oi_coins", "index": "oi_index", "high_share": "high_share", "coverage": "coverage_share",
 }  # fmt: skip
 """The column of each series."""
+BESIDE = {"usd": ("oi_coins", "carried_usd", "band_usd"), "base": ("band_coins",)}  # what a level goes with
 LEVELS = frozenset({"usd", "base", "index"})  # series that a change of open interest is a change of
 
 
 def columns(series: str) -> list[str]:
-    more = ["oi_coins", "carried_usd"] if series == "usd" else []
-    return ["t", NAMES[series], *more, "price_usd", *(["coverage_share"] if series != "coverage" else [])]
+    tail = ["coverage_share"] if series != "coverage" else []
+    return ["t", NAMES[series], *BESIDE.get(series, ()), "price_usd", *tail]
 
 
 def row(p: levels.ChartPoint, series: str) -> list[Cell]:
     """One point, in the order of `columns`."""
-    more: list[Cell] = [rounded(p.base), usd(p.carried_usd)] if series == "usd" else []
+    wide = p.band_base
+    more: list[Cell] = []
+    if series == "usd":
+        band = None if wide is None or p.price is None else wide * p.price
+        more = [rounded(p.base), usd(p.carried_usd), usd(band)]
+    elif series == "base":
+        more = [rounded(wide)]
     tail: list[Cell] = [rounded(p.coverage)] if series != "coverage" else []
     return [utc(p.t), rounded(getattr(p, series)), *more, rounded(p.price), *tail]
 
@@ -72,7 +79,10 @@ def reasons(shown: levels.ChartSeries, series: str) -> tuple[Reason, ...]:
     if series not in LEVELS:
         return shown.reasons
     moved = [c.reasons for c in (shown.change, shown.day) if c is not None]
-    return (*shown.reasons, *shown.high.reasons, *(r for told in moved for r in told))
+    unbanded = sum(p.band_base is None for p in shown.points) if series in BESIDE else 0
+    words = f"No band at {unbanded} points: who was not fresh then was heard too briefly over the last 24 h to say how "
+    band = (Reason(Code.INSUFFICIENT_HISTORY, words + "far that may have moved."),) if unbanded else ()
+    return (*shown.reasons, *band, *shown.high.reasons, *(r for told in moved for r in told))
 
 
 def spoken(

@@ -39,6 +39,25 @@ def test_a_band_is_unknown_without_history_and_leaves_out_what_left_the_level():
     assert coverage.of(snapshot(gone, NOW), sigma_h={}).band_base == 0.0
 
 
+def test_every_row_has_its_band_by_what_was_not_fresh_then():
+    n = 60
+    lines = [Line("one", [1000.0] * n, [10.0] * n), Line("two", [500.0] * 20 + [None] * 40, [10.0] * n)]
+    seen = panel(bars(lines), grid(NOW, NOW - (n - 1) * MINUTE, 60))
+    base = np.where(seen.state == 3, np.nan, seen.base)
+    told = coverage.bands(seen, base, {1: 0.01, 2: 0.006})
+    assert told[10] == 0.0
+    assert told[-1] == pytest.approx(500.0 * 0.006 * (2400.5 / 3600) ** 0.5)
+    assert told[-10] == pytest.approx(500.0 * 0.006 * (1860.5 / 3600) ** 0.5)
+    assert np.isnan(coverage.bands(seen, base, {1: 0.01})[-1])
+    assert coverage.bands(seen, np.full(base.shape, np.nan), {})[-1] == 0.0
+
+
+def test_steps_of_days_say_nothing_of_an_hour_even_if_the_last_one_is_short():
+    days = panel(bars([Line("one", [10.0, 11.0, 12.0, 13.0] * 4, [10.0] * 16)], step=24 * HOUR),
+                 [*grid(NOW, NOW - 15 * 24 * HOUR, 86_400), NOW + 20 * MINUTE])  # fmt: skip
+    assert coverage.hourly_sd(days) == {}
+
+
 @pytest.mark.parametrize(
     ("confidence", "letter"), [(0.95, "A"), (0.9499, "B"), (0.85, "B"), (0.7, "C"), (0.69, "D"), (None, "D")]
 )

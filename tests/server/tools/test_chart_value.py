@@ -8,8 +8,23 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from server.answers import Answer, utc
 from server.tools.chart_value import get_chart_value, thinned
+from server.tools.interest import get_open_interest
 from store.records import Gap
-from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Course, Held, Times, Values, always, linear, market, turned
+from tests.server.tools.made import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    Course,
+    Held,
+    Times,
+    Values,
+    always,
+    by_name,
+    linear,
+    market,
+    turned,
+)
 
 PARTS = ("quantity", "price", "gap", "unmatched")
 
@@ -31,8 +46,8 @@ def test_a_change_is_taken_apart_into_positions_and_price(tmp_path: Path) -> Non
         assert (f[f"change_{name}_pct"], f[f"drop_{name}"]) == (-2, "none")
     assert (f["first_oi_usd"], f["last_oi_usd"], f["last_price_usd"]) == (10_000_000_000, 10_780_000_000, 110_000)
     assert (f["highest_oi_usd"], f["lowest_oi_usd"]) == (10_780_000_000, 10_000_000_000)
-    assert answer.rows[0] == [utc(NOW - DAY), 10_000_000_000, 100_000, 0, 100_000, 1]
-    assert answer.rows[-1] == [utc(NOW), 10_780_000_000, 98_000, 0, 110_000, 1]
+    assert answer.rows[0] == [utc(NOW - DAY), 10_000_000_000, 100_000, 0, 0, 100_000, 1]
+    assert answer.rows[-1] == [utc(NOW), 10_780_000_000, 98_000, 0, 0, 110_000, 1]
     assert f["last_is_provisional"] is True
     assert answer.summary == (
         "BTC open interest, all exchanges: 10.78 bn USD; contracts -2.00% over 24h; coverage 100%, grade A"
@@ -81,7 +96,7 @@ def test_an_outage_is_carried_and_lowers_coverage_and_is_no_fall(tmp_path: Path)
     assert answer.figures["panel_share_range"] == 0.7
     assert "change undetermined over 24h" in answer.summary
     assert any(words.startswith("undetermined_panel: Only 70.0%") for words in answer.warnings)
-    assert answer.rows[-1] == [utc(NOW), 9_555_000_000, 97_500, 2_940_000_000, 98_000, 0.69231]
+    assert answer.rows[-1] == [utc(NOW), 9_555_000_000, 97_500, 2_940_000_000, 0, 98_000, 0.69231]
     assert answer.figures["basis"] == "carried"
     assert answer.coverage.venues_carried == ["south"]
     assert answer.coverage.share == 0.7
@@ -105,6 +120,49 @@ def test_a_venue_that_comes_back_books_what_happened_meanwhile_as_a_gap(tmp_path
     assert parts(answer, "24h") == [0, 0, -600_000_000, 0]
     assert answer.figures["change_24h_pct"] == 0
     assert answer.figures["lowest_oi_usd"] == 9_400_000_000
+
+
+def test_a_level_that_rests_on_a_last_value_has_a_band(tmp_path: Path) -> None:
+    """South moves by one per cent an hour, up and down; the chart ends with the band that get_open_interest tells."""
+    died = NOW - 2 * HOUR
+
+    def restless(t: Times) -> Values:
+        return 10_000 * np.exp(0.01 * np.cumsum(np.array([1, -2, 3, -4, 5, -6, 2, 1] * 6))[(t - NOW) // HOUR + 40])
+
+    with market(
+        tmp_path,
+        Held(linear("north"), always(90_000.0)),
+        Held(linear("south"), restless, end=died),
+        said=[Gap("south", "linear", "", died, None, "down")],
+    ) as house:
+        answer = get_chart_value(house, timeframe="24h", detail="detailed")
+        coins = get_chart_value(house, "derivatives-oi-coins", "24h", detail="detailed")
+        now = get_open_interest(house).figures
+        alone = get_chart_value(house, "derivatives-oi-north", "24h")
+    rows = by_name(answer, "t")
+    assert float(str(now["band_usd"])) > 1e6
+    assert rows[utc(NOW)]["band_usd"] == now["band_usd"]
+    assert by_name(coins, "t")[utc(NOW)]["band_coins"] == now["band_coins"]
+    assert rows[utc(NOW - 3 * HOUR)]["band_usd"] == 0
+    half, whole = (float(str(rows[utc(NOW - h * HOUR)]["band_usd"])) for h in (1, 0))
+    assert whole / half == pytest.approx(2**0.5, rel=0.02)
+    assert {row["band_usd"] for row in by_name(alone, "t").values()} == {0}
+
+
+def test_who_was_heard_too_briefly_leaves_the_band_unknown_and_that_is_said(tmp_path: Path) -> None:
+    came, died = NOW - 4 * HOUR, NOW - HOUR
+    with market(
+        tmp_path,
+        Held(linear("north"), always(90_000.0)),
+        Held(linear("south"), always(10_000.0), start=came, end=died),
+        said=[Gap("south", "linear", "", died, None, "down")],
+    ) as house:
+        answer = get_chart_value(house, timeframe="24h", detail="detailed")
+        index = get_chart_value(house, "derivatives-oi-index", "24h")
+    rows = by_name(answer, "t")
+    assert (rows[utc(NOW)]["band_usd"], rows[utc(NOW - 2 * HOUR)]["band_usd"]) == (None, 0)
+    assert any(words.startswith("insufficient_history: No band at 1") for words in answer.warnings)
+    assert not any("No band" in words for words in index.warnings)
 
 
 def test_points_are_thinned_to_200_and_detailed_gives_all(tmp_path: Path) -> None:

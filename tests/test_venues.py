@@ -470,7 +470,7 @@ def worth(script: Script) -> Worth:
     """What other venues would say of a coin's price, for those who state none."""
     marks = {
         c.asset: (script.expect.quotes[c.symbol].mark, utc_ms())
-        for c in contracts(script, None)
+        for c in contracts(script)
         if c.symbol in script.expect.quotes
     }
     return marks.get

@@ -1,10 +1,11 @@
-"""OKX perpetual swaps, linear and inverse. Open interest, mark, index and funding come on four channels, each whole.
+"""OKX swaps and dated futures. Open interest, mark, index and funding come on a channel each, every frame whole.
 
 Open interest is said three times: `oi` in contracts, `oiCcy` in coins, `oiUsd` in dollars. We take the contracts;
-the dollars are held against them.
+the dollars are held against them. `FUTURES` lists perpetuals with a far expiry too (`xperp`): they are left out.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct
@@ -16,20 +17,19 @@ from collectors.venue import (
     Refused, Said, Segment, Socket, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, wire
-from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
+from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Unit
 
-REST = "https://openapi.okx.com/api/v5"
-SOCKET = "wss://ws.okx.com/ws/v5/public"  # port 8443 went dark on 2026-10-31
-BEAT, TOP = Heartbeat("ping", every=20), "ratio-contract-top-trader"
+REST, SOCKET = "https://openapi.okx.com/api/v5", "wss://ws.okx.com/ws/v5/public"  # port 8443 went dark on 2026-10-31
+BEAT, TOP, PAYOFFS = Heartbeat("ping", every=20), "ratio-contract-top-trader", (Payoff.LINEAR, Payoff.INVERSE)
 KINDS: dict[RatioKind, str] = {
     "account": "account-ratio-contract", "top_account": f"account-{TOP}", "top_position": f"position-{TOP}",
 }  # fmt: skip
 POSITIONS = {"long": Side.LONG, "short": Side.SHORT}
 ORDERS = {"sell": Side.LONG, "buy": Side.SHORT}  # of a one-way account we see only the closing order
 SILENT = "the documents do not say how it counts; trackers show it unchanged and it is read as one-sided"
-OI, OI_COINS = (Field(k, u, 1, evidence=SILENT) for k, u in (("oi", Unit.CONTRACTS), ("oiCcy", Unit.BASE)))
+NAMED = (("oi", Unit.CONTRACTS), ("oiCcy", Unit.BASE), ("oiUsd", Unit.USD))
+OI, OI_COINS, OI_USD = (Field(key, unit, 1, evidence=SILENT) for key, unit in NAMED)
 TAPES = (Archive("ticks", "okex-swap", OI, (Unit.CONTRACTS, FeedClass.THROTTLED)),)
-OI_USD = Field("oiUsd", Unit.USD, 1, Status.DISPUTED, evidence=SILENT)
 
 
 class Death(Struct):
@@ -88,13 +88,8 @@ READ: Mapping[str, Callable[[Sequence[Row]], Sequence[Update]]] = {
 }
 
 
-ASKS: Mapping[str, Callable[[Instrument], Ask]] = {
-    "open-interest": lambda i: Ask(f"{REST}/public/open-interest?instType=SWAP&instId={i.symbol}")
-}
-
-
-def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
-    named = [(c, i.symbol.removesuffix("-SWAP" if c == "index-tickers" else "")) for i in instruments for c in READ]
+def subscribe(channels: Iterable[str], instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
+    named = [(c, i.symbol.removesuffix("-SWAP" if c == "index-tickers" else "")) for i in instruments for c in channels]
     yield {"id": str(request), "op": "subscribe", "args": [{"channel": c, "instId": id} for c, id in named]}
 
 
@@ -106,7 +101,7 @@ def control(frame: Frame) -> Sequence[Said]:
     request = int(frame.id) if frame.id.isdigit() else None
     if frame.event == "subscribe":
         of = frame.arg.instId if frame.arg is not None else ""
-        return (Acked(request, f"{of.removesuffix('-SWAP')}-SWAP" if of else None),)
+        return (Acked(request, f"{of}-SWAP" if of and of.count("-") == 1 else of or None),)
     if frame.event == "error":
         return (Refused(f"{frame.code}: {frame.msg}", request),)
     return (Notice(frame.msg),) if (frame.event, frame.code) == ("notice", "64008") else ()
@@ -162,18 +157,21 @@ HISTORY = (
 )  # fmt: skip
 
 
-def segment(id: str, payoff: Payoff) -> Segment:
+def segment(id: str, payoff: Payoff, dated: bool) -> Segment:
+    product, channels = ("FUTURES", ("open-interest", "mark-price")) if dated else ("SWAP", tuple(READ))
+
     def owns(symbol: str) -> bool:
-        return ("-USD-" in f"{symbol}-") == (payoff is Payoff.INVERSE)
+        return ("-USD-" in f"{symbol}-") == (payoff is Payoff.INVERSE) and symbol[-6:].isdigit() == dated
 
     def read(rows: list[dict[str, Any]]) -> Iterable[Instrument]:
-        for row in (row for row in rows if row["ctType"] == id):
+        for row in (row for row in rows if row["ctType"] == payoff and row.get("ruleType") != "xperp"):
             base, quote = row["instFamily"].split("-")  # the fields named so are empty on swaps
             asset, factor = coin(base)
             yield Instrument(
                 "okx", id, row["instId"], asset, quote, row["settleCcy"], payoff=payoff, base_factor=factor,
                 contract_size=float(row["ctVal"]) * float(row["ctMult"]), live=row["state"] == "live",
                 max_leverage=number(row["lever"]), valid_from=int(row["listTime"]),
+                kind=Kind.DATED if dated else Kind.PERPETUAL, expiry=int(row["expTime"]) if dated else 0,
             )  # fmt: skip
 
     def parse(frame: Frame) -> Sequence[Said]:
@@ -186,18 +184,24 @@ def segment(id: str, payoff: Payoff) -> Segment:
         return said(frame.data) if said else ()
 
     levels = Socket(
-        SOCKET, frozenset({"oi", "mark", "index", "funding"}), subscribe, parse, decode, heartbeat=BEAT,
-        per_socket=200, batch=20,  # 64 KB of arguments a connection, 480 requests an hour
+        SOCKET, frozenset({"oi", "mark"} if dated else {"oi", "mark", "index", "funding"}),
+        partial(subscribe, channels), parse, decode, heartbeat=BEAT, per_socket=200, batch=20,  # 64 KB, 480 an hour
     )  # fmt: skip
     deaths = Socket(
         SOCKET, frozenset({"liquidations"}), subscribe_deaths, parse, decode, heartbeat=BEAT,
         per_socket=10_000, batch=10_000, cadence=None,  # one subscription for all; adding a symbol is refused
     )  # fmt: skip
+
+    def ask(i: Instrument) -> Ask:
+        return Ask(f"{REST}/public/open-interest?instType={product}&instId={i.symbol}")
+
     return Segment(
-        id, Ask(f"{REST}/public/instruments?instType=SWAP", weight=2), read, owns,
-        (levels, deaths, LATELY[0], *(poll for poll, _ in CROWDS), TIERS), HISTORY, decode=DICTS, archives=TAPES,
+        id, Ask(f"{REST}/public/instruments?instType={product}", weight=2), read, owns,
+        (levels,) if dated else (levels, deaths, LATELY[0], *(poll for poll, _ in CROWDS), TIERS),
+        () if dated else HISTORY, decode=DICTS, archives=() if dated else TAPES, lists=Kind.DATED if dated else None,
         answers=tuple(
-            Answer(f, wire(list[Row], *at), f"/{n}", ASKS.get(n)) for n, f in READ.items() for at in (("data",), ())
+            Answer(READ[n], wire(list[Row], *at), f"/{n}", ask if n == "open-interest" else None)
+            for n in channels for at in (("data",), ())
         ),
     )  # fmt: skip
 
@@ -205,5 +209,5 @@ def segment(id: str, payoff: Payoff) -> Segment:
 VENUE = Venue(
     "okx", "OKX", "mixed", "https://www.okx.com/docs-v5/en/#public-data-websocket-open-interest-channel",
     fields=(OI, OI_COINS, OI_USD), limits=Limits(weight=20, per=1, dials=3, dials_per=1),
-    segments=(segment("linear", Payoff.LINEAR), segment("inverse", Payoff.INVERSE)),
+    segments=tuple(segment(f"{of}{end}", of, bool(end)) for end in ("", "-dated") for of in PAYOFFS),
 )  # fmt: skip

@@ -6,9 +6,9 @@ import pytest
 from collectors.board import Board
 from collectors.venue import Acked, Ask, Liquidated, Notice, Poll, Ratio, Refused, Said, Socket, Tier, Traded, Update
 from collectors.venues.okx import OI, VENUE
-from store.records import FeedClass, Instrument, Payoff, Quarantined, Record, Side, Unit
+from store.records import FeedClass, Instrument, Kind, Payoff, Quarantined, Record, Side, Unit
 
-LINEAR, INVERSE = VENUE.segments
+LINEAR, INVERSE, LINEAR_DATED, INVERSE_DATED = VENUE.segments
 
 
 def said(frame: str, segment: int = 0) -> list[Said]:
@@ -144,12 +144,49 @@ def test_the_catalogue_says_the_size_of_a_contract() -> None:
     ]  # fmt: skip
 
 
+def test_dated_futures_have_a_catalogue_of_their_own_and_two_channels() -> None:
+    def listed(symbol: str, family: str, kind: str, size: str, rule: str = "normal") -> dict[str, str]:
+        return {
+            "instId": symbol, "instFamily": family, "ctType": kind, "ctVal": size, "ctMult": "1", "settleCcy": "BTC",
+            "lever": "20", "state": "live", "listTime": "1733472600725", "expTime": "1798185600000", "ruleType": rule,
+        }  # fmt: skip
+
+    rows = [
+        listed("BTC-USDT-261225", "BTC-USDT", "linear", "0.01"), listed("BTC-USD-261225", "BTC-USD", "inverse", "100"),
+        listed("BTC-USD_UM_XPERP-310404", "BTC-USD_UM_XPERP", "linear", "0.0001", "xperp"),
+    ]  # fmt: skip
+    reply = LINEAR_DATED.decode(msgspec.json.encode({"code": "0", "data": rows}))
+    (linear,), (inverse,) = LINEAR_DATED.read(reply), INVERSE_DATED.read(reply)
+    assert (linear.symbol, linear.kind, linear.expiry) == ("BTC-USDT-261225", Kind.DATED, 1798185600000)
+    assert (inverse.payoff, inverse.contract_size, inverse.quote) == (Payoff.INVERSE, 100.0, "USD")
+    assert LINEAR_DATED.catalogue.url.endswith("instruments?instType=FUTURES")
+    assert LINEAR_DATED.lists is INVERSE_DATED.lists is Kind.DATED
+    (levels,) = LINEAR_DATED.feeds
+    assert isinstance(levels, Socket)
+    (message,) = levels.subscribe([linear], 2)
+    assert [(a["channel"], a["instId"]) for a in message["args"]] == [
+        ("open-interest", "BTC-USDT-261225"), ("mark-price", "BTC-USDT-261225"),
+    ]  # fmt: skip
+    ack = '{"id":"4","event":"subscribe","arg":{"channel":"mark-price","instId":"BTC-USDT-261225"},"connId":"a"}'
+    assert said(ack, 2) == [Acked(4, "BTC-USDT-261225")]
+    row = '"instId":"BTC-USDT-261225","oi":"2000.5","oiCcy":"20.005","oiUsd":"1000250","ts":"1743041250440"'
+    assert pushed("open-interest", row, 2) == [Update("BTC-USDT-261225", 1743041250440, 2000.5, OI, usd=1_000_250.0)]
+
+
 @pytest.mark.parametrize(
     ("symbol", "inverse"),
     [("BTC-USD-SWAP", True), ("BTC-USD", True), ("BTC-USDT-SWAP", False), ("BTC-USDC-SWAP", False)],
 )
 def test_a_symbol_tells_its_segment(symbol: str, inverse: bool) -> None:
     assert (LINEAR.owns(symbol), INVERSE.owns(symbol)) == (not inverse, inverse)
+    assert not LINEAR_DATED.owns(symbol)
+    assert not INVERSE_DATED.owns(symbol)
+
+
+@pytest.mark.parametrize(("symbol", "inverse"), [("BTC-USD-261225", True), ("BTC-USDT-261225", False)])
+def test_a_dated_symbol_is_of_a_dated_segment(symbol: str, inverse: bool) -> None:
+    owners = [segment.id for segment in VENUE.segments if segment.owns(symbol)]
+    assert owners == ["inverse-dated" if inverse else "linear-dated"]
 
 
 def test_history_rows_name_no_instrument_and_the_span_is_exclusive() -> None:

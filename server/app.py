@@ -25,7 +25,7 @@ from server.clock import keep, once
 from server.daemon import Daemon, DaemonError
 from server.files import Files, add_files
 from server.jobs import catch_up, jobs
-from server.maps import Maps
+from server.maps import Maps, Past
 from server.page import add_page
 from server.rest import SECURITY, add_routes
 from server.settings import ASSETS as MAPPED
@@ -212,6 +212,7 @@ def house_of(settings: Settings, store: Kept, maps: Maps, trust: Trust, simulate
         now=utc_ms,
         thresholds=settings.thresholds,
         map_state=maps.state,
+        past_map=Past().state,
         plausible=trust.plausible,
         progress=store.writer.progress,
     )

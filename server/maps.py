@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from store.reader import Reader
 log = logging.getLogger(__name__)
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+PAST_MAPS = 3  # some 40 MB each
 FRESH_BARS = 60  # minutes that are caught up bar by bar; beyond that the map is built anew (decisions.md, 19)
 REBUILT = ((30 * DAY_MS, DAY_MS, HOUR_MS), (DAY_MS, HOUR_MS, 5 * MINUTE_MS), (HOUR_MS, 0, MINUTE_MS))
 """Of a rebuild: from and to in ms before now, and the length of the bars: what is long ago needs less detail."""
@@ -62,24 +64,52 @@ class Maps:
             noted = recounts(self.reader, asset, end)
             known = None if state is None else state.as_of
             if state is None or known is None or end - known > FRESH_BARS * MINUTE_MS or mistaken(known, noted):
-                built = self.rebuilt(asset, end)
+                built = rebuilt(self.reader, asset, end)
                 self.states[asset] = state if built.as_of is None else built
             elif end > known:
                 bars = self.reader.bars(asset, known, end, MINUTE_MS)
                 breaks = conventions.breaks(noted)
                 self.states[asset] = advance(state, finished(bars, end), step_ms=MINUTE_MS, breaks=breaks)
 
-    def rebuilt(self, asset: str, end: int) -> MapState:
-        """The map out of the last thirty days of bars."""
-        state = start(asset, terms(self.reader.instruments(asset)))
-        breaks = conventions.breaks(recounts(self.reader, asset, end))
-        first = end - REBUILT[0][0]
-        for _, until, step in REBUILT:
-            first, last = first // step * step, (end - until) // step * step
-            bars = self.reader.bars(asset, first, last, step)
-            state, first = advance(state, finished(bars, last), step_ms=step, breaks=breaks), last
-        log.info("the liquidation map of %s was built from thirty days of bars", asset)
-        return state
+
+class Past:
+    """Owns maps of past minutes, built when they are asked for: the last few, so that the next question is quick."""
+
+    def __init__(self, most: int = PAST_MAPS) -> None:
+        self.most = most
+        self.lock = Lock()  # building takes seconds: whoever asks for the same waits for it
+        self.states: dict[tuple[str, int], MapState] = {}
+
+    def state(self, reader: Reader, asset: str, moment: int) -> MapState:
+        """`then`, remembered."""
+        key = (asset, moment - moment % MINUTE_MS)
+        with self.lock:
+            found = self.states.pop(key, None)
+            self.states[key] = then(reader, asset, moment) if found is None else found  # the newest stand last
+            while len(self.states) > self.most:
+                del self.states[next(iter(self.states))]
+            return self.states[key]
+
+
+def then(reader: Reader, asset: str, moment: int) -> MapState:
+    """The map at the last full minute before `moment`, ms UTC, out of what was known in that minute. It is coarser than
+    the one that was kept then, which had passed every minute.
+    """
+    minute = moment - moment % MINUTE_MS
+    return rebuilt(reader.at(minute), asset, minute)
+
+
+def rebuilt(reader: Reader, asset: str, end: int) -> MapState:
+    """The map out of the last thirty days of bars."""
+    state = start(asset, terms(reader.instruments(asset)))
+    breaks = conventions.breaks(recounts(reader, asset, end))
+    first = end - REBUILT[0][0]
+    for _, until, step in REBUILT:
+        first, last = first // step * step, (end - until) // step * step
+        bars = reader.bars(asset, first, last, step)
+        state, first = advance(state, finished(bars, last), step_ms=step, breaks=breaks), last
+    log.info("the liquidation map of %s was built from thirty days of bars", asset)
+    return state
 
 
 def finished(bars: pd.DataFrame, end: int) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from analytics.liquidation import MapState
 from analytics.settings import Settings as Thresholds
+from server import maps
 from server.answers import Answer
 from store.reader import Reader
 from store.writer import Progress
@@ -34,6 +35,7 @@ class House:
     now: Callable[[], int]  # ms UTC
     thresholds: Thresholds = field(default_factory=Thresholds)
     map_state: Callable[[str], MapState | None] = no_map  # by asset; None where no map has been built (yet)
+    past_map: Callable[[Reader, str, int], MapState] = maps.then  # of an asset, as it was at a moment, ms UTC
     plausible: Callable[[str], Mapping[str, float]] = unmeasured  # by asset: venues' share of feasible changes
     progress: Callable[[], Progress | None] = no_writer  # of what writes the store
 

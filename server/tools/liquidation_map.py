@@ -20,7 +20,6 @@ from server.tools.provenance import money
 from server.tools.spans import DAY_MS
 
 BLIND, BLIND_MS = "map_against_positions", 3 * 3_600_000  # events of server.near; how long one stands
-SAME_MS = 90_000  # a map so much older than the instant asked for is the one that was served then
 ROWS = 80  # bins of a concise answer: 1 % bins within +-20 % are 40
 WIDTH = 0.01  # of mark: a bin, unless step_usd or detail says otherwise
 
@@ -44,23 +43,18 @@ def get_liquidation_map(
     everyone, which it never saw). Figures: mark_usd, status (unvalidated until map_score, the skill on real
     liquidations, is above 0 at its lower bound), identified_share (of open interest whose entry was observed),
     legacy_share (the rest), residual_24h_usd (swept by price in the map, but not seen to leave open interest). Renewed
-    every minute: see age_s. All masses are modelled.
+    every minute: see age_s. With as_of it is built again from bars as known then, which takes seconds the first time.
+    All masses are modelled.
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
     only = None if venue is None else venue_of(house, venue)
     now = house.now()
-    state = house.map_state(named)
+    state = house.map_state(named) if as_of is None else house.past_map(house.reader, named, now)
     if state is None:
         raise ToolError(
             f"unsupported_symbol: no liquidation map of {named} is kept (yet). Maps are built within a minute after "
             "the start, for the assets that are collected. Ask get_status, then ask again, or ask for BTC."
-        )
-    if as_of is not None and (state.as_of is None or not 0 <= now - state.as_of <= SAME_MS):
-        kept = "nothing yet" if state.as_of is None else utc(state.as_of)
-        raise ToolError(
-            f"no_data: only the newest liquidation map of {named} is kept ({kept}), none as of {utc(now)}. Leave as_of "
-            "out, or ask get_oi_divergence and get_concentration, which answer for past instants."
         )
     venues = None if only is None else {only}
     omega = scored.calibrated(house.reader, named, state, now)
@@ -99,7 +93,7 @@ def get_liquidation_map(
             venues_carried=sorted({b.venue for b in found.books if b.silent}),
             age_s={b.venue: tenths(b.age_s) for b in sorted(found.books, key=lambda b: b.venue)},
         ),
-        warnings=[*warnings(found, score), *counted_otherwise(house, named, now)],
+        warnings=[*warnings(found, score), *counted_otherwise(house, named, now), *again(as_of is not None)],
         truncated=len(nearest) < len(bins),
         next="step_usd for other bins, detail=detailed for 10 bp bins with bands; get_concentration for where it sits",
     )  # fmt: skip
@@ -142,6 +136,15 @@ def counted_otherwise(house: House, asset: str, now: int) -> list[str]:
         what = "its part of the map was scaled by it" if ratio > 0 else "the step was booked as a gap"
         told.append(f"{whose} {how} since {utc(int(r['start']) + 1)}: {what}; nothing of that step was traded.")
     return told
+
+
+def again(past: bool) -> list[str]:
+    """Where the map is not the one that was kept."""
+    words = (
+        "Rebuilt from stored bars as known then: by the hour, the last day by five minutes, the last hour by minutes. "
+        "The map that was served then had passed every minute."
+    )
+    return [words] if past else []
 
 
 def spoken_score(score: Mapping[str, Any] | None) -> str | None:

@@ -7,10 +7,11 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
 from analytics.liquidation.answer import UNVALIDATED
-from server.maps import Maps
+from server.answers import utc
+from server.maps import Maps, Past
 from server.tools.house import House
 from server.tools.liquidation_map import BANDS, BIN, get_liquidation_map
-from tests.server.tools.made import MINUTE, NOW, Held, always, by_name, linear, market, turned
+from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, always, by_name, linear, market, turned
 
 
 def two() -> tuple[Held, Held]:
@@ -75,6 +76,29 @@ def test_bins_by_dollars_by_tenths_of_a_percent_and_of_one_venue(tmp_path: Path)
     assert south.figures["open_interest_usd"] == 400_000_000
     assert [row[0] for row in south.tables["venues"].rows] == ["south"]
     assert south.coverage.venues_ok == ["south"]
+
+
+def test_a_past_map_is_built_again_from_what_was_known_then_and_says_so(tmp_path: Path) -> None:
+    grew = Held(linear("north"), turned(60_000.0, 66_000.0, NOW - 20 * MINUTE))
+    with market(tmp_path, grew, Held(linear("south"), always(4_000.0))) as house:
+        then, now = get_liquidation_map(house, as_of=NOW - HOUR), get_liquidation_map(mapped(house, tmp_path))
+        with pytest.raises(ToolError, match="no_data: the map of BTC holds nothing"):
+            get_liquidation_map(house, as_of=NOW - 90 * DAY)
+    assert (then.figures["open_interest_usd"], now.figures["open_interest_usd"]) == (6_400_000_000, 7_000_000_000)
+    assert (then.as_of, then.figures["age_s"]) == (utc(NOW - HOUR), 0)
+    assert then.warnings[-1].startswith("Rebuilt from stored bars as known then")
+    assert not any(words.startswith("Rebuilt") for words in now.warnings)
+
+
+def test_the_second_question_about_a_past_minute_builds_nothing(tmp_path: Path) -> None:
+    with market(tmp_path, *two()) as house:
+        past = Past(most=2)
+        first = past.state(house.reader, "BTC", NOW - HOUR)
+        assert past.state(house.reader, "BTC", NOW - HOUR + 59_999) is first
+        past.state(house.reader, "BTC", NOW - 2 * HOUR)
+        assert past.state(house.reader, "BTC", NOW - HOUR) is first
+        past.state(house.reader, "BTC", NOW - 3 * HOUR)
+        assert list(past.states) == [("BTC", NOW - HOUR), ("BTC", NOW - 3 * HOUR)], "the one asked for longest ago goes"
 
 
 def test_without_a_map_the_way_onward_is_told(tmp_path: Path) -> None:

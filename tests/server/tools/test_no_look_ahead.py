@@ -78,6 +78,9 @@ def answers(house: House) -> dict[str, Answer | str]:
         if function is not get_chart_value:
             found[function.__name__] = asked(lambda function=function: function(house, as_of=utc(THEN)))
     found["get_status of one"] = asked(lambda: named("get_status")(house, venue="north", as_of=utc(THEN)))
+    found["get_liquidation_map detailed"] = asked(
+        lambda: named("get_liquidation_map")(house, venue="south", detail="detailed", as_of=utc(THEN))
+    )
     for window in ("1h", "4h", "24h"):
         for tool in ("get_oi_divergence", "get_concentration"):
             found[f"{tool} {window}"] = asked(
@@ -201,5 +204,6 @@ def test_no_answer_about_then_changes(tmp_path: Path) -> None:
         assert get_open_interest(house) != now
     told = [what for what, answer in before.items() if isinstance(answer, Answer)]
     assert len(told) > 45, "most of it has an answer at all"
+    assert {"get_liquidation_map", "get_liquidation_map detailed"} <= set(told)
     assert {news for some in ROUNDS for news in some} == set(LATER)
     assert at(house, utc(THEN)).now() == THEN

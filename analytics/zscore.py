@@ -14,7 +14,7 @@ from scipy.stats import theilslopes
 from analytics import coverage, windows
 from analytics.alignment import Floats, Panel, State
 from analytics.coverage import Coverage
-from analytics.matched import Steps, Window, steps, window
+from analytics.matched import Steps, Window, panel_rows, steps, window
 from analytics.provenance import Basis, Code, Method, Reason, finite
 from analytics.settings import DEFAULTS, Settings
 from analytics.thresholds import centre_and_scale, rank
@@ -106,7 +106,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     w = window(seen, 0, len(seen.t) - 1, settings)
     weight, moved = seen.by_venue(w.usd0), seen.by_venue(w.usd0 * w.growth)
     growth = np.divide(moved, weight, out=np.full_like(weight, np.nan), where=weight > 0)
-    base = seen.by_venue(np.where(seen.state[-1] == State.FRESH, seen.base[-1], np.nan))
+    now_logs = venue_logs(panel_rows(seen, -1))[0]
     earlier = windows.past(history, int(seen.t[0]), window_s, gaps=gaps, settings=settings)
     stride = steps(earlier, settings) if len(earlier.t) > 1 and earlier.contracts else None
     changes = windows.in_order(earlier, venue_growth(earlier, stride), seen.venues, np.nan)
@@ -114,7 +114,6 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     d = np.log1p(np.where(growth > -1, growth, np.nan))
     chg = [robust(known(np.log1p(changes[:, k])), x) if np.isfinite(x) else None for k, x in enumerate(d)]
     gap, gap_rank = gaps_to_others(np.log1p(changes), np.array([np.nan if z is None else z for z in chg]))
-    now_logs = np.log(base, out=np.full_like(base, np.nan), where=base > 0)
     when = earlier.t.astype(float)
     rows = [
         one(v, when, logs[:, k], finite(now_logs[k]), changes[:, k], finite(growth[k]), (chg[k], gap[k], gap_rank[k]),
@@ -147,17 +146,21 @@ def one(venue: str, t: Floats, logs: Floats, x: float | None, changes: Floats, g
         return VenueZ(venue, None, None, None, None, None, None, None, growth, n, span, observed, False, why)
     reference, when = logs[slots], t[slots]
     level = (None, None, None)
+    unheard = (
+        Reason(Code.INSUFFICIENT_COVERAGE, f"Not every contract of {venue} is heard now: its level is unknown."),
+    )
     if x is not None:
         level = (classical(reference, x), robust(reference, x), detrended(when, reference, float(now), x))
+        unheard = ()
     if growth is None or growth <= -1:
-        why = (Reason(Code.UNDETERMINED_PANEL, f"{venue} was not heard at both ends of the window."),)
+        why = (Reason(Code.UNDETERMINED_PANEL, f"{venue} was not heard at both ends of the window."), *unheard)
         return VenueZ(venue, *level, None, None, None, None, growth, n, span, observed, False, why)
     past = known(np.log1p(changes))
     middle = float(np.median(past))
     place = rank(np.abs(past - middle), abs(float(np.log1p(growth)) - middle))
     alert = place is not None and place >= settings.z_alert_percentile
     z_chg, z_gap, gap_rank = moved
-    return VenueZ(venue, *level, z_chg, place, z_gap, gap_rank, growth, n, span, observed, alert, ())
+    return VenueZ(venue, *level, z_chg, place, z_gap, gap_rank, growth, n, span, observed, alert, unheard)
 
 
 def venue_growth(earlier: Panel, stride: Steps | Window | None) -> Floats:

@@ -88,6 +88,31 @@ def test_an_outage_is_not_a_score():
     assert two.reasons[0].code == "undetermined_panel"
 
 
+def test_a_contract_that_is_silent_is_no_fall_of_its_venue():
+    n = 300
+    big, small = walk(5, n), walk(6, n)
+    mark = [100.0] * n
+    past = bars([Line("one", big, mark), Line("one", small, mark, "inverse"), Line("two", walk(7, n), mark)],
+                end=NOW - HOUR, step=HOUR)  # fmt: skip
+    hour = [100.0] * 61
+    still = [Line("one", [big[-1]] * 61, hour), Line("one", [small[-1]] * 61, hour, "inverse"),
+             Line("two", [900.0] * 61, hour)]  # fmt: skip
+    told = bars(still)
+    late = told[(told["payoff"] != "linear") | (told["venue"] != "one") | (told["t"] <= NOW - 20 * 60_000)]
+    last = latest(still)
+    last.loc[0, ["ts", "seen", "last_seen"]] = NOW - 20 * 60_000
+    whole, silent = (
+        next(v for v in zscore.assess(latest=now, recent=seen, history=past, now=NOW, window_s=3600).venues
+             if v.venue == "one")
+        for now, seen in ((latest(still), told), (last, late))
+    )  # fmt: skip
+    assert None not in (whole.z_level, whole.z_level_rob, whole.z_detr)
+    assert whole.reasons == ()
+    assert (silent.z_level, silent.z_level_rob, silent.z_detr) == (None, None, None)
+    assert [r.code for r in silent.reasons] == ["insufficient_coverage"]
+    assert silent.growth == pytest.approx(0.0), "what is left of it is judged"
+
+
 def test_nobody_lists_the_asset():
     nothing = pd.DataFrame()
     found = zscore.assess(latest=nothing, recent=nothing, history=nothing, now=NOW, window_s=3600)

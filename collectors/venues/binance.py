@@ -1,7 +1,8 @@
 """Binance futures, USD-M (linear) and COIN-M (inverse). The open interest is never pushed: one question a symbol.
 
 Mark, index and funding are pushed, and forced closes, at most one a second a symbol: their sums are lower bounds. The
-funding interval is 8 h unless `fundingInfo` lists the symbol; the frames themselves do not say it.
+funding interval is 8 h unless `fundingInfo` lists the symbol; the frames themselves do not say it. Quarterly contracts
+stand in the same catalogues and have the same streams.
 """
 
 import re
@@ -13,12 +14,15 @@ from msgspec import UNSET, Struct
 
 from collectors.candles import Rows, marks, minutes, series
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, History, Limits, Liquidated, Message, Poll, Ratio, RatioKind, Refused, Said, Segment,
-    Socket, Update, Venue,
+    Acked, Answer, Archive, Ask, Gives, History, Limits, Liquidated, Message, Poll, Ratio, RatioKind, Refused, Said,
+    Segment, Socket, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, wire
-from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
+from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Status, Unit
 
+STREAM_UM, STREAM_CM = "wss://fstream.binance.com/market/stream", "wss://dstream.binance.com/stream"
+QUARTERS = {"CURRENT_QUARTER", "NEXT_QUARTER"}
+GIVEN = frozenset[Gives]({"mark", "index", "funding", "liquidations"})
 COIN_M = re.compile(r"USD_(PERP|\d{6})$")  # BTCUSD_PERP, BTCUSD_261225; linear are BTCUSDT, BTCUSDT_261225
 SIDES, LAST = {"SELL": Side.LONG, "BUY": Side.SHORT}, FeedClass.THROTTLED  # of the closing order; one a second
 ONCE = "support said in July 2025 that a pair counts once; a tracker's figure matched within 0.1 % in September 2026"
@@ -96,23 +100,26 @@ INTERVALS = Poll(
 
 def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Field, *tapes: Archive) -> Segment:
     host, rest, linear = f"https://{api}.binance.com", f"https://{api}.binance.com/{api}/v1", payoff is Payoff.LINEAR
+    dated, kinds = (True, QUARTERS) if id.endswith("-dated") else (False, {"PERPETUAL"})
 
     def owns(symbol: str) -> bool:
-        return (COIN_M.search(symbol) is None) == linear
+        return (COIN_M.search(symbol) is None) == linear and symbol[-6:].isdigit() == dated
 
     def read(rows: Sequence[dict[str, Any]]) -> Iterable[Instrument]:
-        for row in (row for row in rows if row["contractType"] == "PERPETUAL"):
+        for row in (row for row in rows if row["contractType"] in kinds):
             asset, factor = coin(row["baseAsset"])
             yield Instrument(
                 "binance", id, row["symbol"], asset, row["quoteAsset"], row["marginAsset"], payoff=payoff,
                 contract_size=1.0 if linear else float(row["contractSize"]),  # USD; there is none where coins count
                 base_factor=factor, live=row["status" if linear else "contractStatus"] == "TRADING",
-                funding_interval_h=8.0, valid_from=int(row["onboardDate"]),  # but where `fundingInfo` lists others
+                funding_interval_h=None if dated else 8.0, valid_from=int(row["onboardDate"]),  # or `fundingInfo`
+                kind=Kind.DATED if dated else Kind.PERPETUAL, expiry=int(row["deliveryDate"]) if dated else 0,
             )  # fmt: skip
 
     def tell(event: Event) -> Sequence[Said]:
         if event.e == "markPriceUpdate":
-            return (Update(event.s, event.E, None, None, number(event.p), number(event.i), number(event.r)),)
+            rate = None if dated else number(event.r)
+            return (Update(event.s, event.E, None, None, number(event.p), number(event.i), rate),)
         died = event.o
         if died is None or not owns(died.s):  # some streams carry both segments since their merge
             return ()
@@ -147,19 +154,19 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
     volume = series("volume", partial(candles, "klines", 1), coins, BARS, 60, 1000, 3650)
     crowds = [
         series("ratios", partial(data, name, 9), partial(ratios, kind), DICTS, 300, 500, 29)
-        for kind, name in RATIOS.items() if linear or kind != "taker"
+        for kind, name in RATIOS.items() if not dated and (linear or kind != "taker")
     ]  # fmt: skip
     return Segment(
         id, Ask(f"{rest}/exchangeInfo"), read, owns, decode=wire(list[dict[str, Any]], "symbols"),
         feeds=(
             Poll(lambda i: Ask(f"{rest}/openInterest?symbol={i.symbol}"), 5, frozenset({"oi"}), level, wire(Now)),
             Socket(
-                stream, frozenset({"mark", "index", "funding", "liquidations"}), subscribe, parse, wire(Frame),
+                stream, GIVEN - {"funding"} if dated else GIVEN, subscribe, parse, wire(Frame),
                 per_socket=100, pace=0.2, life=86_400,  # 200 streams a connection, 10 messages a second
             ),
-            *((INTERVALS,) if linear else ()), volume[0], *(poll for poll, _ in crowds),
+            *((INTERVALS,) if linear and not dated else ()), volume[0], *(poll for poll, _ in crowds),
         ),
-        history=(
+        history=(volume[1],) if dated else (
             History(partial(data, "openInterestHist", 12), past, frozenset({"oi"}), 300, 500, 29, wire(list[Past])),
             History(partial(candles, "markPriceKlines", 5), marks(300), frozenset({"mark"}), 300, 1000, 3650, BARS),
             volume[1], crowds[0][1],
@@ -170,7 +177,7 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
             Answer(lambda rows: list(map(premium, rows)), DICTS, "/premiumIndex"),
             Answer(tell, wire(Event)),  # a stream by its own address has no envelope
             Answer(lambda events: [said for e in events for said in tell(e)], wire(list[Event])),
-        ), archives=tapes,
+        ), archives=tapes, lists=Kind.DATED if dated else None,
     )  # fmt: skip
 
 
@@ -178,9 +185,11 @@ VENUE = Venue(
     "binance", "Binance", "mixed",
     "https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams", fields=FIELDS,
     segments=(  # what the archive of statistics counts is not established for coin-margined contracts
-        segment("linear", Payoff.LINEAR, "fapi", "wss://fstream.binance.com/market/stream", OI_UM, PAST_UM,
+        segment("linear", Payoff.LINEAR, "fapi", STREAM_UM, OI_UM, PAST_UM,
                 Archive("metrics", field=PAST_UM), Archive("ticks", "binance-futures", OI_UM, (Unit.BASE, LAST))),
-        segment("inverse", Payoff.INVERSE, "dapi", "wss://dstream.binance.com/stream", OI_CM, PAST_CM,
+        segment("inverse", Payoff.INVERSE, "dapi", STREAM_CM, OI_CM, PAST_CM,
                 Archive("ticks", "binance-delivery", OI_CM, (Unit.CONTRACTS, LAST))),
+        segment("linear-dated", Payoff.LINEAR, "fapi", STREAM_UM, OI_UM, PAST_UM),
+        segment("inverse-dated", Payoff.INVERSE, "dapi", STREAM_CM, OI_CM, PAST_CM),
     ), limits=Limits(weight=1800, per=60, dials=250, dials_per=300, used_header="X-MBX-USED-WEIGHT-1M"),
 )  # fmt: skip

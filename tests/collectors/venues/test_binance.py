@@ -3,11 +3,24 @@
 import msgspec
 import pytest
 
-from collectors.venue import Acked, Ask, Lately, Liquidated, Poll, Ratio, Refused, Said, Socket, Traded, Update
+from collectors.venue import (
+    Acked,
+    Ask,
+    Lately,
+    Liquidated,
+    Poll,
+    Ratio,
+    Refused,
+    Said,
+    Socket,
+    Traded,
+    Update,
+    question,
+)  # fmt: skip
 from collectors.venues.binance import OI_CM, OI_UM, PAST_CM, PAST_UM, VENUE
-from store.records import FeedClass, Instrument, Payoff, Side, Unit
+from store.records import FeedClass, Instrument, Kind, Payoff, Side, Unit
 
-LINEAR, INVERSE = VENUE.segments
+LINEAR, INVERSE, LINEAR_DATED, INVERSE_DATED = VENUE.segments
 BTC = Instrument("binance", "linear", "BTCUSDT", "BTC", "USDT", "USDT")
 COIN = Instrument("binance", "inverse", "BTCUSD_PERP", "BTC", "USD", "BTC", payoff=Payoff.INVERSE)
 ORDER = '{"s":"%s","S":"%s","o":"LIMIT","f":"IOC","q":"0.02","p":"49000","ap":"49005.5","X":"FILLED","z":"0.014","T":3}'
@@ -149,7 +162,38 @@ def test_history_counts_coins_on_one_side_and_contracts_on_the_other() -> None:
     [("BTCUSD_PERP", True), ("BTCUSD_261225", True), ("BTCUSDT", False), ("ETHUSDT_230331", False), ("BTCUSDC", False)],
 )
 def test_a_symbol_tells_its_segment(symbol: str, inverse: bool) -> None:
-    assert (LINEAR.owns(symbol), INVERSE.owns(symbol)) == (not inverse, inverse)
+    dated = symbol[-1].isdigit()
+    owners = [segment.id for segment in VENUE.segments if segment.owns(symbol)]
+    assert owners == [("inverse" if inverse else "linear") + ("-dated" if dated else "")]
+
+
+def test_quarterly_contracts_stand_apart_without_funding() -> None:
+    row = {
+        "symbol": "BTCUSD_261225", "contractType": "NEXT_QUARTER", "baseAsset": "BTC", "quoteAsset": "USD",
+        "marginAsset": "BTC", "onboardDate": 1, "deliveryDate": 1798185600000, "contractStatus": "TRADING",
+        "contractSize": 100,
+    }  # fmt: skip
+    rows = [
+        row,
+        {**row, "symbol": "BTCUSD_PERP", "contractType": "PERPETUAL"},
+        {**row, "contractType": "PERPETUAL DELIVERING"},
+    ]
+    (found,) = INVERSE_DATED.read(INVERSE_DATED.decode(msgspec.json.encode({"symbols": rows})))
+    assert (found.symbol, found.kind, found.expiry) == ("BTCUSD_261225", Kind.DATED, 1798185600000)
+    assert (found.payoff, found.contract_size, found.funding_interval_h) == (Payoff.INVERSE, 100.0, None)
+    poll, line = INVERSE_DATED.feeds[:2]
+    assert isinstance(poll, Poll)
+    assert question(poll.ask, found, 0).url == "https://dapi.binance.com/dapi/v1/openInterest?symbol=BTCUSD_261225"  # type: ignore[arg-type]
+    reply = (
+        '{"symbol":"BTCUSD_261225","pair":"BTCUSD","openInterest":"15004","contractType":"CURRENT_QUARTER","time":7}'
+    )
+    assert list(poll.parse(poll.decode(reply))) == [Update("BTCUSD_261225", 7, 15_004.0, OI_CM)]
+    frame = '{"e":"markPriceUpdate","E":5,"s":"BTCUSD_261225","p":"61000.5","i":"60900","P":"1","r":"","T":0}'
+    assert said(wrapped(frame), 3) == [Update("BTCUSD_261225", 5, None, None, 61_000.5, 60_900.0)]
+    assert "funding" not in line.gives
+    assert {gives for feed in LINEAR_DATED.feeds for gives in feed.gives} == {
+        "oi", "mark", "index", "liquidations", "volume",
+    }  # fmt: skip
 
 
 def polls(gives: str, segment: int = 0) -> list[Poll]:

@@ -6,6 +6,7 @@ from typing import Literal
 DAY_S = 86_400
 HOUR_S = 3_600
 Procedure = Literal["benjamini_hochberg", "benjamini_yekutieli"]
+Policy = Literal["age_hazard", "pro_rata", "fifo", "lifo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ class Settings:
     z_observed: float = 0.60
     z_alert_percentile: float = 98.76
     z_max_gap_windows: float = 2.0
+
+    removal_policy: Policy = "age_hazard"  # 6.5: who leaves the liquidation map when contracts are closed
 
     # 7.2: OI/cap, funding, long/short, basis, liquidations; a part of weight zero is shown only
     overheat_weights: tuple[float, float, float, float, float] = (0.4, 0.4, 0.2, 0.0, 0.0)

@@ -34,7 +34,8 @@ def density(
     more than is open. Draws of omega are shared by all venues: what the prior gets wrong, it gets wrong everywhere."""
     start, stop = int(np.floor(np.log(edges[0]) / STEP)), int(np.ceil(np.log(edges[-1]) / STEP))
     fine = np.exp((np.arange(start, stop) + 0.5) * STEP)
-    count = state.mass.gain.shape[-1]
+    mass = state.mass
+    count = mass.gain.shape[-1]
     legacy_draws = omega_draws(np.full(NONE, ALPHA_LEGACY), np.full(NONE, ALPHA_LEGACY))
     usd = np.zeros((2, stop - start, count, len(legacy_draws) + 1))
     per_book, capped = np.zeros((len(chosen), 2)), False
@@ -52,17 +53,17 @@ def density(
             use = own & (cells >= 0) & (cells < BINS)
             if not use.any():
                 continue
-            total = state.mass.total[b, side, :NONE]  # [CLASSES, P]
-            held, seen = total.mean(axis=1), state.mass.identified[b, side, :NONE].mean(axis=1)
+            total = mass.total[b, side, :NONE]  # [CLASSES, P]
+            held, seen = total.mean(axis=1), mass.identified[b, side, :NONE].mean(axis=1)
             legacy = 1 - np.divide(seen, held, out=np.zeros_like(held), where=held > 0)
             draws = legacy * legacy_draws + (1 - legacy) * posterior
             every = np.vstack([draws, legacy + (1 - legacy) * known.mean()])  # the last row is the mean: the mid
             called = every @ total  # [K, P]
             limit = np.minimum(1.0, np.divide(ledger.amount[b], called, out=np.ones_like(called), where=called > 0))
             capped |= bool((limit[-1] < 1 - 1e-9).any())
-            scale = every.T[:, None, :] * state.mass.gain[b, side][:, :, None] * limit.T[None]  # [CLASSES, P, K]
+            scale = every.T[:, None, :] * mass.gain[b, side][:, :, None] * limit.T[None]  # [CLASSES, P, K]
             first, last = int(cells[use][0]), int(cells[use][-1]) + 1
-            shape = state.mass.shape[b, side, :, first:last].transpose(2, 1, 0)  # [P, n, CLASSES]
+            shape = mass.shape[b, side, :, first:last].transpose(2, 1, 0)  # [P, n, CLASSES]
             found = shape.astype(np.float64) @ scale.transpose(1, 0, 2) * value[use][None, :, None]  # [P, n, K]
             usd[side, use] += found.transpose(1, 0, 2)
             per_book[i, side] = found[..., -1].mean(axis=0).sum()

@@ -51,7 +51,7 @@ def freeze(state: MapState, sigma: float, omega: Mapping[str, Omega] | None = No
     """The map's masses as of its last bar. None for a map of nothing."""
     if state.as_of is None or not state.books:
         return None
-    ledger = state.ledger
+    ledger, whole = state.ledger, state.mass
     mark = float(np.median(ledger.mark[state.as_of - ledger.seen <= 300_000]))
     first = round(np.log(mark) / BIN) - REACH
     venues = tuple(sorted({book.venue for book in state.books}))
@@ -62,14 +62,12 @@ def freeze(state: MapState, sigma: float, omega: Mapping[str, Omega] | None = No
         v = venues.index(book.venue)
         unit = ledger.unit_usd[b]
         amounts[v] += ledger.amount[b] * unit
-        total = state.mass.total[b, :, :NONE].mean(axis=2) * unit
-        seen = state.mass.identified[b, :, :NONE].mean(axis=2) * unit
+        total = whole.total[b, :, :NONE].mean(axis=2) * unit
+        seen = whole.identified[b, :, :NONE].mean(axis=2) * unit
         held[v] += total
         unseen[v] += np.maximum(total - seen, 0)
         for side in (0, 1):
-            cells = np.einsum("cjp,cp->cj", state.mass.shape[b, side], state.mass.gain[b, side]) / len(
-                state.mass.gain[b, side, 0]
-            )
+            cells = np.einsum("cjp,cp->cj", whole.shape[b, side], whole.gain[b, side]) / len(whole.gain[b, side, 0])
             at = np.exp((state.offsets()[side] + np.arange(BINS) + 0.5) * STEP)
             own = at < mark if side == 0 else at > mark
             value = unit * (1.0 if book.payoff == "inverse" else at / ledger.mark[b])

@@ -7,15 +7,17 @@ Sources: stock mix of one venue's positions (12/2025: 36 % below 3x, 49 % at 3-7
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import gamma
 
 from analytics.liquidation.price import log_distance
+from analytics.settings import Policy
 
-Policy = Literal["age_hazard", "pro_rata"]
+POLICIES: tuple[Policy, ...] = get_args(Policy)  # of removal
+BY_AGE: tuple[Policy, ...] = ("fifo", "lifo")  # those that ask who came first
 Floats = NDArray[np.float64]
 
 RUNGS = (2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 75.0, 100.0)  # effective leverage

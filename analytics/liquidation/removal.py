@@ -1,6 +1,8 @@
 """How mass leaves: swept by the mark, closed by traders, scaled to what is open. All of it works in place on arrays
 that `advance` owns."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from analytics.liquidation.prior import Floats
@@ -11,7 +13,7 @@ NEWTON = 3  # from the left on a concave curve: never beyond the root; the resca
 FAINT = 1e-9  # a gain below it is folded into its shape, before float32 would suffer
 
 
-def recentred(mass: Mass, centre: int, mark: float, first: bool) -> int:
+def recentred(cohorts: Sequence[Mass], centre: int, mark: float, first: bool) -> int:
     """The grid's middle, moved with the mark; mass that leaves the grid joins "none"."""
     target = round(np.log(mark) / STEP)
     by = target - centre
@@ -19,6 +21,13 @@ def recentred(mass: Mass, centre: int, mark: float, first: bool) -> int:
         return target
     if abs(by) <= WANDER:
         return centre
+    for mass in cohorts:
+        scroll(mass, by)
+    return target
+
+
+def scroll(mass: Mass, by: int) -> None:
+    """The cells `by` bins further up."""
     shift = min(abs(by), BINS)
     lost = mass.shape[..., :shift, :] if by > 0 else mass.shape[..., BINS - shift :, :]
     take(mass, slice(None), lost.sum(axis=3, dtype=np.float64) * mass.gain, keep=True)
@@ -28,7 +37,6 @@ def recentred(mass: Mass, centre: int, mark: float, first: bool) -> int:
     else:
         moved[..., shift:, :] = mass.shape[..., : BINS - shift, :]
     mass.shape[...] = moved
-    return target
 
 
 def take(mass: Mass, where: int | slice, amount: Floats, keep: bool) -> Floats:
@@ -83,15 +91,32 @@ def close(mass: Mass, weights: Floats, amount: Floats) -> None:
     mass.gain[...] *= survives[:, :, :NONE]
 
 
-def rescale(mass: Mass, amount: Floats, books: np.ndarray, observed: bool) -> None:
+def in_turn(cohorts: Sequence[Mass], amount: Floats) -> None:
+    """Remove `amount` [B, 2, P] from the cohorts in the order given: all of one before any of the next, pro rata inside
+    each. A breath of the whole is left, as `close` leaves it."""
+    if not amount.any():
+        return
+    held = [mass.total.sum(axis=2) for mass in cohorts]
+    left = np.minimum(amount, (1 - FAINT) * np.sum(held, axis=0))
+    for mass, own in zip(cohorts, held, strict=True):
+        out = np.minimum(left, own)
+        survives = (1 - np.divide(out, own, out=np.zeros_like(own), where=own > 0))[:, :, None]
+        mass.total[...] *= survives
+        mass.identified[...] *= survives
+        mass.gain[...] *= survives
+        left -= out
+
+
+def rescale(cohorts: Sequence[Mass], amount: Floats, books: np.ndarray, observed: bool) -> None:
     """Each side of the given books [B bool] scaled to `amount` [B], pro rata. Growth that nobody observed is legacy."""
-    held = mass.total.sum(axis=2, keepdims=True)
+    held = np.sum([mass.total.sum(axis=2, keepdims=True) for mass in cohorts], axis=0)
     wanted = np.where(books[:, None, None, None], amount[:, None, None, None], held)
     ratio = np.divide(wanted, held, out=np.ones_like(held), where=held > 0)
-    mass.total[...] *= ratio
-    mass.identified[...] *= ratio if observed else np.minimum(ratio, 1.0)
-    mass.gain[...] *= ratio
-    mass.total[:, :, NONE : NONE + 1] += np.where(held > 0, 0.0, wanted)
+    for mass in cohorts:
+        mass.total[...] *= ratio
+        mass.identified[...] *= ratio if observed else np.minimum(ratio, 1.0)
+        mass.gain[...] *= ratio
+    cohorts[-1].total[:, :, NONE : NONE + 1] += np.where(held > 0, 0.0, wanted)
 
 
 def fold(mass: Mass) -> None:

@@ -2,22 +2,23 @@
 
 A book is what one venue has open under one payoff. Its amount is counted so that only trades change it: coins where
 linear, USD where inverse, contracts where quanto. Cells are float32 shapes, `total` holds the mass itself in float64:
-mass of a cell = shape * gain, and for each book and side total.sum() = amount after every step.
+mass of a cell = shape * gain, and for each book and side total.sum() = amount after every step. Policies that ask who
+came first keep a mass for each age; the others keep one.
 """
 
 import io
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.liquidation.prior import CLASSES, Floats, Particles, Policy, Terms
+from analytics.liquidation.prior import CLASSES, POLICIES, Floats, Particles, Policy, Terms
 
-VERSION = 1  # of the bytes below and of the meaning of the arrays
+VERSION = 2  # of the bytes below and of the meaning of the arrays
 STEP = 5e-4  # ln price, width of a bin
 REACH = 1440  # bins a side: ln 2 and a little, where 2x lies
 MARGIN = 60  # bins beyond the centre that a side keeps, so that the mark may wander before the grid scrolls
@@ -82,8 +83,14 @@ class MapState:
     centre: int  # bin index of the grid's middle; bin j spans [j, j + 1) * STEP in ln price
     books: tuple[Book, ...]
     ledger: Ledger
-    mass: Mass
+    cohorts: tuple[Mass, ...]  # by time of entry, youngest first; a single one unless the policy asks for ages
+    born: tuple[int, ...]  # when the entries of each cohort begin, ms UTC; 0 for the last: unknown
     rejected: int  # bars that were unusable: not finite, not positive, or not newer than what is known
+
+    @property
+    def mass(self) -> Mass:
+        """Of all ages. Worked out anew where there are several: ask once."""
+        return self.cohorts[0] if len(self.cohorts) == 1 else summed(self.cohorts)
 
     def offsets(self) -> tuple[int, int]:
         """The bin index of the first cell of the long and of the short side."""
@@ -91,9 +98,10 @@ class MapState:
 
 
 def start(asset: str, terms: Mapping[str, Terms] | None = None, policy: Policy = "age_hazard") -> MapState:
-    """A map of nothing; the first bars of a book found it. `terms` by venue, where known."""
-    if policy not in ("age_hazard", "pro_rata"):
-        raise ValueError(f"no removal policy {policy!r}; there are age_hazard and pro_rata")
+    """A map of nothing; the first bars of a book found it. `terms` by venue, where known. Raises ValueError for a
+    policy that there is not."""
+    if policy not in POLICIES:
+        raise ValueError(f"no removal policy {policy!r}; there are {', '.join(POLICIES)}")
     numbers, counts = np.zeros(0), np.zeros(0, np.int64)
     ledger = Ledger(
         amount=numbers,
@@ -113,20 +121,34 @@ def start(asset: str, terms: Mapping[str, Terms] | None = None, policy: Policy =
         instrument_amount=numbers,
         instrument_seen=counts,
     )
+    return MapState(asset, policy, dict(terms or {}), None, 0, (), ledger, (nothing(0),), (0,), 0)
+
+
+def nothing(books: int) -> Mass:
+    """Room for the mass of so many books."""
     count = len(Particles())
-    mass = Mass(
-        np.zeros((0, 2, CLASSES, BINS, count), np.float32),
-        np.ones((0, 2, CLASSES, count)),
-        np.zeros((0, 2, CLASSES + 1, count)),
-        np.zeros((0, 2, CLASSES + 1, count)),
+    return Mass(
+        np.zeros((books, 2, CLASSES, BINS, count), np.float32),
+        np.ones((books, 2, CLASSES, count)),
+        np.zeros((books, 2, CLASSES + 1, count)),
+        np.zeros((books, 2, CLASSES + 1, count)),
     )
-    return MapState(asset, policy, dict(terms or {}), None, 0, (), ledger, mass, 0)
 
 
-def copy(state: MapState) -> tuple[Ledger, Mass]:
+def summed(cohorts: Sequence[Mass]) -> Mass:
+    """One mass of all, with gains of one."""
+    of = nothing(len(cohorts[0].total))
+    for mass in cohorts:
+        of.shape[...] += mass.shape * mass.gain.astype(np.float32)[:, :, :, None]
+        of.total[...] += mass.total
+        of.identified[...] += mass.identified
+    return of
+
+
+def copy(state: MapState) -> tuple[Ledger, list[Mass]]:
     """Arrays of their own, to be worked on."""
     ledger = Ledger(*(getattr(state.ledger, f.name).copy() for f in fields(Ledger)))
-    return ledger, Mass(*(getattr(state.mass, f.name).copy() for f in fields(Mass)))
+    return ledger, [Mass(*(getattr(mass, f.name).copy() for f in fields(Mass))) for mass in state.cohorts]
 
 
 def to_bytes(state: MapState) -> bytes:
@@ -139,10 +161,11 @@ def to_bytes(state: MapState) -> bytes:
         "as_of": state.as_of,
         "centre": state.centre,
         "books": [asdict(book) for book in state.books],
+        "born": state.born,
         "rejected": state.rejected,
     }
     arrays = {f.name: getattr(state.ledger, f.name) for f in fields(Ledger)}
-    arrays |= {f.name: getattr(state.mass, f.name) for f in fields(Mass)}
+    arrays |= {f"{f.name}_{k}": getattr(mass, f.name) for k, mass in enumerate(state.cohorts) for f in fields(Mass)}
     out = io.BytesIO()
     np.savez_compressed(out, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
     return out.getvalue()
@@ -158,13 +181,14 @@ def from_bytes(data: bytes) -> MapState:
             if head["version"] != VERSION:
                 raise ValueError(f"map state has version {head['version']}, this program reads {VERSION}: rebuild it")
             ledger = Ledger(*(kept[f.name] for f in fields(Ledger)))
-            mass = Mass(*(kept[f.name] for f in fields(Mass)))
+            cohorts = tuple(Mass(*(kept[f"{f.name}_{k}"] for f in fields(Mass))) for k in range(len(head["born"])))
     except (BadZipFile, EOFError, KeyError, zlib.error) as broken:
         raise ValueError("map state is damaged: rebuild it") from broken
     books = tuple(Book(**book) for book in head["books"])
-    if mass.shape.shape != (len(books), 2, CLASSES, BINS, len(Particles())):
+    if any(mass.shape.shape != (len(books), 2, CLASSES, BINS, len(Particles())) for mass in cohorts):
         raise ValueError("map state has another grid than this program: rebuild it")
     terms = {venue: Terms(**words) for venue, words in head["terms"].items()}
     return MapState(
-        head["asset"], head["policy"], terms, head["as_of"], head["centre"], books, ledger, mass, head["rejected"]
-    )
+        head["asset"], head["policy"], terms, head["as_of"], head["centre"], books, ledger, cohorts,
+        tuple(head["born"]), head["rejected"],
+    )  # fmt: skip

@@ -1,14 +1,16 @@
 """The state one bar on: what the mark went through is gone, closures thin the rest, openings enter at the mark."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
 
+from analytics.liquidation.ages import aged
 from analytics.liquidation.entry import enter, found
 from analytics.liquidation.flow import Flows, read
 from analytics.liquidation.prior import (
+    BY_AGE,
     CLASSES,
     FUNDING_TILT,
     PARTS,
@@ -21,8 +23,8 @@ from analytics.liquidation.prior import (
     mix,
     spread,
 )
-from analytics.liquidation.removal import close, fold, recentred, rescale, sweep
-from analytics.liquidation.state import Book, Ledger, MapState, Mass, copy
+from analytics.liquidation.removal import close, fold, in_turn, recentred, rescale, sweep
+from analytics.liquidation.state import Book, Ledger, MapState, Mass, copy, nothing
 
 DAY_MS = 86_400_000
 GOLDEN = (5**0.5 - 1) / 2
@@ -39,7 +41,8 @@ class Facts:
     mixes: Floats  # [B, CLASSES]
     distances: Floats  # [B, 2, CLASSES] ln, of the rungs themselves
     spread: Floats  # [B, 2, CLASSES, PARTS] ln, inside their ranges
-    weights: Floats  # [CLASSES + 1, P] of closing
+    policy: Policy
+    weights: Floats  # [CLASSES + 1, P] of closing, where ages are not asked for
     particles: Particles
 
 
@@ -70,15 +73,18 @@ def advance(
     flows, heard, books, rejected = read(bars, state.books, state.ledger, step_ms, breaks)
     if not len(flows.t):
         return replace(state, rejected=state.rejected + rejected)
-    ledger, mass = _enlarged(*copy(state), len(books) - len(state.books))
+    ledger, cohorts = _enlarged(*copy(state), len(books) - len(state.books))
+    born = list(state.born)
     facts = _facts(books, state.terms, state.policy)
     centre, first = state.centre, state.as_of is None
     for i in range(len(flows.t)):
-        centre = recentred(mass, centre, float(np.median(flows.mark[i, flows.heard[i]])), first)
-        _step(ledger, mass, facts, flows, i, centre)
+        if state.policy in BY_AGE:
+            aged(cohorts, born, int(flows.t[i]))
+        centre = recentred(cohorts, centre, float(np.median(flows.mark[i, flows.heard[i]])), first)
+        _step(ledger, cohorts, facts, flows, i, centre)
         first = False
     stated = np.bincount(heard.book, weights=heard.amount, minlength=len(books)).astype(np.float64)
-    rescale(mass, stated, stated != ledger.amount, observed=True)  # flows add up to it but for rounding
+    rescale(cohorts, stated, stated != ledger.amount, observed=True)  # flows add up to it but for rounding
     ledger.amount[...] = stated
     last = int(flows.t[-1])
     return replace(
@@ -93,7 +99,8 @@ def advance(
             instrument_amount=heard.amount,
             instrument_seen=heard.seen,
         ),
-        mass=mass,
+        cohorts=tuple(cohorts),
+        born=tuple(born),
         rejected=state.rejected + rejected,
     )
 
@@ -105,57 +112,69 @@ def _facts(books: tuple[Book, ...], terms: Mapping[str, Terms], policy: Policy) 
         mixes=np.array([mix(book.venue_class, said.max_leverage) for book, said in own]),
         distances=np.array([distances(book.payoff, said) for book, said in own]),
         spread=np.array([spread(book.payoff, said) for book, said in own]),
+        policy=policy,
         weights=hazards(particles.tau) if policy == "age_hazard" else np.ones((CLASSES + 1, len(particles))),
         particles=particles,
     )
 
 
-def _enlarged(ledger: Ledger, mass: Mass, by: int) -> tuple[Ledger, Mass]:
+def _enlarged(ledger: Ledger, cohorts: list[Mass], by: int) -> tuple[Ledger, list[Mass]]:
     """Room for books heard for the first time."""
     if not by:
-        return ledger, mass
+        return ledger, cohorts
 
-    def more(array: np.ndarray, fill: float = 0.0) -> np.ndarray:
-        return np.concatenate((array, np.full((by, *array.shape[1:]), fill, array.dtype)))
+    def more(array: np.ndarray) -> np.ndarray:
+        return np.concatenate((array, np.zeros((by, *array.shape[1:]), array.dtype)))
 
     rows = {f.name: more(getattr(ledger, f.name)) for f in fields(Ledger) if not f.name.startswith("instrument")}
-    return replace(ledger, **rows), Mass(
-        more(mass.shape), more(mass.gain, 1.0), more(mass.total), more(mass.identified)
-    )
+    room = nothing(by)
+    return replace(ledger, **rows), [
+        Mass(*(np.concatenate((getattr(mass, f.name), getattr(room, f.name))) for f in fields(Mass)))
+        for mass in cohorts
+    ]  # fmt: skip
 
 
-def _step(ledger: Ledger, mass: Mass, facts: Facts, flows: Flows, i: int, centre: int) -> None:
+def _step(ledger: Ledger, cohorts: Sequence[Mass], facts: Facts, flows: Flows, i: int, centre: int) -> None:
     """One bar of every book, in the order of the method: trade-through, closure, entry, rescale."""
     if flows.recount[i].any():
         ledger.amount[...] = np.maximum(ledger.amount + flows.recount[i], 0.0)
-        rescale(mass, ledger.amount, flows.recount[i] != 0, observed=True)
+        rescale(cohorts, ledger.amount, flows.recount[i] != 0, observed=True)
     heard, joined = flows.heard[i], flows.joined[i]
     new, old = heard & (ledger.seen == 0), heard & (ledger.seen > 0)
     swept = np.zeros((len(heard), 2, len(facts.particles)))
     for b in np.flatnonzero(old):
         low, high = (flows.low[i, b], flows.high[i, b]) if joined[b] else (flows.mark[i, b], flows.mark[i, b])
-        gone = sweep(mass, int(b), low, high, centre)
+        gone = np.sum([sweep(mass, int(b), low, high, centre) for mass in cohorts], axis=0)
         if joined[b]:  # what a gap hid is dead, but not known when: no liquidation of this bar
             swept[b] = gone
     opened, closed = flows.opened[i], flows.closed[i]
     spare = np.where(joined, np.maximum(np.nan_to_num(flows.volume[i] - np.abs(opened - closed)), 0.0), 0.0)
     transfers = np.minimum(facts.particles.chi * spare[:, None], TURNOVER_LIMIT * ledger.amount[:, None])
-    close(mass, facts.weights, np.maximum(closed[:, None, None] - swept, 0.0) + transfers[:, None, :])
-    fold(mass)
+    leaving = np.maximum(closed[:, None, None] - swept, 0.0) + transfers[:, None, :]
+    match facts.policy:
+        case "fifo":
+            in_turn(cohorts[::-1], leaving)
+        case "lifo":
+            in_turn(cohorts, leaving)
+        case _:
+            close(cohorts[0], facts.weights, leaving)
+    for mass in cohorts:
+        fold(mass)
     width = np.where(opened + spare > 0, np.log(flows.high[i] / flows.low[i]) / 2, 0.0)
     tilt = flows.imbalance[i] + FUNDING_TILT * np.tanh(_funding_z(ledger, flows.funding[i], flows.t[i]))
     entering = opened[:, None] + transfers
-    enter(
-        mass, entering, tilt, facts.mixes, parts(facts, int(flows.t[i])), facts.particles, flows.mark[i], width, centre
-    )
+    youngest, oldest = cohorts[0], cohorts[-1]
+    places = parts(facts, int(flows.t[i]))
+    enter(youngest, entering, tilt, facts.mixes, places, facts.particles, flows.mark[i], width, centre)
     amount = np.maximum(ledger.amount + opened - closed, 0.0)
-    rescale(mass, amount, old, observed=True)
+    rescale(cohorts, amount, old, observed=True)
     if flows.jumps[i].any():
         amount = np.maximum(amount + flows.jump[i], 0.0)
-        rescale(mass, amount, old & (flows.jumps[i] > 0), observed=False)
+        rescale(cohorts, amount, old & (flows.jumps[i] > 0), observed=False)
     for b in map(int, np.flatnonzero(new)):
         exposed = facts.particles.exposed
-        found(mass, b, float(amount[b]), facts.mixes[b], facts.distances[b], exposed, float(flows.mark[i, b]), centre)
+        mark = float(flows.mark[i, b])
+        found(oldest, b, float(amount[b]), facts.mixes[b], facts.distances[b], exposed, mark, centre)
     _write(ledger, flows, i, amount, swept, new)
 
 

@@ -47,7 +47,8 @@ def view(
 
     open_usd = ledger.amount * ledger.unit_usd
     whole = float(open_usd[rows].sum())
-    share = state.mass.identified.sum(axis=(1, 2)).mean(axis=1) / np.maximum(2 * ledger.amount, 1e-300)
+    seen = sum(mass.identified.sum(axis=(1, 2)).mean(axis=1) for mass in state.cohorts)
+    share = seen / np.maximum(2 * ledger.amount, 1e-300)
     identified = float((share[rows] * open_usd[rows]).sum() / whole) if whole > 0 else None
     residual = ledger.swept_usd - ledger.explained_usd
     books = tuple(

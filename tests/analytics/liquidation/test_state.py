@@ -45,5 +45,5 @@ def test_damage_asks_for_a_rebuild(data: bytes) -> None:
 
 
 def test_an_unknown_policy_is_refused() -> None:
-    with pytest.raises(ValueError, match="age_hazard and pro_rata"):
+    with pytest.raises(ValueError, match="'newest_first'; there are age_hazard, pro_rata, fifo, lifo"):
         start("BTC", policy="newest_first")  # type: ignore[arg-type]  # that is the point

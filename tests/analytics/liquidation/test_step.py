@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.liquidation import MapState, Terms, advance, start, view
-from analytics.liquidation.prior import CLASSES, Particles
+from analytics.liquidation.prior import CLASSES, POLICIES, Particles, Policy
 from analytics.liquidation.state import NONE, STEP
 from tests.analytics.liquidation.market import MINUTE, T0, bars, breathe, wander
 
@@ -33,11 +33,11 @@ def check_conserved(state: MapState) -> None:
         np.testing.assert_allclose(held, state.mass.total[book, :, :NONE], atol=2e-6 * state.ledger.amount[book])
 
 
-@pytest.mark.parametrize("policy", ["age_hazard", "pro_rata"])
+@pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("payoff", ["linear", "inverse"])
-def test_both_sides_hold_the_open_interest_after_every_step(policy: str, payoff: str) -> None:
+def test_both_sides_hold_the_open_interest_after_every_step(policy: Policy, payoff: str) -> None:
     frame = bars(wander(150, 3, sd=0.004), breathe(150, 4, sd=0.02), payoff=payoff)
-    state = start("BTC", policy=policy)  # type: ignore[arg-type]  # parametrised words
+    state = start("BTC", policy=policy)
     for i in range(len(frame)):
         state = advance(state, frame.iloc[i : i + 1], step_ms=MINUTE)
         check_conserved(state)

@@ -60,7 +60,7 @@ def of(real: Sequence[Ended], placebo: Sequence[Ended]) -> BaseRates:
     """Rates of every label that occurred. Fewer than twenty records: hidden, with the reason."""
     n, m = len(real), len(placebo)
     if n < FEWEST:
-        words = f"{n} records of this kind have ended; base rates are shown from {FEWEST} on."
+        words = f"{n} records of this kind; base rates are shown from {FEWEST} on."
         return BaseRates((), n, m, (Reason(Code.INSUFFICIENT_HISTORY, words),))
     rates, chance = incidence(real), incidence(placebo) if m >= FEWEST else None
     return BaseRates(tuple(rate(label, rates, chance, n, m) for label in sorted(rates)), n, m, ())

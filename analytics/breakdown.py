@@ -11,8 +11,10 @@ from analytics.alignment import Panel, State, snapshot
 from analytics.carry import level
 from analytics.coverage import Coverage
 from analytics.matched import window
-from analytics.provenance import Basis, Code, Reason, finite
+from analytics.provenance import Basis, Method, Reason, finite
 from analytics.settings import DAY_S, DEFAULTS, Settings
+
+METHOD = Method("level.carry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class InstrumentRow:
 class Breakdown:
     total_usd: float | None
     total_base: float | None
+    carried_usd: float  # of it, at the last quantity of venues that are silent
     price: float | None
     venues: tuple[VenueRow, ...]  # largest first
     instruments: tuple[InstrumentRow, ...]  # largest first
@@ -87,7 +90,7 @@ def venues(
     heard = coverage.of(last, settings=settings, plausible=plausible, sigma_h=sigma)
     parts = level(last, settings)
     if not last.contracts:
-        return Breakdown(None, None, None, (), (), heard, heard.reasons)
+        return Breakdown(None, None, 0.0, None, (), (), heard, heard.reasons)
     usd, base = np.nan_to_num(parts.usd[0]), np.nan_to_num(parts.base[0])
     total = float(usd.sum())
     share = usd / total if total > 0 else np.zeros(len(usd))
@@ -103,7 +106,7 @@ def venues(
         instruments.append(
             InstrumentRow(
                 c.venue, str(r.get("segment", "")), c.symbol, c.payoff, finite(r.get("raw")), str(r.get("unit", "")),
-                None if sides is None else int(sides), known_status(r.get("side_status")), float(base[i]),
+                None if sides is None else int(sides), coverage.known_status(r.get("side_status")), float(base[i]),
                 float(usd[i]), float(share[i]), finite(last.mark[0, i]), finite(r.get("funding")),
                 finite(r.get("funding_interval_h")), float(last.age_s[0, i]), words[i],
                 Basis.CARRIED if words[i] == "carried" else Basis.DERIVED,
@@ -126,20 +129,11 @@ def venues(
                     Basis.CARRIED if any(words[i] == "carried" for i in mine) else Basis.DERIVED,
                 )
             )  # fmt: skip
-    disputed = sorted(v.venue for v in by_venue if v.disputed)
-    doubt = Reason(
-        Code.DISPUTED_UNITS, f"Side count not established: {', '.join(disputed)}; levels may be off by a factor of 2."
-    )
     return Breakdown(
-        total, float(base.sum()), finite(last.price[0]), tuple(sorted(by_venue, key=lambda v: -v.usd)),
-        tuple(sorted(instruments, key=lambda r: -r.usd)), heard,
-        (*heard.reasons, *changed, *((doubt,) if disputed else ())),
+        total, float(base.sum()), float(parts.carried_usd[0]), finite(last.price[0]),
+        tuple(sorted(by_venue, key=lambda v: -v.usd)), tuple(sorted(instruments, key=lambda r: -r.usd)), heard,
+        (*heard.reasons, *changed, *coverage.disputed(latest)),
     )  # fmt: skip
-
-
-def known_status(said: object) -> str:
-    """How the sides of a field are known; `disputed` where neither a reading nor the registry says it."""
-    return said if isinstance(said, str) else "disputed"
 
 
 def day_growth(fine: Panel | None, settings: Settings) -> tuple[dict[str, float], tuple[Reason, ...]]:

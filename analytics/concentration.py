@@ -126,7 +126,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
         own.material("inflow", settings.inflow_material_share * total, unit="USD", need=settings.min_history(window_s)),
         own.unusual(grown, settings.min_history(window_s)),
     )  # fmt: skip
-    reasons = [*heard.reasons, *((refused,) if refused else ())]
+    reasons = [*heard.reasons, *coverage.disputed(latest), *((refused,) if refused else ())]
     flags = [came.flag] if came and came.flag else []
     if heard.coverage is not None and heard.coverage < settings.partial_universe:
         flags.append("partial_universe")

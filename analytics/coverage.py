@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analytics import conventions
@@ -102,6 +103,21 @@ def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: 
 
 
 NOBODY = Reason(Code.NO_DATA, "No venue has stated an open interest for this asset.")
+
+
+def disputed(latest: pd.DataFrame) -> tuple[Reason, ...]:
+    """What to mind of any level made of these readings (store.reader.latest): whose side count is not established."""
+    if "side_status" not in latest:
+        return ()
+    status = [known_status(s) for s in latest["side_status"]]
+    names = sorted({str(v) for v, s in zip(latest["venue"], status, strict=True) if s == "disputed"})
+    words = f"Side count not established: {', '.join(names)}; levels may be off by a factor of 2."
+    return (Reason(Code.DISPUTED_UNITS, words),) if names else ()
+
+
+def known_status(said: object) -> str:
+    """How the sides of a field are known; `disputed` where neither a reading nor the registry says it."""
+    return said if isinstance(said, str) else "disputed"
 
 
 def typical(panel: Panel, row: int) -> Floats:

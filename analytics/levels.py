@@ -106,7 +106,14 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
     whole = change.between(shown, int(keep[0]), settings=settings) if len(shown.t) > 1 else None
     day = change.between(fine, change.nearest(fine, now - DAY_MS), settings=settings) if len(fine.t) > 1 else None
     inside = tuple(sorted({c.venue for c, u in zip(shown.contracts, parts.usd[-1], strict=True) if u > 0}))
-    why = dict.fromkeys((*heard.reasons, *conventions.reasons(shown.contracts, shown.t[keep], shown.broken[keep])))
+    here = latest if venue is None else latest[latest["venue"] == venue]
+    why = dict.fromkeys(
+        (
+            *heard.reasons,
+            *coverage.disputed(here),
+            *conventions.reasons(shown.contracts, shown.t[keep], shown.broken[keep]),
+        )
+    )
     return ChartSeries(
         points, whole, day, high, high_base, heard, inside, departures(shown, parts.excluded), METHOD, tuple(why)
     )

@@ -6,6 +6,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from analytics import breakdown
+from analytics.provenance import Basis
 from analytics.supply import known, share
 from server.answers import Answer, Cell, rounded, tenths, usd, utc
 from server.tools.arguments import Asset, asset_of, venue_of
@@ -35,9 +36,9 @@ def get_open_interest(
     the venue was not heard at both ends), funding_per_8h, age_s, cadence_s, state (fresh, stale, carried: silent, at
     its last quantity, excluded: silent too long), sides_disputed (its side count is not established), plausible_share
     (of its changes that traded volume can explain, where measured), basis. By instrument also what was published: raw,
-    its unit, the sides it counts and how we know. Figures: total_usd and total_coins over all venues, band_usd and
-    band_coins (one sd of how far what is not fresh may have moved since), price_usd, supply_share (of all coins that
-    exist, where known). As of now.
+    its unit, the sides it counts and how we know. Figures: total_usd and total_coins over all venues, of which live_usd
+    is heard now and carried_usd the last quantity of silent venues, band_usd and band_coins (one sd of how far what is
+    not fresh may have moved since), price_usd, supply_share (of all coins that exist, where known). As of now.
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
@@ -99,11 +100,15 @@ def get_open_interest(
         figures={
             "total_usd": usd(held.total_usd),
             "total_coins": rounded(held.total_base),
+            "live_usd": usd(held.total_usd - held.carried_usd),
+            "carried_usd": usd(held.carried_usd),
             "band_usd": usd(None if wide is None or held.price is None else wide * held.price),
             "band_coins": rounded(wide),
             "price_usd": rounded(held.price, 7),
             **supplied(house, named, now, held.total_base),
             "convention": "one-sided: a long and its short count once",
+            "basis": Basis.CARRIED if held.carried_usd > 0 else Basis.DERIVED,
+            "method": f"{breakdown.METHOD.name} v{breakdown.METHOD.version}",
         },
         columns=columns,
         rows=rows[:limit],

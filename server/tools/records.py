@@ -31,7 +31,7 @@ def recorded(house: House, asset: str, now: int) -> tuple[dict[str, Cell], dict[
         tables["open_records"] = Table(columns=OPEN_COLUMNS, rows=[open_row(row, now) for row in told(standing)])
     rates: list[list[Cell]] = []
     for kind in sorted({str(k).removeprefix(PLACEBO) for k in rows["kind"]}):
-        found = baserates.of(ended(rows, kind), ended(rows, PLACEBO + kind))
+        found = baserates.of(lives(rows, kind, now), lives(rows, PLACEBO + kind, now))
         rates += rate_rows(kind, found)
         warnings += [f"{r.code}: {kind}: {r.words}" for r in found.reasons]
     if rates:
@@ -44,10 +44,11 @@ def told(frame: pd.DataFrame) -> list[dict[str, object]]:
     return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 
 
-def ended(rows: pd.DataFrame, kind: str) -> list[Ended]:
-    """Records of one kind that are over; void ones say nothing."""
-    mine = rows[(rows["kind"] == kind) & ~rows["label"].isin(["open", "void"])]
-    spans = (mine["resolved"] - mine["opened"]).to_numpy(float) / 1000.0
+def lives(rows: pd.DataFrame, kind: str, now: int) -> list[Ended]:
+    """Records of one kind and how long they lasted, those that are open until now; void ones say nothing."""
+    mine = rows[(rows["kind"] == kind) & (rows["label"] != "void")]
+    until = mine["resolved"].where(mine["label"] != "open", float(now))
+    spans = (until - mine["opened"]).to_numpy(float) / 1000.0
     return [
         Ended(float(s), str(label) if label in LABELS else None) for s, label in zip(spans, mine["label"], strict=True)
     ]

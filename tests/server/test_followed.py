@@ -59,7 +59,7 @@ def test_a_divergence_is_opened_followed_and_resolved_by_rule(tmp_path: Path) ->
     assert ended["leader_share"] == pytest.approx(0.5, abs=0.05)
     assert after.figures["open_records"] == 0
     assert "open_records" not in after.tables
-    assert any("1 records of this kind have ended; base rates are shown from 20 on" in w for w in after.warnings)
+    assert any("1 records of this kind; base rates are shown from 20 on" in w for w in after.warnings)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
+from analytics.provenance import VERSION
+from server.tools.chart_value import get_chart_value
+from server.tools.concentration import get_concentration
 from server.tools.interest import get_open_interest
 from store.records import Event, Field, Gap, Status, Unit
 from tests.server.tools.made import HOUR, MINUTE, NOW, Held, always, by_name, inverse, linear, market, turned
@@ -36,6 +39,20 @@ def test_totals_shares_and_growth_by_venue(tmp_path: Path) -> None:
     assert answer.summary == "BTC open interest 10 bn USD on 3 venues; most on north (66%)"
     assert (answer.coverage.share, answer.coverage.grade) == (1, "A")
     assert answer.warnings[0].startswith("disputed_units: Side count not established: south")
+    assert (answer.figures["live_usd"], answer.figures["carried_usd"]) == (10_000_000_000, 0)
+    assert (answer.figures["basis"], answer.figures["method"]) == ("derived", f"level.carry v{VERSION}")
+
+
+def test_concentration_and_the_chart_say_it_too(tmp_path: Path) -> None:
+    with market(
+        tmp_path,
+        Held(linear("north"), always(60_000.0)),
+        Held(inverse("south"), always(24_000.0), field=PUBLISHED_USD),
+    ) as house:
+        told = [get_concentration(house).warnings, get_chart_value(house).warnings]
+        north = get_chart_value(house, venue="north").warnings
+    assert all(sum("Side count not established: south" in w for w in warnings) == 1 for warnings in told)
+    assert not any("Side count" in w for w in north)
 
 
 def test_an_instrument_says_what_was_published_and_whose_sides_it_counts(tmp_path: Path) -> None:
@@ -72,6 +89,8 @@ def test_a_silent_venue_is_carried_at_its_last_quantity_and_a_new_price(tmp_path
     assert rows["south"]["growth_24h_pct"] is None
     assert rows["south"]["age_s"] == 21 * 60  # its last word was a minute before it died
     assert answer.figures["total_usd"] == 8_624_000_000
+    assert (answer.figures["live_usd"], answer.figures["carried_usd"]) == (5_684_000_000, 2_940_000_000)
+    assert answer.figures["basis"] == "carried"
     assert (answer.figures["band_usd"], answer.figures["band_coins"]) == (0, 0)  # it never moved while it was heard
     assert answer.coverage.venues_carried == ["south"]
     assert answer.coverage.share == 0.65909

@@ -115,13 +115,14 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     chg = [robust(known(np.log1p(changes[:, k])), x) if np.isfinite(x) else None for k, x in enumerate(d)]
     gap, gap_rank = gaps_to_others(np.log1p(changes), np.array([np.nan if z is None else z for z in chg]))
     when = earlier.t.astype(float)
+    refused = w.refusal(settings)
+    sound = refused is None and heard.grade != "D"
     rows = [
         one(v, when, logs[:, k], finite(now_logs[k]), changes[:, k], finite(growth[k]), (chg[k], gap[k], gap_rank[k]),
-            now, window_s, settings)
+            now, window_s, settings, sound)
         for k, v in enumerate(seen.venues)
     ]  # fmt: skip
     rows.sort(key=lambda r: (-(r.percentile or -1.0), -abs(r.z_chg or 0.0)))
-    refused = w.refusal(settings)
     return ZScores(
         window_s, w.t0, w.t1, tuple(rows), heard, Basis.DERIVED, METHOD, (refused,) if refused else ()
     )  # fmt: skip
@@ -129,8 +130,9 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
 
 def one(venue: str, t: Floats, logs: Floats, x: float | None, changes: Floats, growth: float | None,
         moved: tuple[float | None, float | None, float | None], now: int, window_s: int,
-        settings: Settings) -> VenueZ:  # fmt: skip
-    """One venue's row; a history that is too short, too young or too holey gives a reason and no number."""
+        settings: Settings, sound: bool) -> VenueZ:  # fmt: skip
+    """One venue's row; a history that is too short, too young or too holey gives a reason and no number. Where the
+    market is not heard well (`sound`) nothing alerts."""
     slots = np.isfinite(logs)
     n = int(np.isfinite(changes).sum())
     first = int(np.argmax(slots)) if slots.any() else 0
@@ -158,7 +160,7 @@ def one(venue: str, t: Floats, logs: Floats, x: float | None, changes: Floats, g
     past = known(np.log1p(changes))
     middle = float(np.median(past))
     place = rank(np.abs(past - middle), abs(float(np.log1p(growth)) - middle))
-    alert = place is not None and place >= settings.z_alert_percentile
+    alert = sound and place is not None and place >= settings.z_alert_percentile
     z_chg, z_gap, gap_rank = moved
     return VenueZ(venue, *level, z_chg, place, z_gap, gap_rank, growth, n, span, observed, alert, unheard)
 

@@ -92,7 +92,7 @@ class Sweep:
 
     def signals(self, asset: str, known: Mapping[str, Usual], silences: pd.DataFrame, now: int) -> list[Signal]:
         """Everything this sweep looks at of one asset."""
-        reader, terms = self.house.reader, self.house.thresholds
+        reader, terms, plausible = self.house.reader, self.house.thresholds, self.house.plausible(asset)
         latest = reader.latest(asset)
         closes = reader.closes(asset, now - 367 * DAY_MS, now)
         out: list[Signal] = []
@@ -102,20 +102,19 @@ class Sweep:
             past = history(self.house, asset, now, window, known[window])
             told = divergence.assess(
                 latest=latest, recent=bars, history=past, now=now, window_s=window_s, gaps=silences,
-                usual=known[window], settings=terms,
+                plausible=plausible, usual=known[window], settings=terms,
             )  # fmt: skip
             self.told[asset, window_s] = told
             out += alerts.of_divergence(asset, told, terms)
             if window == "24h":
                 spread = concentration.assess(
                     latest=latest, recent=bars, closes=closes, history=past, now=now, window_s=window_s,
-                    gaps=silences,
-                    usual=known[window], settings=terms,
+                    gaps=silences, plausible=plausible, usual=known[window], settings=terms,
                 )  # fmt: skip
                 out += alerts.of_concentration(asset, spread, terms)
         shown = levels.chart(
             latest=latest, now=now, start=now - DAY_MS, step_s=300, bars=day, recent=day, closes=closes, gaps=silences,
-            settings=terms,
+            plausible=plausible, settings=terms,
         )  # fmt: skip
         return [*out, *alerts.of_level(asset, shown, terms)]
 

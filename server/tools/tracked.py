@@ -132,7 +132,7 @@ def by_venue(house: House, asset: str, window: int, now: int, latest: pd.DataFra
     bars = recent(house, asset, now, window // 1000)
     found = zscore.assess(
         latest=latest, recent=bars, history=history(house, asset, now, name), now=now, window_s=window // 1000,
-        gaps=gaps(house, asset, now - 2 * DAY_MS, now), settings=house.thresholds,
+        gaps=gaps(house, asset, now - 2 * DAY_MS, now), plausible=house.plausible(asset), settings=house.thresholds,
     )  # fmt: skip
     return Table(
         columns=["venue", "z_chg", "percentile", "alert", "z_gap", "z_gap_percentile", "z_level", "z_level_rob",

@@ -61,6 +61,12 @@ def test_an_hour_beyond_all_hours_before_alerts():
     assert not found.venues[1].alert
 
 
+def test_nothing_alerts_where_volume_says_that_changes_are_not_believed():
+    last, recent, past = market(1.2)
+    found = zscore.assess(latest=last, recent=recent, history=past, now=NOW, window_s=3600, plausible={"one": 0.4})
+    assert (found.coverage.grade, found.venues[0].percentile, found.venues[0].alert) == ("D", 100.0, False)
+
+
 def test_a_quiet_hour_does_not():
     last, recent, past = market(1.0)
     assert not any(

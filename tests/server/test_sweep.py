@@ -1,6 +1,7 @@
 """What the clock finds by the hour is stored, read back by the tools, and not said twice."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,17 @@ def test_a_fall_is_an_event_once_and_a_silent_venue_is_no_fall(tmp_path: Path) -
     assert list(zip(events["kind"], events["venue"], strict=True)) == [("deleveraging", ""), ("venue_dead", "c")]
     breath = 15  # coins, of both
     assert json.loads(events["detail"][0])["value"] == pytest.approx(500 / 1800, abs=breath / 1800)
+
+
+def test_what_volume_cannot_explain_raises_nothing(tmp_path: Path) -> None:
+    lines = [held("a", 1000, 700, NOW - 5 * HOUR, 2), held("bb", 800, 600, NOW - 5 * HOUR, 2)]
+    with market(tmp_path, *lines) as house:
+        doubted = replace(house, plausible=lambda _: {"a": 0.3, "bb": 0.4})
+        sweep = Sweep(doubted, house.reader.store, ["BTC"])
+        assert sweep.run() == ()
+        assert {d.coverage.grade for d in sweep.told.values()} == {"D"}
+        raised = Sweep(house, house.reader.store, ["BTC"]).run()
+    assert [r.signal.kind for r in raised] == ["deleveraging"]
 
 
 def test_a_fall_says_how_much_of_it_was_forced(tmp_path: Path) -> None:

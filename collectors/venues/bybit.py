@@ -1,6 +1,7 @@
 """Bybit v5, linear and inverse. `tickers` sends one snapshot, then deltas that name only what changed.
 
-`openInterest` counts both sides and is still sent; `singleOpenInterest` counts one and is the one to use.
+`openInterest` counts both sides and is still sent; `singleOpenInterest` counts one and is the one to use. Dated
+contracts have the same tickers without funding; whether their forced closes are told is not documented.
 """
 
 import re
@@ -12,15 +13,16 @@ from msgspec import UNSET, Struct
 from collectors.candles import Rows, marks, minutes, series
 from collectors.ladders import ladder
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said, Segment,
-    Socket, Update, Venue,
+    Acked, Answer, Archive, Ask, Gives, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said,
+    Segment, Socket, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, wire
-from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
+from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Status, Unit
 
-REST = "https://api.bybit.com/v5/market"
+REST, BEAT = "https://api.bybit.com/v5/market", Heartbeat({"op": "ping"}, every=20)
 SETTLED = re.compile(r"USD([A-Z]\d\d)?$")  # BTCUSD, BTCUSDZ26; linear are BTCUSDT, BTCPERP, BTC-26DEC26
-SIDES = {"Buy": Side.LONG, "Sell": Side.SHORT}  # of the position that died, not of the order
+DATED, GIVEN = re.compile(r"[A-Z]\d\d$"), frozenset[Gives]({"oi", "mark", "index", "funding", "liquidations"})
+SIDES, TOPICS = {"Buy": Side.LONG, "Sell": Side.SHORT}, ("tickers", "allLiquidation")  # sides of who died, no order's
 TWICE = "documented as both sides; a probe of 2026-09-15 found twice the single field"
 
 
@@ -73,6 +75,7 @@ class Listing(Struct):
     launchTime: int
     fundingInterval: float  # minutes
     leverageFilter: dict[str, Number]
+    deliveryTime: int = 0
 
 
 class Listings(Struct):
@@ -81,7 +84,7 @@ class Listings(Struct):
 
 
 def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
-    topics = [f"{topic}.{i.symbol}" for i in instruments for topic in ("tickers", "allLiquidation")]
+    topics = [f"{topic}.{i.symbol}" for i in instruments for topic in TOPICS[: 1 if i.kind is Kind.DATED else 2]]
     yield {"req_id": str(request), "op": "subscribe", "args": topics}
 
 
@@ -90,17 +93,20 @@ def shares(rows: list[dict[str, Any]]) -> list[Ratio]:
     return [Ratio("", ts, "account", longs / shorts) for ts, longs, shorts in ratios if shorts > 0]
 
 
-def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
-    catalogue, unit, linear = f"{REST}/instruments-info?category={id}&limit=1000", both.unit, payoff is Payoff.LINEAR
+def segment(payoff: Payoff, both: Field, single: Field, dated: bool) -> Segment:
+    id, unit, linear = str(payoff), both.unit, payoff is Payoff.LINEAR
+    named, ending = (f"{id}-dated", "Futures") if dated else (id, "Perpetual")
+    catalogue = f"{REST}/instruments-info?category={id}&limit=1000"
 
     def read(page: Listings) -> Iterable[Instrument]:
         for row in page.list:
-            if row.contractType.endswith("Perpetual"):
+            if row.contractType.endswith(ending):
                 asset, factor = coin(row.baseCoin)
                 yield Instrument(
-                    "bybit", id, row.symbol, asset, row.quoteCoin, row.settleCoin, payoff=payoff, base_factor=factor,
+                    "bybit", named, row.symbol, asset, row.quoteCoin, row.settleCoin, payoff=payoff, base_factor=factor,
                     live=row.status == "Trading", max_leverage=number(row.leverageFilter.get("maxLeverage")),
-                    funding_interval_h=row.fundingInterval / 60, valid_from=row.launchTime,
+                    funding_interval_h=None if dated else row.fundingInterval / 60, valid_from=row.launchTime,
+                    kind=Kind.DATED if dated else Kind.PERPETUAL, expiry=row.deliveryTime if dated else 0,
                 )  # fmt: skip
 
     def parse(frame: Frame) -> Sequence[Said]:
@@ -154,15 +160,16 @@ def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
     volume = series("volume", past("kline", "interval=1&limit=1000&start={}&end={}"), coins, bars, 60, 1000, 3650)
     crowd = past("account-ratio", "period=5min&limit=500&startTime={}&endTime={}")
     ratios = series("ratios", crowd, shares, dicts, 300, 500, 3650)
+    line = Socket(
+        f"wss://stream.bybit.com/v5/public/{id}", GIVEN - {"funding", "liquidations"} if dated else GIVEN,
+        subscribe, parse, wire(Frame), heartbeat=BEAT, per_socket=300,  # 21,000 characters of topics a connection
+    )  # fmt: skip
+    more = (Poll(now("risk-limit"), 86_400, frozenset({"tiers"}), tiers, dicts), ratios[0])
     return Segment(
-        id, Ask(catalogue), read, lambda s: (SETTLED.search(s) is None) == linear, decode=wire(Listings, "result"),
-        feeds=(
-            Socket(
-                f"wss://stream.bybit.com/v5/public/{id}", frozenset({"oi", "mark", "index", "funding", "liquidations"}),
-                subscribe, parse, wire(Frame), heartbeat=Heartbeat({"op": "ping"}, every=20), per_socket=300,
-            ),  # the topics of one connection may take 21,000 characters
-            Poll(now("risk-limit"), 86_400, frozenset({"tiers"}), tiers, dicts), volume[0], ratios[0]),
-        history=(
+        named, Ask(catalogue), read, lambda s: bool(SETTLED.search(s)) != linear and bool(DATED.search(s)) == dated,
+        decode=wire(Listings, "result"), lists=Kind.DATED if dated else None,
+        feeds=(line, volume[0], *(() if dated else more)),
+        history=(volume[1],) if dated else (
             History(past("open-interest", "intervalTime=5min&limit=200&startTime={}&endTime={}"), rows,
                     frozenset({"oi"}), 300, 200, 3650, wire(Reply)),
             History(past("mark-price-kline", "interval=5&limit=1000&start={}&end={}"), marks(300),
@@ -170,7 +177,7 @@ def segment(id: str, payoff: Payoff, both: Field, single: Field) -> Segment:
         ),
         answers=(Answer(rows, wire(Reply), "/v5/market/", now("tickers")), Answer(died, wire(dict[str, Any], "data"))),
         more=lambda page: Ask(f"{catalogue}&cursor={page.nextPageCursor}") if page.nextPageCursor else None,
-        archives=(Archive("ticks", "bybit", both, (unit, FeedClass.THROTTLED)),),
+        archives=() if dated else (Archive("ticks", "bybit", both, (unit, FeedClass.THROTTLED)),),
     )  # fmt: skip
 
 
@@ -182,5 +189,7 @@ LINEAR, INVERSE = (
 VENUE = Venue(
     "bybit", "Bybit", "speculative", "https://bybit-exchange.github.io/docs/v5/websocket/public/ticker",
     fields=(*LINEAR, *INVERSE), limits=Limits(weight=100, per=1, dials=400, dials_per=300),
-    segments=(segment("linear", Payoff.LINEAR, *LINEAR), segment("inverse", Payoff.INVERSE, *INVERSE)),
+    segments=tuple(
+        segment(*of, dated) for dated in (False, True) for of in ((Payoff.LINEAR, *LINEAR), (Payoff.INVERSE, *INVERSE))
+    ),
 )  # fmt: skip

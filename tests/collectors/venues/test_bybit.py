@@ -5,9 +5,9 @@ import pytest
 
 from collectors.venue import Acked, Ask, Liquidated, Poll, Ratio, Refused, Said, Socket, Tier, Traded, Update
 from collectors.venues.bybit import INVERSE, LINEAR, VENUE
-from store.records import FeedClass, Instrument, Payoff, Side, Unit
+from store.records import FeedClass, Instrument, Kind, Payoff, Side, Unit
 
-LINEAR_SEGMENT, INVERSE_SEGMENT = VENUE.segments
+LINEAR_SEGMENT, INVERSE_SEGMENT, LINEAR_DATED, INVERSE_DATED = VENUE.segments
 BOTH, ONE = LINEAR
 SNAPSHOT = (
     '{"topic":"tickers.BTCUSDT","type":"snapshot","data":{"symbol":"BTCUSDT","markPrice":"50000.5","indexPrice":"50010",'
@@ -132,7 +132,32 @@ def test_the_catalogue_leaves_dated_contracts_out_and_undoes_multipliers() -> No
     [("BTCUSD", True), ("BTCUSDZ26", True), ("BTCUSDT", False), ("BTCPERP", False), ("BTC-26DEC26", False)],
 )
 def test_a_symbol_tells_its_segment(symbol: str, inverse: bool) -> None:
-    assert (LINEAR_SEGMENT.owns(symbol), INVERSE_SEGMENT.owns(symbol)) == (not inverse, inverse)
+    dated = symbol[-1].isdigit()
+    owners = [segment.id for segment in VENUE.segments if segment.owns(symbol)]
+    assert owners == [("inverse" if inverse else "linear") + ("-dated" if dated else "")]
+
+
+def test_dated_contracts_are_told_by_tickers_alone() -> None:
+    row = {
+        "symbol": "BTCUSDT-25DEC26", "contractType": "LinearFutures", "status": "Trading", "baseCoin": "BTC",
+        "quoteCoin": "USDT", "settleCoin": "USDT", "launchTime": "1584230400000", "deliveryTime": "1798185600000",
+        "fundingInterval": 0, "leverageFilter": {"maxLeverage": "25.00"},
+    }  # fmt: skip
+    rows = [row, {**row, "symbol": "BTCUSDT", "contractType": "LinearPerpetual", "fundingInterval": 480}]
+    page = LINEAR_DATED.decode(msgspec.json.encode({"result": {"list": rows, "nextPageCursor": ""}}))
+    (found,) = LINEAR_DATED.read(page)
+    assert (found.symbol, found.kind, found.expiry) == ("BTCUSDT-25DEC26", Kind.DATED, 1798185600000)
+    assert (found.segment, found.funding_interval_h) == ("linear-dated", None)
+    line = LINEAR_DATED.feeds[0]
+    assert isinstance(line, Socket)
+    assert [m["args"] for m in line.subscribe([found], 1)] == [["tickers.BTCUSDT-25DEC26"]]
+    assert line.gives == {"oi", "mark", "index"}
+    frame = (
+        '{"topic":"tickers.BTC-26DEC26","type":"snapshot","data":{"symbol":"BTC-26DEC26","markPrice":"121144.63",'
+        '"indexPrice":"114132.51","openInterest":"6.622","deliveryTime":"2026-12-26T08:00:00Z","basis":"-4730.84"},"ts":5}'
+    )
+    assert said(frame, 2) == [Update("BTC-26DEC26", 5, 6.622, BOTH, 121_144.63, 114_132.51)]
+    assert LINEAR_DATED.lists is INVERSE_DATED.lists is Kind.DATED
 
 
 def test_history_is_two_sided_before_june_2026_and_one_sided_after() -> None:

@@ -21,7 +21,12 @@ FEASIBLE_MINUTES = 5  # 1.3: windows of at least five minutes
 MIN_JUDGED = 12  # an hour of windows, before a share of them means something
 PEERS = 3  # prices, before their median is one
 SNAPSHOTS = 3
-COLUMNS = ("instrument_id", "venue", "symbol", "t", "native", "base", "volume")  # of the bars that are read here
+SIDE_RULES = "2"  # version of the side test: what was counted otherwise is not taken together
+SIDE_MINUTES = 5  # 1.2: the longest window of the side test
+EXACT_MS = 3_000  # of a minute that may follow a statement unseen: within the 5 % that the side test leaves
+COLUMNS = (
+    "instrument_id", "venue", "symbol", "t", "native", "base", "volume", "last_seen",
+)  # fmt: skip  # of the bars that are read here
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Course:
     native: Floats  # contracts, one-sided
     coin: Floats  # coins a contract
     volume: Floats  # coins traded in the minute
+    unseen: Floats  # ms from the last statement of the minute to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +88,15 @@ def courses(bars: pd.DataFrame) -> Iterator[tuple[int, str, str, Course]]:
         if rows["volume"].isna().all():
             continue
         n = int(at.max() - at.min()) + 1
-        native, coin, volume = (np.full(n, np.nan) for _ in range(3))
+        native, coin, volume, unseen = (np.full(n, np.nan) for _ in range(4))
         where = at - at.min()
         native[where] = rows["native"].to_numpy(float)
         with np.errstate(divide="ignore", invalid="ignore"):
             coin[where] = rows["base"].to_numpy(float) / rows["native"].to_numpy(float)
         volume[where] = rows["volume"].to_numpy(float)
-        first = int(at.min()) * MINUTE_MS
-        yield whole(key), str(rows["venue"].iloc[0]), str(rows["symbol"].iloc[0]), Course(first, native, coin, volume)
+        unseen[where] = rows["t"].to_numpy(float) - rows["last_seen"].to_numpy(float)
+        course = Course(int(at.min()) * MINUTE_MS, native, coin, volume, unseen)
+        yield whole(key), str(rows["venue"].iloc[0]), str(rows["symbol"].iloc[0]), course
 
 
 def whole(key: Hashable) -> int:
@@ -110,14 +117,42 @@ def changes(course: Course, minutes: int, slack: int = 0, held: int = 1) -> tupl
     a, b = ends[:-1], ends[1:]
     fits = (a - slack + 1 >= 0) & (b + slack < n)
     a, b = a[fits], b[fits]
+    return between(course, last, (a, b), (a - slack + 1, b + slack + 1), known[a] & known[b])
+
+
+def stated_changes(course: Course, minutes: int, cadence_s: float, held: int) -> tuple[Floats, Floats]:
+    """(change, traded volume), coins, over the windows of `changes`, each from statement to statement.
+
+    A value that repeats itself may have been stated, or kept by the venue, since it first appeared: all that was traded
+    from then on can explain the change. Of the minute in which it appeared nothing counts where the feed speaks by the
+    minute at most and spoke at its end; else all of it does.
+    """
+    n = len(course.native)
+    told = np.where(np.isnan(course.native), -1, np.arange(n))
+    last = np.maximum.accumulate(told)
+    value = np.where(last >= 0, course.native[np.maximum(last, 0)], np.nan)
+    new = np.append(True, value[1:] != value[:-1]) | np.append(True, np.diff(last) > held)
+    begun = np.maximum.accumulate(np.where(new, np.arange(n), 0))
+    exact = (course.unseen >= 0) & (course.unseen <= EXACT_MS) & (cadence_s >= 60)
+    known = (last >= 0) & (np.arange(n) - last <= held)
+    ends = np.flatnonzero((course.first // MINUTE_MS + np.arange(n)) % minutes == 0)
+    a, b = ends[:-1], ends[1:]
+    traded = (begun[a] + exact[begun[a]], begun[b] + 1)
+    return between(course, last, (a, b), traded, known[a] & known[b])
+
+
+def between(
+    course: Course, last: NDArray[np.int64], ends: tuple[NDArray[np.int64], NDArray[np.int64]],
+    traded: tuple[NDArray[np.int64], NDArray[np.int64]], good: NDArray[np.bool_],
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Changes between `ends` and what was traded in [low, high), where that is known of every minute."""
     silent = np.concatenate([[0], np.cumsum(np.isnan(course.volume))])
-    traded = np.concatenate([[0.0], np.cumsum(np.nan_to_num(course.volume))])
-    low, high = a - slack + 1, b + slack + 1
-    good = known[a] & known[b] & (silent[high] == silent[low])
-    a, b, low, high = a[good], b[good], low[good], high[good]
+    sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(course.volume))])
+    good = good & (silent[traded[1]] == silent[traded[0]])
+    a, b, low, high = ends[0][good], ends[1][good], traded[0][good], traded[1][good]
     value = (course.coin[last[a]] + course.coin[last[b]]) / 2
     change = (course.native[last[b]] - course.native[last[a]]) * value
-    return change, np.maximum(traded[high] - traded[low], 0.0)
+    return change, np.maximum(sums[high] - sums[low], 0.0)
 
 
 def feasibility(
@@ -166,14 +201,17 @@ def side_tests(
     cadence_s: Mapping[int, float] | None = None,
     settings: Settings = DEFAULTS,
 ) -> tuple[Sided, ...]:
-    """1.2, for every instrument whose field's `sides` are known: windows of three cadences, one to five minutes."""
+    """1.2, for every instrument whose field's `sides` are known: windows of three cadences, five minutes at most; and
+    of five where a feed speaks more often than by the minute, since the minute of its first value counts whole.
+    """
     found: list[Sided] = []
     for key, venue, symbol, course in courses(bars):
         if key not in sides:
             continue
         said = (cadence_s or {}).get(key, settings.default_cadence_s)
-        minutes = min(5, max(1, ceil((said if said == said else settings.default_cadence_s) / 20)))
-        change, volume = changes(course, minutes, 0, lag(key, cadence_s, settings))
+        said = said if said == said else settings.default_cadence_s
+        minutes = SIDE_MINUTES if said < 60 else min(SIDE_MINUTES, ceil(said / 20))
+        change, volume = stated_changes(course, minutes, said, lag(key, cadence_s, settings))
         found.append(Sided(key, venue, symbol, minutes, sides[key], side_test(change * sides[key], volume)))
     return tuple(found)
 

@@ -119,7 +119,7 @@ class Trust:
         for today in evidence.side_tests(bars, sides, cadence_s=cadence, settings=self.settings):
             row = fields[today.instrument_id]
             same = {"segment": row["segment"], "symbol": today.symbol, "field": row["field"], "unit": row["unit"],
-                    "sides": today.sides, "minutes": today.minutes}  # fmt: skip
+                    "sides": today.sides, "minutes": today.minutes, "rules": evidence.SIDE_RULES}  # fmt: skip
             days = earlier(before[before["venue"] == today.venue], same, due)
             one = replace(today, test=pooled([today.test, *(judged(*day) for day in days)]))
             detail = {

@@ -18,7 +18,8 @@ def bars(native, volume, *, id: int = 1, venue: str = "one", base=None, step: in
     t = NOW - (len(native) - 1 - np.arange(len(native))) * step
     base = native if base is None else np.asarray(base, float)
     row = {"instrument_id": id, "venue": venue, "symbol": f"{venue.upper()}USD", "t": t, "native": native, "base": base}
-    return pd.DataFrame(row | {"volume": np.broadcast_to(np.asarray(volume, float), native.shape)})
+    row |= {"volume": np.broadcast_to(np.asarray(volume, float), native.shape), "last_seen": t - 500}
+    return pd.DataFrame(row)
 
 
 def test_changes_within_the_traded_volume_are_feasible_and_others_are_not():
@@ -64,15 +65,48 @@ def test_a_venues_plausibility_is_the_share_of_its_windows():
 
 
 def test_both_sides_are_told_from_changes_beyond_the_volume():
-    native = 1000.0 + np.cumsum(np.where(np.arange(301) % 50 == 7, 9.0, 1.0))
+    native = 1000.0 + np.cumsum(np.where(np.arange(1201) % 50 == 7, 40.0, 4.0))
     [one] = side_tests(bars(native, 10.0), {1: 1}, cadence_s={1: 1.0})
-    assert (one.minutes, one.test.answer, one.test.windows) == (1, "consistent_with_one", 300)
+    assert (one.minutes, one.test.answer, one.test.windows) == (5, "consistent_with_one", 240)
+    assert one.test.largest == pytest.approx(56 / 60), "five minutes, and that of the first statement"
     [two] = side_tests(bars(native, 10.0), {1: 2}, cadence_s={1: 1.0})
-    assert (two.test.answer, two.test.above_one, two.contradicts) == ("two_sided", 6, False)
+    assert (two.test.answer, two.test.above_one, two.contradicts) == ("two_sided", 24, False)
     doubled = bars(native * 2, 10.0)
     [wrong] = side_tests(doubled, {1: 1}, cadence_s={1: 1.0})
     assert (wrong.test.answer, wrong.contradicts) == ("two_sided", True)
     assert side_tests(bars(native, 10.0), {}) == ()
+
+
+def bursts(minutes: int) -> np.ndarray:
+    """Coins traded by the minute: a busy one now and then, of which nine tenths open positions."""
+    return np.where(np.random.default_rng(5).random(minutes) < 0.05, 500.0, 10.0)
+
+
+@pytest.mark.parametrize("late", range(5))
+def test_what_is_stated_every_five_minutes_is_held_against_what_was_traded_between_the_statements(late: int):
+    volume = bursts(2401)
+    book = 1000.0 + np.cumsum(0.9 * volume)
+    stated = np.maximum((np.arange(2401) - late) // 5 * 5 + late, 0)
+    for sides, answer in ((1, "consistent_with_one"), (2, "two_sided")):
+        [found] = side_tests(bars(book[stated] * sides, volume), {1: 1}, cadence_s={1: 300.0})
+        assert (found.test.answer, found.minutes, found.test.windows > 400) == (answer, 5, True)
+    assert found.test.largest == pytest.approx(1.8, rel=0.01), "no minute too many"
+
+
+@pytest.mark.parametrize("cadence_s", [1.0, 5.0, 30.0])
+def test_a_value_that_the_venue_keeps_for_a_minute_is_no_second_side(cadence_s: float):
+    volume = bursts(2401)
+    kept = 1000.0 + np.cumsum(0.9 * volume) - 0.9 * volume  # as of the minute's beginning, asked for again and again
+    [found] = side_tests(bars(kept, volume), {1: 1}, cadence_s={1: cadence_s})
+    assert found.test.answer == "consistent_with_one"
+
+
+def test_a_statement_in_the_middle_of_its_minute_leaves_the_rest_of_the_minute_to_the_next():
+    volume = bursts(2401)
+    kept = 1000.0 + np.cumsum(0.9 * volume) - 0.9 * volume
+    rows = bars(kept, volume).assign(last_seen=lambda b: b["t"] - 59_000)
+    [found] = side_tests(rows, {1: 1}, cadence_s={1: 60.0})
+    assert (found.minutes, found.test.answer) == (3, "consistent_with_one")
 
 
 def test_days_that_say_too_little_alone_say_it_together():
@@ -85,10 +119,10 @@ def test_days_that_say_too_little_alone_say_it_together():
     assert pooled([]).answer == "undecided"
 
 
-def test_slow_statements_are_held_against_longer_windows():
-    native = np.full(1441, 100.0)
-    [slow] = side_tests(bars(native, 10.0), {1: 1}, cadence_s={1: 30.0})
-    assert (slow.minutes, slow.test.windows, slow.test.answer) == (2, 720, "consistent_with_one")
+@pytest.mark.parametrize(("cadence_s", "minutes"), [(1.0, 5), (30.0, 5), (60.0, 3), (75.0, 4), (300.0, 5), (900.0, 5)])
+def test_windows_are_of_three_cadences_and_at_most_of_five_minutes(cadence_s: float, minutes: int):
+    [slow] = side_tests(bars(100.0 + np.arange(1441), 10.0), {1: 1}, cadence_s={1: cadence_s})
+    assert (slow.minutes, slow.test.windows, slow.test.answer) == (minutes, 1440 // minutes, "consistent_with_one")
 
 
 def test_two_venues_that_move_alike_to_the_last_digit_are_one():

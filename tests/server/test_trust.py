@@ -53,18 +53,21 @@ def test_what_trading_cannot_explain_lowers_the_confidence(tmp_path: Path) -> No
     assert told["side_evidence", "northern"]["answer"] == "consistent_with_one"
     doubt = told["side_evidence", "southern"]
     assert (doubt["answer"], doubt["sides"], doubt["contradicts"]) == ("two_sided", 1, True)
-    assert doubt["largest"] == pytest.approx(1.6)
+    # three minutes of 8 coins against four of 5: stated as a minute begins, that minute counts as well
+    assert doubt["largest"] == pytest.approx(24 / 20)
     assert ("side_evidence", "western") not in told
 
 
 def test_days_of_the_side_test_are_taken_together_if_they_do_not_overlap(tmp_path: Path) -> None:
     def day(ago: int, above: int, **more: object) -> Event:
         told = {"segment": "linear", "symbol": "BTCUSDT", "field": "oi", "unit": "base", "sides": 1, "minutes": 3}
+        told |= {"rules": "2"}
         detail = json.dumps({**told, "day": [480, above, 0, 1.5], **more})
         return Event(NOW - ago, "side_evidence", "BTC", "northern", detail)
 
     past = [
         day(DAY, 2), day(DAY + HOUR, 2), day(2 * DAY + HOUR, 3), day(3 * DAY + HOUR, 9, sides=2), day(40 * DAY, 9),
+        day(4 * DAY + 2 * HOUR, 9, rules="1"),
     ]  # fmt: skip
     said: list[Record] = []
     with market(tmp_path, RISING, said=[*volumes(RISING, 10.0), live(RISING), *past]) as house:

@@ -1,7 +1,8 @@
 """How a divergence ends: opened, followed and resolved by rule (analytics.md, 3.5). Facts of the past, no forecast."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +12,12 @@ from analytics.alignment import Floats, Panel
 from analytics.divergence import Divergence
 from analytics.matched import steps
 from analytics.provenance import finite
-from analytics.settings import DEFAULTS, Settings
+from analytics.settings import DEFAULTS, HOUR_S, Settings
 from analytics.thresholds import centre_and_scale
 
-RULES = "1"  # version: history is relabelled only as a new one
-LEADER_X = 2.5  # own scales
-CLOSED = 1.0 / 3.0  # of the first gap
-HELD_MS = 15 * 60_000
-SHARE = 0.6  # of the closing, to be called one side's doing
-EXPIRY_S, EXPIRY_WINDOWS = 86_400, 10
-COVERED, UNCOVERED_LIFE = 0.80, 0.10
+RULES = "2"  # version: history is relabelled only as a new one
 HOUR_MS = 3_600_000
-CASCADE_SIGMAS, CASCADE_FALL, CASCADE_INTENSITY, CASCADE_MAP = 3.0, -0.05, 95.0, 0.25
+PAST_MS = 30 * 86_400_000  # hours of price that a move is held against
 PLACEBO = "placebo_"  # before the kind of a record at a random moment
 LABELS = ("price_resolved_cascade", "leader_reversed", "laggards_caught_up", "mixed")
 
@@ -36,10 +31,10 @@ class Opening:
     leaders: tuple[str, ...]  # venues
     window_s: int
     t0: int
+    sigma: float | None = None  # `usual_move` before t0; None: too little history
 
-    @property
-    def expires(self) -> int:
-        return self.t0 + 1000 * max(EXPIRY_S, EXPIRY_WINDOWS * self.window_s)
+    def expires(self, settings: Settings = DEFAULTS) -> int:
+        return self.t0 + round(1000 * settings.expiry_s(self.window_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,7 @@ class Outcome:
     gap: float | None  # D at the end, or now
     leader_share: float | None  # c_L
     rest_share: float | None  # c_R; both add up to one
-    flags: tuple[str, ...]  # cascade_unconfirmed: price and leader fit, the map's part is not known
+    flags: tuple[str, ...]  # cascade_unconfirmed: what is known fits; of price's past or of the map nothing is
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,14 @@ class Forced:
 UNKNOWN = Forced(lambda _: None, lambda _, __: None)
 
 
-def opening(d: Divergence, kind: str) -> Opening | None:
+def rules(settings: Settings = DEFAULTS) -> str:
+    """The version of the rules: another one for every other set of values of 3.5."""
+    mine = [f for f in fields(Settings) if f.name.startswith("episode_")]
+    other = [(f.name, float(value)) for f in mine if (value := getattr(settings, f.name)) != f.default]
+    return f"{RULES}-{blake2b(repr(other).encode(), digest_size=4).hexdigest()}" if other else RULES
+
+
+def opening(d: Divergence, kind: str, settings: Settings = DEFAULTS) -> Opening | None:
     """The record that a divergence would open: leaders by own scales, or the extreme class. None where none is."""
     if d.t1 is None:
         return None
@@ -90,7 +92,8 @@ def opening(d: Divergence, kind: str) -> Opening | None:
         klass = conviction.SPECULATIVE if c.diff > 0 else conviction.INSTITUTIONAL
         venues = c.speculative if c.diff > 0 else c.institutional
         return Opening(kind, klass, tuple(sorted(venues)), d.window_s, d.t1) if venues else None
-    far = sorted((m for m in d.venues if m.x is not None and abs(m.x) >= LEADER_X), key=lambda m: -abs(m.x or 0.0))
+    least = settings.episode_leader_x
+    far = sorted((m for m in d.venues if m.x is not None and abs(m.x) >= least), key=lambda m: -abs(m.x or 0.0))
     if not far:
         return None
     same = [m.venue for m in far if (m.x or 0.0) * (far[0].x or 0.0) > 0]
@@ -109,7 +112,19 @@ def path(panel: Panel, leaders: tuple[str, ...], settings: Settings = DEFAULTS) 
     return Path(panel.t, cumulative(mine), cumulative(~mine), panel.price, np.nan_to_num(coverage.shares(panel)))
 
 
-def follow(o: Opening, p: Path, now: int, known: Forced = UNKNOWN) -> Outcome:
+def usual_move(past: Panel, t0: int, settings: Settings = DEFAULTS) -> float | None:
+    """Robust sd of hourly d ln P of the thirty days before `t0` (ms), from a panel of full hours.
+
+    None below the points that a threshold of an hour needs (decisions 12).
+    """
+    mine = (past.t <= t0) & (past.t > t0 - PAST_MS) & (np.diff(past.t, prepend=past.t[:1] - HOUR_MS) == HOUR_MS)
+    log = np.log(np.where(past.price_fresh & (past.price > 0), past.price, np.nan))
+    moves = np.diff(log, prepend=np.nan)[mine]
+    moves = moves[np.isfinite(moves)]
+    return centre_and_scale(moves)[1] if len(moves) >= settings.min_history(HOUR_S) else None
+
+
+def follow(o: Opening, p: Path, now: int, known: Forced = UNKNOWN, settings: Settings = DEFAULTS) -> Outcome:
     """What became of it until `now`, with what is `known` of forced closes."""
     before = np.flatnonzero(p.t <= o.t0)
     if not len(before):
@@ -119,24 +134,27 @@ def follow(o: Opening, p: Path, now: int, known: Forced = UNKNOWN) -> Outcome:
     d0 = float(gap[k0])
     if d0 == 0.0:  # a placebo at a moment without any gap: nothing is to be closed
         return Outcome("open", None, d0, d0, None, None, ())
-    life = (p.t > o.t0) & (p.t <= min(now, o.expires))
-    near = np.abs(gap) <= abs(d0) * CLOSED
-    end = resolution(p.t, near & life, life)
-    last = end if end is not None else int(np.flatnonzero(p.t <= min(now, o.expires))[-1])
+    expires = o.expires(settings)
+    life = (p.t > o.t0) & (p.t <= min(now, expires))
+    near = np.abs(gap) <= abs(d0) * settings.episode_closed
+    end = resolution(p.t, near & life, life, settings)
+    last = end if end is not None else int(np.flatnonzero(p.t <= min(now, expires))[-1])
     lived = p.covered[k0 : last + 1]
-    if len(lived) and float((lived < COVERED).mean()) > UNCOVERED_LIFE:
+    if len(lived) and float((lived < settings.episode_covered).mean()) > settings.episode_uncovered_life:
         return Outcome("void", int(p.t[last]), d0, float(gap[last]), None, None, ())
     if end is None:
-        done = now >= o.expires
-        return Outcome("expired" if done else "open", o.expires if done else None, d0, float(gap[last]), None, None, ())
+        done = now >= expires
+        return Outcome("expired" if done else "open", expires if done else None, d0, float(gap[last]), None, None, ())
     c_l, c_r = shares(d0, float(gap[end]), float(p.leader[end] - p.leader[k0]), float(p.rest[end] - p.rest[k0]))
-    swept = cascade(p, k0, end, known)
+    swept = cascade(p, k0, end, known, o.sigma, settings)
     flags = ("cascade_unconfirmed",) if swept is None else ()
-    label = "price_resolved_cascade" if swept else ended(c_l, c_r)
+    label = "price_resolved_cascade" if swept else ended(c_l, c_r, settings)
     return Outcome(label, int(p.t[end]), d0, float(gap[end]), finite(c_l), finite(c_r), flags)
 
 
-def resolution(t: NDArray[np.int64], near: NDArray[np.bool_], life: NDArray[np.bool_]) -> int | None:
+def resolution(
+    t: NDArray[np.int64], near: NDArray[np.bool_], life: NDArray[np.bool_], settings: Settings = DEFAULTS
+) -> int | None:
     """The first row from which the gap stays closed for fifteen minutes."""
     rows = np.flatnonzero(life)
     begun: int | None = None
@@ -145,7 +163,7 @@ def resolution(t: NDArray[np.int64], near: NDArray[np.bool_], life: NDArray[np.b
             begun = None
         elif begun is None:
             begun = int(k)
-        if begun is not None and t[k] - t[begun] >= HELD_MS:
+        if begun is not None and t[k] - t[begun] >= settings.episode_held_s * 1000:
             return begun
     return None
 
@@ -157,38 +175,36 @@ def shares(d0: float, d1: float, leader: float, rest: float) -> tuple[float, flo
     return -leader * sign / closed, rest * sign / closed
 
 
-def ended(c_l: float, c_r: float) -> str:
-    if c_l >= SHARE:
+def ended(c_l: float, c_r: float, settings: Settings = DEFAULTS) -> str:
+    if c_l >= settings.episode_share:
         return "leader_reversed"
-    return "laggards_caught_up" if c_r >= SHARE else "mixed"
+    return "laggards_caught_up" if c_r >= settings.episode_share else "mixed"
 
 
-def cascade(p: Path, k0: int, end: int, known: Forced) -> bool | None:
+def cascade(
+    p: Path, k0: int, end: int, known: Forced, sigma: float | None, settings: Settings = DEFAULTS
+) -> bool | None:
     """Whether there was an hour or less in which price moved by 3 robust hourly sigmas, either liquidations were in
     their top 5 % or the leader lost 5 %, and the price went through a quarter of the map's mass near it.
 
-    None: but for the map there was one, and of the map nothing is known.
+    `sigma` is of the time before: the path itself holds the cascade that would be held against it. None: what is known
+    of such an hour fits, but of `sigma` or of the map nothing is known.
     """
     log = np.log(np.where(p.price > 0, p.price, np.nan))
     back = np.searchsorted(p.t, p.t - HOUR_MS)
-    hourly = log - log[back]
-    full = hourly[p.t - p.t[0] >= HOUR_MS]
-    sigma = centre_and_scale(full)[1]
-    if sigma is None:
-        return False
     unsure = False
     for k in range(k0, end + 1):
         low = max(int(back[k]), k0)
         moved = np.nanmax(np.abs(log[k] - log[low : k + 1])) if np.isfinite(log[low : k + 1]).any() else 0.0
-        if moved < CASCADE_SIGMAS * sigma:
+        if sigma is not None and moved < settings.episode_cascade_sigmas * sigma:
             continue
-        hot = float((p.leader[k] - p.leader[low : k + 1]).min()) <= CASCADE_FALL
+        hot = float((p.leader[k] - p.leader[low : k + 1]).min()) <= settings.episode_cascade_fall
         if not hot:
             found = known.intensity(int(p.t[k]))
-            hot = found is not None and found >= CASCADE_INTENSITY
+            hot = found is not None and found >= settings.episode_cascade_percentile
         if hot:
             share = known.crossed(int(p.t[low]), int(p.t[k]))
-            if share is not None and share >= CASCADE_MAP:
+            if sigma is not None and share is not None and share >= settings.episode_cascade_map:
                 return True
-            unsure |= share is None
+            unsure |= share is None or (sigma is None and share >= settings.episode_cascade_map)
     return None if unsure else False

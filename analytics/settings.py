@@ -85,6 +85,20 @@ class Settings:
 
     removal_policy: Policy = "age_hazard"  # 6.5: who leaves the liquidation map when contracts are closed
 
+    # 3.5; a stored ending names them (`episodes.rules`)
+    episode_leader_x: float = 2.5  # own scales, to be one of the leaders
+    episode_closed: float = 1.0 / 3.0  # of the first gap
+    episode_held_s: float = 15.0 * 60.0  # closed for so long
+    episode_share: float = 0.6  # of the closing, to be called one side's doing
+    episode_expiry_s: float = DAY_S  # the larger of this
+    episode_expiry_windows: float = 10.0  # and so many windows
+    episode_covered: float = 0.80  # void: less coverage than this
+    episode_uncovered_life: float = 0.10  # for more than this part of the life
+    episode_cascade_sigmas: float = 3.0  # of price within an hour, and
+    episode_cascade_fall: float = -0.05  # ln Q of the leader, or
+    episode_cascade_percentile: float = 95.0  # liquidation intensity, and
+    episode_cascade_map: float = 0.25  # of the map's mass within 5 % crossed
+
     # 7.2: OI/cap, funding, long/short, basis, liquidations; a part of weight zero is shown only
     overheat_weights: tuple[float, float, float, float, float] = (0.4, 0.4, 0.2, 0.0, 0.0)
     overheat_min_days: int = 90
@@ -93,6 +107,10 @@ class Settings:
     def min_history(self, window_s: int) -> int:
         """Points of own history that a threshold for this window needs (decisions 12)."""
         return self.z_min_daily if window_s >= DAY_S else self.z_min
+
+    def expiry_s(self, window_s: float) -> float:
+        """How long a divergence over such a window is followed (3.5)."""
+        return max(self.episode_expiry_s, self.episode_expiry_windows * window_s)
 
 
 DEFAULTS = Settings()

@@ -5,51 +5,68 @@ A placebo is the same rule at a random moment: the same leaders, hour of the wee
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
 from analytics import episodes
 from analytics.alerts import Raised
-from analytics.alignment import grid, panel
+from analytics.alignment import Panel, grid, panel
 from analytics.divergence import Divergence
-from analytics.episodes import PLACEBO, RULES, Opening, Outcome
+from analytics.episodes import PAST_MS, PLACEBO, Opening, Outcome, rules
 from server.near import forced
 from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, carried_ms, floor
 from store.derived import append
 from store.patience import Cursors
+from store.recent import COLUMNS
 
 WEEK_MS = 7 * DAY_MS
 PLACEBOS = 4  # weeks before an opening
 STEP_MS = 5 * MINUTE_MS
 KINDS = ("rotation", "conviction")
-LONGEST_MS = 11 * DAY_MS  # of a record: ten windows of a day, and one more
+REMEMBERED_MS = 366 * DAY_MS  # how long ago a record that is still open may have begun
 
 
 def opened(house: House, store: Cursors, raised: Iterable[Raised], told: Mapping[tuple[str, int], Divergence]) -> None:
     """Open a record for each divergence that a sweep raised, and place its placebos. `told` by asset and window [s]."""
     now = house.now()
+
+    @cache
+    def past(asset: str) -> Panel:
+        return hours(house, asset, now)
+
     for r in raised:
         s = r.signal
         found = told.get((s.asset, s.window_s))
         if s.kind not in KINDS or r.state != "open" or found is None:
             continue
-        o = episodes.opening(found, s.kind)
+        o = episodes.opening(found, s.kind, house.thresholds)
         if o is None or standing(house, s.asset, o, now):
             continue
+        o = replace(o, sigma=episodes.usual_move(past(s.asset), o.t0, house.thresholds))
         outcome = outcome_of(house, s.asset, o, path(house, s.asset, o, now), now)
         keep(house, store, s.asset, o, outcome, now)
         note(house, store, s.asset, "divergence_open", o, outcome, now)
         for week in range(1, PLACEBOS + 1):
-            place(house, store, s.asset, o, o.t0 - week * WEEK_MS, now)
+            at = o.t0 - week * WEEK_MS
+            sigma = episodes.usual_move(past(s.asset), at, house.thresholds)
+            place(house, store, s.asset, replace(o, kind=PLACEBO + o.kind, t0=at, sigma=sigma), now)
 
 
-def place(house: House, store: Cursors, asset: str, o: Opening, at: int, now: int) -> None:
+def hours(house: House, asset: str, now: int) -> Panel:
+    """Prices by the hour that openings of now and their placebos are held against."""
+    start = floor(now - PLACEBOS * WEEK_MS - PAST_MS, HOUR_MS) - HOUR_MS
+    bars = house.reader.bars(asset, start, floor(now, HOUR_MS), HOUR_MS, columns=COLUMNS)
+    return panel(bars, grid(floor(now, HOUR_MS), start, 3600), settings=house.thresholds)
+
+
+def place(house: House, store: Cursors, asset: str, p: Opening, now: int) -> None:
     """The same rule at another moment; nothing where the leaders were not heard of then."""
-    p = Opening(PLACEBO + o.kind, o.leader, o.leaders, o.window_s, at)
     seen = path(house, asset, p, now)
-    if len(seen.t) and (seen.t <= at).any() and seen.covered[seen.t <= at][-1] > 0:
+    if len(seen.t) and (seen.t <= p.t0).any() and seen.covered[seen.t <= p.t0][-1] > 0:
         outcome = outcome_of(house, asset, p, seen, now)
         if outcome.label != "open" and outcome.gap0:
             keep(house, store, asset, p, outcome, now)
@@ -58,8 +75,8 @@ def place(house: House, store: Cursors, asset: str, o: Opening, at: int, now: in
 def followed(house: House, store: Cursors) -> None:
     """Look at every open record again; store what has ended."""
     now = house.now()
-    rows = house.reader.episodes(None, now - LONGEST_MS - DAY_MS, now + 1)
-    for row in rows[(rows["label"] == "open") & (rows["rules"] == RULES)].to_dict("records"):
+    rows = house.reader.episodes(None, now - REMEMBERED_MS, now + 1)
+    for row in rows[(rows["label"] == "open") & (rows["rules"] == rules(house.thresholds))].to_dict("records"):
         asset, o = str(row["asset"]), recalled({str(k): v for k, v in row.items()})
         outcome = outcome_of(house, asset, o, path(house, asset, o, now), now)
         if outcome.label != "open":
@@ -71,12 +88,15 @@ def followed(house: House, store: Cursors) -> None:
 
 
 def outcome_of(house: House, asset: str, o: Opening, seen: episodes.Path, now: int) -> Outcome:
-    return episodes.follow(o, seen, now, forced(house, asset, seen))
+    return episodes.follow(o, seen, now, forced(house, asset, seen), house.thresholds)
 
 
 def path(house: House, asset: str, o: Opening, now: int) -> episodes.Path:
     """The market from W before the opening to its end, by five minutes."""
-    start, end = floor(o.t0 - o.window_s * 1000, STEP_MS), floor(min(now, o.expires + HOUR_MS), STEP_MS)
+    start, end = (
+        floor(o.t0 - o.window_s * 1000, STEP_MS),
+        floor(min(now, o.expires(house.thresholds) + HOUR_MS), STEP_MS),
+    )
     bars = house.reader.bars(asset, start - carried_ms(house), end, STEP_MS)
     return episodes.path(
         panel(
@@ -92,32 +112,36 @@ def path(house: House, asset: str, o: Opening, now: int) -> episodes.Path:
 
 def standing(house: House, asset: str, o: Opening, now: int) -> bool:
     """Whether such a record is open: one a market, kind and leader."""
-    rows = house.reader.episodes(asset, now - LONGEST_MS, now + 1)
+    rows = house.reader.episodes(asset, now - REMEMBERED_MS, now + 1)
     mine = (rows["kind"] == o.kind) & (rows["leader"] == o.leader) & (rows["label"] == "open")
+    mine &= rows["rules"] == rules(house.thresholds)
     return bool(mine.any())
 
 
 def recalled(row: Mapping[str, Any]) -> Opening:
     told = json.loads(row["detail"])
-    return Opening(str(row["kind"]), str(row["leader"]), tuple(told["leaders"]), told["window_s"], int(row["opened"]))
+    return Opening(
+        str(row["kind"]), str(row["leader"]), tuple(told["leaders"]), told["window_s"], int(row["opened"]),
+        told.get("sigma"),
+    )  # fmt: skip
 
 
 def keep(house: House, store: Cursors, asset: str, o: Opening, outcome: Outcome, now: int) -> None:
     name = blake2b(f"{asset}|{o.kind}|{o.leader}|{o.t0}".encode(), digest_size=8).hexdigest()
-    row = (name, asset, o.kind, o.leader, o.t0, outcome.resolved, outcome.label, RULES, detail(o, outcome),
-           house.simulated, now)  # fmt: skip
+    row = (name, asset, o.kind, o.leader, o.t0, outcome.resolved, outcome.label,
+           rules(house.thresholds), detail(house, o, outcome), house.simulated, now)  # fmt: skip
     append(store, "episodes", [row])
 
 
 def note(house: House, store: Cursors, asset: str, kind: str, o: Opening, outcome: Outcome, now: int) -> None:
-    append(store, "events", [(now, kind, asset, o.leader, detail(o, outcome), house.simulated, now)])
+    append(store, "events", [(now, kind, asset, o.leader, detail(house, o, outcome), house.simulated, now)])
 
 
-def detail(o: Opening, outcome: Outcome) -> str:
+def detail(house: House, o: Opening, outcome: Outcome) -> str:
     return json.dumps(
         {
             "leaders": o.leaders, "window_s": o.window_s, "gap0": outcome.gap0, "gap": outcome.gap,
             "leader_share": outcome.leader_share, "rest_share": outcome.rest_share, "flags": outcome.flags,
-            "label": outcome.label, "opened": o.t0, "rules": RULES,
+            "label": outcome.label, "opened": o.t0, "sigma": o.sigma, "rules": rules(house.thresholds),
         }
     )  # fmt: skip

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analytics import baserates
 from analytics.baserates import BaseRates, Ended
-from analytics.episodes import LABELS, PLACEBO, RULES
+from analytics.episodes import LABELS, PLACEBO, rules
 from server.answers import Cell, Table, age_s, rounded, utc
 from server.tools.house import House
 from server.tools.provenance import pct
@@ -23,7 +23,7 @@ RATE_COLUMNS = [
 def recorded(house: House, asset: str, now: int) -> tuple[dict[str, Cell], dict[str, Table], list[str]]:
     """Figures, tables and warnings."""
     rows = house.reader.episodes(asset, now - YEAR_MS, now + 1)
-    rows = rows[rows["rules"] == RULES]
+    rows = rows[rows["rules"] == rules(house.thresholds)]
     standing = rows[(rows["label"] == "open") & ~rows["kind"].astype(str).str.startswith(PLACEBO)]
     tables: dict[str, Table] = {}
     warnings: list[str] = []

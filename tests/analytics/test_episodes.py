@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from analytics import baserates, episodes
-from analytics.alignment import grid, panel
+from analytics.alignment import Panel, grid, panel
 from analytics.baserates import Ended
 from analytics.episodes import Forced, Opening, Path
+from analytics.settings import DEFAULTS, Settings
 from tests.analytics.market import MINUTE, NOW, Line, bars
 from tests.analytics.test_divergence import assessed
 
@@ -53,27 +56,106 @@ def test_a_moment_without_a_gap_has_nothing_to_resolve():
 def test_what_is_not_resolved_expires_and_what_was_not_heard_is_void():
     n = 24 * 12 + 2
     still = path([0.12] * n, [0.02] * n)
-    assert episodes.follow(OPENED, still, OPENED.expires).label == "expired"
-    assert episodes.follow(OPENED, still, OPENED.expires - 1).label == "open"
-    assert episodes.follow(OPENED, path([0.12] * n, [0.02] * n, covered=0.7), OPENED.expires).label == "void"
+    end = OPENED.expires()
+    assert end == T0 + 24 * 60 * MINUTE
+    assert episodes.follow(OPENED, still, end).label == "expired"
+    assert episodes.follow(OPENED, still, end - 1).label == "open"
+    assert episodes.follow(OPENED, path([0.12] * n, [0.02] * n, covered=0.7), end).label == "void"
+
+
+def test_every_threshold_of_a_life_is_a_setting():
+    n = 24 * 12 + 2
+    still = path([0.12] * n, [0.02] * n)
+    soon = Settings(episode_expiry_s=3600.0, episode_expiry_windows=2.0)
+    assert OPENED.expires(soon) == T0 + 120 * MINUTE
+    found = episodes.follow(OPENED, still, T0 + 120 * MINUTE, settings=soon)
+    assert (found.label, found.resolved) == ("expired", T0 + 120 * MINUTE)
+    thin = path([0.12] * n, [0.02] * n, covered=0.7)
+    assert episodes.follow(OPENED, thin, OPENED.expires(), settings=Settings(episode_covered=0.6)).label == "expired"
+    part = ending(0.08, 0.02)  # six tenths of the gap are left
+    now = T0 + 45 * MINUTE
+    assert episodes.follow(OPENED, part, now).label == "open"
+    assert episodes.follow(OPENED, part, now, settings=Settings(episode_closed=0.7)).label == "leader_reversed"
+    held = Settings(episode_closed=0.7, episode_held_s=3600.0)
+    assert episodes.follow(OPENED, part, now, settings=held).label == "open"
+    both = ending(0.08, 0.06)
+    assert episodes.follow(OPENED, both, now, settings=Settings(episode_share=0.45)).label == "leader_reversed"
+
+
+def test_other_thresholds_are_another_version_of_the_rules():
+    assert episodes.rules() == episodes.rules(Settings(fdr=0.05)) == episodes.RULES
+    other = episodes.rules(Settings(episode_share=0.7))
+    assert other.startswith(f"{episodes.RULES}-")
+    assert other == episodes.rules(Settings(episode_share=0.7, fdr=0.05))
+    assert other != episodes.rules(Settings(episode_share=0.8)) != episodes.rules(Settings(episode_covered=0.7))
 
 
 def map_of(crossed: float | None, intensity: float | None = None) -> Forced:
     return Forced(lambda _: intensity, lambda _, __: crossed)
 
 
+FELL = Opening("rotation", "a", ("a",), 3600, T0, sigma=0.01)
+
+
 def test_a_cascade_needs_price_leader_and_map():
-    rng = np.random.default_rng(1)
-    price = list(100 * np.exp(np.cumsum(rng.normal(0, 1e-4, 40)))) + [90.0] * 8
+    price = [100.0] * 40 + [90.0] * 8
     leader, rest = [0.12] * 40 + [0.03] * 8, [0.02] * 48
     fallen = path(leader, rest, price=price)
     now = T0 + 48 * 5 * MINUTE
-    assert episodes.follow(OPENED, fallen, now, map_of(0.3)).label == "price_resolved_cascade"
-    assert episodes.follow(OPENED, fallen, now, map_of(0.1)).label == "leader_reversed"
-    slow = path([0.12] * 40 + [0.09, 0.06, *[0.03] * 6], rest, price=price)  # the leader alone would not be enough
-    assert episodes.follow(OPENED, slow, now, map_of(0.3, 96.0)).label == "price_resolved_cascade"
-    unknown = episodes.follow(OPENED, fallen, now)
+    assert episodes.follow(FELL, fallen, now, map_of(0.3)).label == "price_resolved_cascade"
+    assert episodes.follow(FELL, fallen, now, map_of(0.1)).label == "leader_reversed"
+    assert episodes.follow(replace(FELL, sigma=0.04), fallen, now, map_of(0.3)).label == "leader_reversed"
+    slow = path([0.12] * 40 + [0.09] * 8, [0.02] * 40 + [0.07] * 8, price=price)  # the leader alone is not enough
+    assert episodes.follow(FELL, slow, now, map_of(0.3, 94.0)).label == "laggards_caught_up"
+    assert episodes.follow(FELL, slow, now, map_of(0.3, 96.0)).label == "price_resolved_cascade"
+    unknown = episodes.follow(FELL, fallen, now)
     assert (unknown.label, unknown.flags) == ("leader_reversed", ("cascade_unconfirmed",))
+    strict = Settings(episode_cascade_sigmas=11.0)
+    assert episodes.follow(FELL, fallen, now, map_of(0.3), strict).label == "leader_reversed"
+    assert episodes.follow(FELL, fallen, now, map_of(0.3), Settings(episode_cascade_map=0.4)).label == "leader_reversed"
+    calm = Settings(episode_cascade_percentile=97.0)
+    assert episodes.follow(FELL, slow, now, map_of(0.3, 96.0), calm).label == "laggards_caught_up"
+    deep = Settings(episode_cascade_fall=-0.1)
+    assert episodes.follow(FELL, fallen, now, map_of(0.3), deep).label == "leader_reversed"
+
+
+def test_a_record_that_is_all_cascade_is_held_against_the_time_before_it():
+    steep = [100.0 * 0.994**k for k in range(13)]  # 7 % within the only hour there is
+    fallen = path([0.12] * 7 + [0.03] * 6, [0.02] * 13, price=steep)
+    found = episodes.follow(FELL, fallen, T0 + 60 * MINUTE, map_of(0.3))
+    assert found.label == "price_resolved_cascade"
+
+
+def test_without_a_past_of_the_price_a_cascade_is_not_told_and_not_denied():
+    fallen = path([0.12, *[0.03] * 8], [0.02] * 9, price=[100.0, *[90.0] * 8])
+    now = T0 + 45 * MINUTE
+    unsure = episodes.follow(OPENED, fallen, now, map_of(0.3))
+    assert (unsure.label, unsure.flags) == ("leader_reversed", ("cascade_unconfirmed",))
+    assert episodes.follow(OPENED, fallen, now, map_of(0.1)).flags == ()
+
+
+def hourly(prices: list[float]) -> Line:
+    return Line("a", [100.0] * len(prices), prices)
+
+
+def test_the_usual_move_is_of_the_hours_before_the_opening_only():
+    rng = np.random.default_rng(3)
+    hours = 260
+    quiet = 100.0 * np.exp(np.cumsum(rng.normal(0, 0.004, hours)))
+    wild = np.concatenate([quiet[:-12], quiet[-13] * np.exp(np.cumsum(rng.normal(0, 0.2, 12)))])
+    moments = grid(NOW, NOW - (hours - 1) * 60 * MINUTE, 3600)
+    before = NOW - 12 * 60 * MINUTE
+
+    def seen(prices: np.ndarray) -> Panel:
+        return panel(bars([hourly(prices.tolist())], step=60 * MINUTE), moments)
+
+    moves = np.diff(np.log(quiet[:-12]))
+    by_hand = 1.4826 * np.median(np.abs(moves - np.median(moves)))
+    assert episodes.usual_move(seen(wild), before) == pytest.approx(by_hand)
+    assert episodes.usual_move(seen(wild), before - 60 * 60 * MINUTE) is None, "188 hours are too few"
+    some = Settings(z_min=100)
+    assert episodes.usual_move(seen(wild), before - 60 * 60 * MINUTE, some) is not None
+    assert DEFAULTS.z_min == 200
 
 
 def test_an_outage_of_the_leader_is_not_its_reversal():

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analytics.episodes import RULES, rules
+from analytics.settings import Settings
 from server import followed
 from server.sweep import Sweep
 from server.tools.divergence import get_oi_divergence
@@ -46,8 +48,12 @@ def test_a_divergence_is_opened_followed_and_resolved_by_rule(tmp_path: Path) ->
         kept = house.reader.episodes("BTC", AT, NOW)
         assert sorted(kept["kind"]) == ["conviction", "rotation"], "one record a market, kind and leader"
         followed.followed(house, store)
+        strict = Settings(episode_share=0.9)
+        raised_again = Sweep(replace(then, thresholds=strict), store, ["BTC"]).run()
+        versions = set(house.reader.episodes("BTC", AT, NOW)["rules"])
         after = get_oi_divergence(house)
         rows = house.reader.episodes("BTC", AT, NOW)
+        rows = rows[rows["rules"] == RULES]
         events = house.reader.events("divergence_resolved", AT, NOW + 1)
     assert during.figures["open_records"] == 2
     told = by_name(during.tables["open_records"], "kind")["conviction"]
@@ -57,6 +63,8 @@ def test_a_divergence_is_opened_followed_and_resolved_by_rule(tmp_path: Path) ->
     assert (mine["label"].tolist(), mine["resolved"].tolist()) == (["mixed"], [AT + 2 * HOUR + 5 * MINUTE])
     ended = next(json.loads(d) for d, v in zip(events["detail"], events["venue"], strict=True) if v == "speculative")
     assert ended["leader_share"] == pytest.approx(0.5, abs=0.05)
+    assert raised_again
+    assert versions == {RULES, rules(strict)}, "other thresholds make records of their own, beside those there are"
     assert after.figures["open_records"] == 0
     assert "open_records" not in after.tables
     assert any("1 records of this kind; base rates are shown from 20 on" in w for w in after.warnings)
@@ -92,14 +100,18 @@ def test_a_fall_through_the_maps_mass_is_a_cascade(
         rows = house.reader.episodes("BTC", AT, NOW)
     mine = rows[rows["kind"] == "conviction"]
     assert mine["label"].tolist() == [label]
-    assert json.loads(mine["detail"].iloc[0])["flags"] == flags
+    told = json.loads(mine["detail"].iloc[0])
+    assert told["flags"] == flags
+    hours = 0.02 * np.sin(np.arange(AT - 12 * DAY, AT + 1, HOUR) / MINUTE) / 100  # the fall itself comes after them
+    moves = np.diff(hours)
+    assert told["sigma"] == pytest.approx(1.4826 * np.median(np.abs(moves - np.median(moves))), rel=0.1)
 
 
 def test_base_rates_are_told_beside_the_placebos(tmp_path: Path) -> None:
     ends = {"rotation": ["mixed"] * 15 + ["leader_reversed"] * 10, "placebo_rotation": ["mixed"] * 40}
     said = '{"leaders": []}'
     rows = [
-        (f"{kind}{k}", "BTC", kind, "a", NOW - (k + 2) * HOUR, NOW - (k + 1) * HOUR, label, "1", said, False,
+        (f"{kind}{k}", "BTC", kind, "a", NOW - (k + 2) * HOUR, NOW - (k + 1) * HOUR, label, RULES, said, False,
          NOW - HOUR)
         for kind, labels in ends.items()
         for k, label in enumerate(labels)

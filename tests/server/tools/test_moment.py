@@ -7,6 +7,7 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
 from analytics import usual
+from analytics.episodes import RULES
 from server.answers import Answer, utc
 from server.tools import TOOLS, House
 from server.tools.divergence import get_oi_divergence
@@ -49,7 +50,7 @@ def test_what_arrives_later_changes_no_answer_about_then(tmp_path: Path) -> None
             ],
         )
         append(store, "events", [(THEN - HOUR, "plateau", "BTC", "", "{}", False, NOW)])
-        append(store, "episodes", [("x", "BTC", "rotation", "", THEN - HOUR, None, "open", "1", SAID, False, NOW)])
+        append(store, "episodes", [("x", "BTC", "rotation", "", THEN - HOUR, None, "open", RULES, SAID, False, NOW)])
         assert answers(house) == before
         now = [get_open_interest(house)]
     assert [a.as_of for a in before] == [utc(THEN)] * len(before)

@@ -7,6 +7,7 @@ import numpy as np
 from mcp.server.mcpserver.exceptions import ToolError
 
 from analytics import catalogue, usual
+from analytics.episodes import RULES
 from server.answers import Answer, utc
 from server.tools import TOOLS, House
 from server.tools.chart_value import get_chart_value
@@ -161,7 +162,7 @@ def late_words(store: Store) -> None:
     ]
     append(store, "thresholds", rows)
     said = '{"leaders": [], "window_s": 3600, "gap0": 0.1}'
-    append(store, "episodes", [("x", "BTC", "rotation", "", t, None, "open", "1", said, False, NOW)])
+    append(store, "episodes", [("x", "BTC", "rotation", "", t, None, "open", RULES, said, False, NOW)])
     append(store, "map_scores", [("BTC", "", THEN - THEN % DAY - DAY, "{}", False, NOW)])
 
 

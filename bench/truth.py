@@ -107,7 +107,7 @@ class Case:
         hours = np.sort(rng.choice(np.arange(QUIET_DAYS * 24, self.days * 24), FAULTY_HOURS, replace=False))
         seen, found = self.seen, [s for s in self.script if s.kind == "price_only"]
         prices = [price_only(seen, self.world, s) for s in found]
-        summed = {k: sum(p[k] for p in prices) for k in ("hours", "divergence", "deleveraging")}
+        summed = {k: sum(p[k] for p in prices) for k in ("hours", "divergence", "deleveraging", "forced")}
         return faults(seen, hours.tolist()) | {"price_only": summed}
 
     def endings(self) -> list[dict[str, Any]]:

@@ -18,6 +18,9 @@ from simulator.truth_script import CLOSE_H, ENDINGS, PART_H, Ending, Scripted, e
 
 SETTLED_MIN = 20
 NEAR = 0.05  # of the mark: the mass that a cascade is held against
+# 3.5, as the plan has it: a gap is closed below this part of it for so long, and whose doing that is
+CLOSED, HELD_MIN, MOST, EXPIRY_MIN = 1 / 3, 15, 0.6, 1440
+SIGMAS, FELL, HEAVY, CROSSED, HOUR = 3.0, -0.05, 95.0, 0.25, 60
 
 
 def ending(base: Seen, world: World, which: Ending, minute: int, seed: int) -> dict[str, Any]:
@@ -35,14 +38,67 @@ def ending(base: Seen, world: World, which: Ending, minute: int, seed: int) -> d
     if opening is None:
         return {"ending": which, "opened": None, "label": None}
     end = START_MS + (minute + hours * 60) * 60_000
+    past = grid(opening.t0 // HOUR_MS * HOUR_MS, opening.t0 - episodes.PAST_MS, 3600)
+    prices = panel(fork.cut(60, int(past[0]) - HOUR_MS, opening.t0), past)
+    opening = replace(opening, sigma=episodes.usual_move(prices, opening.t0))
     start = opening.t0 - opening.window_s * 1000
     rows = fork.cut(5, start - 7 * HOUR_MS, end)
     path = episodes.path(panel(rows, grid(end, start, 300)), opening.leaders)
-    told = episodes.follow(opening, path, end, forced(world, base, fork, minute))
+    known = forced(world, base, fork, minute)
+    told = episodes.follow(opening, path, end, known)
     return {
         "ending": which, "opened": opening.window_s, "label": told.label, "gap0": told.gap0, "gap": told.gap,
-        "leader_share": told.leader_share,
+        "leader_share": told.leader_share, "meant": meant(base, fork, world, script, minute, known),
     }  # fmt: skip
+
+
+def meant(base: Seen, fork: Seen, world: World, script: Sequence[Scripted], minute: int, known: Forced) -> Ending:
+    """The ending that the script's own flows have by what the labels mean, whatever the script is called.
+
+    By the minute, from the true positions of the fork against those of the calm market in the same minute: what the
+    script did, and what the market made of that, without what went on beside it. Prices and deaths all count.
+    """
+    n = len(fork.truth.mark)
+    more = fork.truth.amount / base.truth.amount[minute : minute + n] - 1.0
+    usd = base.truth.amount[minute] * np.where(world.inverse, 1.0, base.truth.mark[minute])
+    lead = np.array([p.cls == script[0].leader for p in world.places])
+    x, y = (np.log1p(more[:, side] @ usd[side] / usd[side].sum()) for side in (lead, ~lead))
+    first = script[0].end - minute - 1
+    gap, gap0 = x - y, float(x[first] - y[first])
+    near = np.abs(gap) <= abs(gap0) * CLOSED
+    last = min(first + EXPIRY_MIN, n - 1 - HELD_MIN)
+    end = next((k for k in range(first + 1, last + 1) if near[k : k + HELD_MIN + 1].all()), None)
+    if end is None:
+        return "expired"
+    if cascaded(base, fork, world, lead, minute, (first, end), known):
+        return "price_resolved_cascade"
+    closed = np.sign(gap0) * (gap0 - gap[end])
+    share = float(-np.sign(gap0) * (x[end] - x[first]) / closed)
+    if share >= MOST:
+        return "leader_reversed"
+    return "laggards_caught_up" if 1 - share >= MOST else "mixed"
+
+
+def cascaded(
+    base: Seen, fork: Seen, world: World, lead: np.ndarray, minute: int, life: tuple[int, int], known: Forced
+) -> bool:
+    """Whether 3.5 calls it one: within an hour of this life [rows of the fork] price, leaders and positions."""
+    hours = np.diff(np.log(base.truth.mark[minute % HOUR : minute : HOUR]))[-720:]
+    sigma = 1.4826 * float(np.median(np.abs(hours - np.median(hours))))
+    log = np.log(fork.truth.mark)
+    whole = fork.truth.amount[:, lead] * np.where(world.inverse, 1.0, fork.truth.mark[0])[lead]
+    held = np.log(whole.sum(axis=1))
+    for k in range(life[0], life[1] + 1):
+        low = max(k - HOUR, life[0])
+        at = [fork.at + (row + 1) * 60_000 for row in (low, k)]
+        if np.abs(log[k] - log[low : k + 1]).max() < SIGMAS * sigma:
+            continue
+        heavy = known.intensity(at[1])
+        if (held[k] - held[low : k + 1]).min() > FELL and (heavy is None or heavy < HEAVY):
+            continue
+        if (known.crossed(at[0], at[1]) or 0.0) >= CROSSED:
+            return True
+    return False
 
 
 def level(world: World, minute: int, script: Sequence[Scripted]) -> dict[str, float]:

@@ -4,6 +4,7 @@ Outages, silence and clocks are played on the rows a store would hold; wrong num
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,21 +105,44 @@ def faults(seen: Seen, hours: Sequence[int]) -> dict[str, Any]:
     return out
 
 
+def moved(base: Seen, script: Scripted) -> Seen:
+    """The calm market during a script, of which only the price is played: positions, trades and forced closes stay.
+
+    Not a fork: there the price closes positions by force, more of them where leverage is higher, and that is a change.
+    """
+    truth, length = base.truth, script.end - script.start
+    rows = slice(script.start, script.end)
+    away = np.exp(script.shock * np.arange(1, length + 1) / length)
+    mine = (truth.forced["minute"] >= script.start) & (truth.forced["minute"] < script.end)
+    names = ("amount", "opened", "closed", "volume", "bought", "funding")
+    return Seen(
+        replace(
+            truth, start=script.start, script=(script,), mark=truth.mark[rows] * away, low=truth.low[rows] * away,
+            high=truth.high[rows] * away, forced={n: x[mine] for n, x in truth.forced.items()},
+            **{n: getattr(truth, n)[rows] for n in names},
+        ),
+        base,
+    )  # fmt: skip
+
+
 def price_only(base: Seen, world: World, script: Scripted) -> dict[str, int]:
-    """Alerts of the hours in which only the price moved."""
+    """Alerts of the hours in which only the price moved, that the calm market does not raise.
+
+    `forced`: hours with more labels than the calm market where the price forces whom it reaches.
+    """
     length = script.end - script.start
-    fork = Seen(world.fork(script.start, length, [script]), base)
-    out = {"hours": 0, "divergence": 0, "deleveraging": 0}
+    seen, fork = moved(base, script), Seen(world.fork(script.start, length, [script]), base)
+    out = {"hours": 0, "divergence": 0, "deleveraging": 0, "forced": 0}
     for hour in range(1, length // 60 + 1):
         now = START_MS + (script.start + 60 * hour) * MINUTE_MS
-        rows, day = fork.cut(1, now - 2 * HOUR_MS, now), fork.cut(5, now - 25 * HOUR_MS, now)
-        labels, fell = alerts(fork, now, (rows, None), day)
-        calm, before = alerts(
-            base, now, (base.cut(1, now - 2 * HOUR_MS, now), None), base.cut(5, now - 25 * HOUR_MS, now)
+        (labels, fell), (more, _), (calm, before) = (
+            alerts(of, now, (of.cut(1, now - 2 * HOUR_MS, now), None), of.cut(5, now - 25 * HOUR_MS, now))
+            for of in (seen, fork, base)
         )
         out["hours"] += 1
         out["divergence"] += bool(labels - calm)
         out["deleveraging"] += fell and not before
+        out["forced"] += bool(more - calm)
     return out
 
 

@@ -83,6 +83,10 @@ def labels(seeds: Sequence[dict[str, Any]]) -> list[Row]:
         words = f"{n['divergence']} divergence, {n['deleveraging']} deleveraging in {n['hours']} hours"
         alerts = n["divergence"] + n["deleveraging"]
         out.append(row(f"{fault}: alerts", float(alerts), "0", alerts == 0, words))
+    moved = [s["faults"]["price_only"] for s in seeds]
+    more, hours = sum(m["forced"] for m in moved), sum(m["hours"] for m in moved)
+    out.append(row("price moves that force closes: hours with more labels than calm", more / hours, "", None,
+                   f"{more} of {hours}"))  # fmt: skip
     answers = [(venue, answer) for s in seeds for venue, answer in s["sides"].items()]
     wrongly = [a for v, a in answers if a == "two_sided" and v.endswith("(1)")]
     shown = [a == "two_sided" for v, a in answers if v.endswith("(2)")]
@@ -95,12 +99,17 @@ def labels(seeds: Sequence[dict[str, Any]]) -> list[Row]:
 def endings(seeds: Sequence[dict[str, Any]]) -> list[Row]:
     every = [e for s in seeds for e in s["endings"]]
     known = [e for e in every if e["opened"] is not None]
-    right = [e for e in known if e["label"] == e["ending"]]
+    right = [e for e in known if e["label"] == e["meant"]]
     share = len(right) / len(known) if known else None
-    parts = [f"{w} {sum(e['ending'] == w for e in right)}/{sum(e['ending'] == w for e in known)}" for w in ENDINGS]
+    named = sum(e["label"] == e["ending"] for e in known) / len(known) if known else None
+    parts = [f"{w} {sum(e['meant'] == w for e in right)}/{sum(e['meant'] == w for e in known)}" for w in ENDINGS]
+    other = sum(e["meant"] != e["ending"] for e in known)
     words = f"{len(known)} of {len(every)} were opened; " + ", ".join(parts)
     reached = share is not None and share >= 0.9
-    return [row("label of a resolution: share that is right", share, ">= 0.90", reached, words)]
+    return [
+        row("label of a resolution: share that is right", share, ">= 0.90", reached, words),
+        row("the same, by what the script is called", named, "", None, f"{other} came out otherwise than called"),
+    ]
 
 
 def leads(seeds: Sequence[dict[str, Any]]) -> list[Row]:

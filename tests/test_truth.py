@@ -1,17 +1,20 @@
 """A small slice of the benches that hold the analyses against known truth: fixed seed, wide bounds, few days."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
+from analytics.episodes import Forced
 from bench import nulls
-from bench.truth_faults import alerts, doubled, faults, glitch
+from bench.truth_endings import meant
+from bench.truth_faults import alerts, doubled, faults, glitch, moved
 from bench.truth_labels import earned
 from bench.truth_map import bars, walk
 from bench.truth_seen import HOUR_MS, Seen
-from simulator.truth import Truth, run
+from simulator.truth import Truth, World, run
 from simulator.truth_people import PLACES
 from simulator.truth_script import Scripted
 
@@ -98,6 +101,55 @@ def test_what_a_script_is_called_is_not_all_that_it_earns() -> None:
     assert earned(away, PLACES) == {"venue_rotation", "conviction_institutional"}
     assert earned(Scripted("concentrated_inflow", 0, 60, "hill", {"hill": 0.2}), PLACES) == {"concentrated_inflow"}
     assert earned(Scripted("price_only", 0, 60), PLACES) == set()
+
+
+def scripted_end(
+    lead: float, rest: float, *, drift: float = 0.0, fall: float = 0.0, crossed: float = 0.5, heavy: float = 0.0
+) -> str:
+    """What came of a gap of 6 % that the speculative venues opened in an hour, after which the two sides went on by so
+    much within an hour, while the market itself drifted by `drift` in favour of the others."""
+    calm, first, n = market(), 3 * 1440, 26 * 60
+    world = World(7, 1, before=1)
+    mine = np.array([p.cls == "speculative" for p in world.places])
+    hour = np.clip(np.arange(n) / 60.0 - np.array([[0.0], [2.0]]), 0, 1)[:, :, None]
+    moved = hour[0] * np.where(mine, 0.06, 0.0) + hour[1] * np.where(mine, lead, rest)
+    other = np.exp(np.arange(n)[:, None] / n * np.where(mine, 0.0, drift))
+    amount = calm.amount.copy()
+    amount[first : first + n] = calm.amount[first] * other
+    mark = np.full(n, calm.mark[first]) * np.where(np.arange(n) < 130, 1.0, 1.0 - fall)
+    fork = replace(calm, start=first, amount=calm.amount[first] * other * (1 + moved), mark=mark)
+    seen = [Seen.__new__(Seen) for _ in range(2)]
+    seen[0].truth, seen[1].truth, seen[1].at = replace(calm, amount=amount), fork, 0
+    script = [Scripted("conviction_speculative", first, first + 60, "speculative")]
+    return meant(*seen, world, script, first, Forced(lambda _: heavy, lambda _, __: crossed))
+
+
+def test_an_ending_is_what_the_script_did_whatever_went_on_beside_it() -> None:
+    assert scripted_end(-0.06, 0.0) == "leader_reversed"
+    assert scripted_end(0.0, 0.06) == "laggards_caught_up"
+    assert scripted_end(-0.03, 0.03) == "mixed"
+    assert scripted_end(0.0, 0.0) == "expired"
+    assert scripted_end(0.0, 0.0, drift=0.08) == "expired", "others came, but not by the script"
+    assert scripted_end(-0.06, 0.0, drift=0.08) == "leader_reversed"
+    assert scripted_end(-0.06, 0.0, fall=0.10, heavy=96.0) == "price_resolved_cascade"
+    assert scripted_end(-0.06, 0.0, fall=0.10, heavy=94.0) == "leader_reversed", "closed before the leaders lost 5 %"
+    assert scripted_end(-0.06, 0.0, fall=0.10, heavy=96.0, crossed=0.2) == "leader_reversed"
+    assert scripted_end(-0.08, -0.03, fall=0.10) == "price_resolved_cascade", "the leaders lost 6 %"
+    assert scripted_end(-0.08, -0.03) == "leader_reversed"
+
+
+def test_a_price_alone_is_played_over_what_everybody_held_anyway() -> None:
+    calm, script = Seen(market()), Scripted("price_only", 4320, 4680, shock=0.03)
+    rows, before = (of.by_step[1] for of in (moved(calm, script), calm))
+    both = rows.merge(before, on=["instrument_id", "t"], suffixes=("", "_calm"))
+    assert len(both) == len(rows) == 360 * len(PLACES)
+    assert (both["native"] == both["native_calm"]).all()
+    assert both["liquidated_long"].tolist() == both["liquidated_long_calm"].tolist()
+    ratio = (both["mark"] / both["mark_calm"]).to_numpy().reshape(360, -1)
+    assert ratio[:, 0] == pytest.approx(np.exp(0.03 * np.arange(1, 361) / 360))
+    linear = both["payoff"] == "linear"
+    assert (both["usd"] / both["usd_calm"])[linear].max() == pytest.approx(np.exp(0.03))
+    assert (both["usd"] == both["usd_calm"])[~linear].all()
 
 
 def test_null_rates_of_a_few_windows_are_near_their_levels() -> None:

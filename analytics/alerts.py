@@ -11,7 +11,6 @@ from analytics.concentration import Concentration
 from analytics.divergence import Divergence
 from analytics.levels import ChartSeries
 from analytics.multiplicity import PROCEDURES, Adjusted
-from analytics.rotation import even
 from analytics.settings import DEFAULTS, Settings
 
 Key = tuple[str, str, str]  # asset, kind, leader
@@ -85,7 +84,9 @@ def swept(signals: Iterable[Signal], standing: Set[Key], settings: Settings = DE
 
 
 def of_divergence(asset: str, d: Divergence, settings: Settings = DEFAULTS) -> tuple[Signal, ...]:
-    """Rotation, conviction and concentrated inflow of one window. A refused window gives none."""
+    """Rotation, conviction and concentrated inflow of one window: they hold where their label does. A refused window
+    gives none.
+    """
     sound = d.coverage.grade != "D" and d.label != "insufficient_data"
     out: list[Signal] = []
     turned, parted, came = d.rotation, d.conviction, d.inflow
@@ -95,7 +96,7 @@ def of_divergence(asset: str, d: Divergence, settings: Settings = DEFAULTS) -> t
         limit = turned.material
         out.append(
             Signal(asset, "rotation", "", d.window_s, turned.rotated_usd, limit.value, "USD", p, sound,
-                   even(turned, settings) and p is not None)
+                   turned.label == "venue_rotation")
         )  # fmt: skip
     if parted is not None and parted.diff is not None and parted.threshold is not None:
         strict = parted.label in ("conviction_speculative", "conviction_institutional")

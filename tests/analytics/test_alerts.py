@@ -1,8 +1,9 @@
 from collections.abc import Set
+from dataclasses import replace
 
 import pytest
 
-from analytics import alerts, levels
+from analytics import alerts, levels, rotation
 from analytics.alerts import Signal
 from analytics.settings import Settings
 from tests.analytics.market import DAY, NOW, Line, latest
@@ -78,6 +79,18 @@ def test_classes_that_part_are_a_signal_of_the_class_that_leads():
     assert told["conviction"].value == pytest.approx(0.0575)
     assert told["conviction"].p == pytest.approx(2 / 70)
     assert alerts.swept(found, set()).family == 3
+
+
+@pytest.mark.parametrize(("p", "label"), [(0.045, "venue_rotation"), (0.08, "rotation_like")])
+def test_a_rotation_opens_only_where_its_label_says_so(p: float, label: str):
+    found = assessed([0.09, 0.001, -0.025, -0.02, -0.018, -0.012, -0.008, -0.007])
+    assert found.rotation is not None
+    turned = replace(found.rotation, p=p, vr=None, vr_p=None)
+    turned = replace(turned, label=rotation.label(turned))
+    assert turned.label == label
+    (signal,) = (s for s in alerts.of_divergence("BTC", replace(found, rotation=turned)) if s.kind == "rotation")
+    assert (signal.p, signal.holds) == (p, label == "venue_rotation")
+    assert len(alerts.swept([signal], set()).raised) == int(label == "venue_rotation")
 
 
 @pytest.mark.parametrize("silent", [("a", "b", "c"), tuple("abcdefgh")])

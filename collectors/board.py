@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from collectors.checks import CONFIRM_MS, DROP, RISE, Level, judge, quarantined, told_again, twins
+from collectors.checks import CONFIRM_MS, DROP, NEEDED, RISE, Level, judge, quarantined, told_again, twins
 from collectors.units import factor
 from collectors.venue import Gives, Liquidated, Update
 from store.records import Event, Field, Flag, Instrument, Liquidation, OpenInterest, Payoff, Record, Source, Unit
@@ -63,6 +63,12 @@ class Known:
         self.last = math.nan  # `level.last` while nothing is in doubt: then one comparison tells that all is well
 
 
+def keep_last(known: Known) -> None:
+    """Into the level, which knows nothing of the readings that one comparison lets pass."""
+    if not math.isnan(known.last):
+        known.level.last = known.last
+
+
 class Board:
     """Owns the state of one segment.
 
@@ -94,6 +100,7 @@ class Board:
         self.known: dict[str, Known] = {}
         self.named: frozenset[str] = frozenset()  # by any catalogue so far, wanted or not
         self.unknown = 0  # updates for symbols that no catalogue named
+        self.doubted: set[str] = set()  # what was stated of them last is held or refused: it proves no reading
         self.enlist(instruments)
 
     def enlist(self, instruments: Iterable[Instrument]) -> list[Instrument]:
@@ -106,6 +113,7 @@ class Board:
             dollar = self.dollars.get(instrument.quote, 1.0)
             self.known[instrument.symbol] = fresh = Known(instrument, dollar, self.confirm_ms, self.verifies)
             if known is not None:
+                keep_last(known)
                 fresh.level = known.level  # a multiplier that changed shows as a jump, and is held
             changed.append(instrument)
         return changed
@@ -215,25 +223,24 @@ class Board:
         if verdict is None:
             return False
         known.oi = None
-        assert self.sink is not None
-        for said in verdict.aside:
-            self.sink(said)
+        keep_last(known)
+        self.hand_on(known, False, verdict.aside)
         return True
 
     def doubt(self, known: Known, amount: float, record: OpenInterest) -> OpenInterest | None:
         """A reading out of the usual: what the checks say of it goes to the sink, the newest that passed comes back."""
         level = known.level
-        if not math.isnan(known.last):
-            level.last = known.last
+        keep_last(known)
         asked = level.asking
         verdict = judge(level, amount, record)
         self.unknown += level.asking and not asked  # another unit perhaps: has the catalogue read again
-        self.hand_on(known, verdict.aside, verdict.passed[:-1])
+        self.hand_on(known, bool(verdict.passed), verdict.aside, verdict.passed[:-1])
         return verdict.passed[-1] if verdict.passed else None
 
-    def hand_on(self, known: Known, *said: Iterable[Record]) -> None:
-        """What the checks give, to the sink."""
-        known.last = math.nan if known.level.held else known.level.last
+    def hand_on(self, known: Known, passed: bool, *said: Iterable[Record]) -> None:
+        """What the checks give, to the sink; and whether what was stated last has passed them."""
+        known.last = known.level.last if passed and known.level.agreed >= NEEDED else math.nan
+        (self.doubted.discard if passed else self.doubted.add)(known.instrument.symbol)
         assert self.sink is not None
         for record in (record for records in said for record in records):
             self.sink(record)
@@ -251,7 +258,7 @@ class Board:
         native_usd, scale = factor(known.instrument, update.field.unit, update.field.sides)
         if native_usd == known.native_usd:
             verdict = told_again(known.level, update.oi * scale, seen)
-            self.hand_on(known, verdict.aside, verdict.passed)
+            self.hand_on(known, bool(verdict.passed), verdict.aside, verdict.passed)
 
     def sample(self, seen: int) -> None:
         """Remember where levels are, for the trailing median; value what had no price. To be called now and then."""
@@ -261,9 +268,10 @@ class Board:
                 if (record := self.apply(said, seen, Source.POLL)) is not None:
                     self.sink(record)
             if not math.isnan(known.last):
-                known.level.last = known.last
+                keep_last(known)
+                known.level.at = max(known.level.at, known.kept_seen)
                 known.level.mark = math.nan if known.price is None else known.price
-            known.level.sample(seen)
+                known.level.sample(seen)
 
     def late(self, known: Known, update: Update, seen: int, source: Source) -> OpenInterest | None:
         """Older than what we know: it takes its place in history and changes nothing (faults.md, F36)."""

@@ -5,6 +5,10 @@ Pure: a level and a reading in, a verdict out. `Board` asks only about readings 
 
 A stated zero is kept raw in quarantine (`not_positive`) and never becomes a reading: a venue in maintenance says zero
 too, and an outage must not look like open interest leaving.
+
+Nothing is refused for good: a level that three readings agree on is taken, however far it is from the last, and a level
+that nothing has confirmed for seven days is no measure any more. The first reading alone confirms nothing, so that a
+wrong one is never what later ones are held against.
 """
 
 import json
@@ -33,10 +37,12 @@ REPEAT_MS = 60_000  # one and the same refusal is written down so often
 class Level:
     """What one instrument's open interest was lately, in its own native unit, one-sided."""
 
-    __slots__ = ("asking", "held", "last", "mark", "refused", "samples", "verifies", "window")
+    __slots__ = ("agreed", "asking", "at", "held", "last", "mark", "refused", "samples", "verifies", "window")
 
     def __init__(self, window: int = CONFIRM_MS, verifies: bool = False) -> None:
-        self.last = math.nan  # of the last reading that passed
+        self.last = math.nan  # of the last reading that passed ...
+        self.at = 0  # ... and when that was, ms UTC, give or take a minute
+        self.agreed = 0  # readings in a row that agree on it; of NEEDED it is a level
         self.held: list[tuple[float, OpenInterest]] = []  # at a new level, not yet believed
         self.samples: deque[tuple[int, float]] = deque()
         self.window = window  # ms
@@ -52,6 +58,17 @@ class Level:
         while self.samples and seen - self.samples[0][0] > TRAIL_MS:
             self.samples.popleft()
 
+    def take(self, value: float, seen: int, agreed: int) -> None:
+        """A reading has passed, and so many in a row agree on it."""
+        self.last, self.at, self.agreed = value, max(self.at, seen), agreed
+        if agreed >= NEEDED:
+            self.sample(seen)
+
+    def far(self, value: float) -> bool:
+        """Whether a value is out of all proportion to the trailing median, or to the last before there is one."""
+        middle = median(amount for _, amount in self.samples) if self.samples else self.last
+        return not middle / MAGNITUDE <= value <= middle * MAGNITUDE
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -61,18 +78,17 @@ class Verdict:
 
 def judge(level: Level, value: float, reading: OpenInterest) -> Verdict:
     """Whether a reading may be used. `value` is its one-sided native amount, which `level` is in."""
-    level.sample(reading.seen)
     if not math.isfinite(value):
         return refuse_once(level, reading, "not_finite", "not a finite number")
     if value <= 0:
         return refuse_once(level, reading, "not_positive", "zero" if value == 0 else "below zero")
-    if level.samples:
-        middle = median(amount for _, amount in level.samples)
-        if not middle / MAGNITUDE <= value <= middle * MAGNITUDE:
-            return refuse_once(level, reading, "magnitude", f"{value / middle:.4g} times the trailing median")
-    if math.isnan(level.last) or abs(math.log(value / level.last)) <= JUMP:
+    aside: tuple[Quarantined, ...] = ()
+    if reading.seen - level.at > TRAIL_MS:
         aside = unconfirmed(level)
-        level.last = value
+        level.last, level.agreed = math.nan, 0
+    if math.isnan(level.last) or abs(math.log(value / level.last)) <= JUMP:
+        aside += unconfirmed(level)
+        level.take(value, reading.seen, level.agreed + 1)
         return Verdict((reading,), aside)
     if reading.flags & Flag.AFFIRMED:
         return Verdict()  # the same statement once more is not a second one
@@ -100,7 +116,8 @@ def jump(level: Level, value: float, reading: OpenInterest) -> Verdict:
     level.held.append((value, reading))
     if len(level.held) < NEEDED:
         return Verdict((), aside)
-    if level.verifies and tenfold(level.held[0][0] / level.last) and not priced_anew(level, reading):
+    first = level.held[0][0]
+    if level.verifies and (tenfold(first / level.last) or level.far(first)) and not priced_anew(level, reading):
         level.asking = True
         del level.held[NEEDED - 1 : -1]  # the first ones and the newest are enough
         return Verdict((), aside)
@@ -121,7 +138,9 @@ def confirmed(level: Level, seen: int, aside: tuple[Quarantined | Event, ...] = 
     passed = tuple(msgspec.structs.replace(r, seen=seen, flags=r.flags | Flag.CONFIRMED_JUMP) for _, r in level.held)
     level.held.clear()
     level.asking = False
-    level.last = value
+    if level.far(value):
+        level.samples.clear()  # what was usual before says nothing of it
+    level.take(value, seen, NEEDED)
     return Verdict(passed, aside)
 
 
@@ -149,7 +168,7 @@ def unconfirmed(level: Level) -> tuple[Quarantined, ...]:
     for value, reading in level.held:
         ratio = value / level.last
         changed = unit_like(ratio, reading.instrument.contract_size) is not None
-        check = "unit_or_convention_change" if changed else "jump"
+        check = "magnitude" if level.far(value) else "unit_or_convention_change" if changed else "jump"
         given_up.append(quarantined(reading, check, f"{ratio:.4g} times the last, not confirmed"))
     level.held.clear()
     level.asking = False

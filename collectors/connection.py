@@ -167,6 +167,8 @@ class Line:
             if update.oi is None and not self.any_counts:
                 return  # "unchanged" before any value: a delta that overtook its snapshot
             self.begins(update.symbol, at)
+        if self.board.doubted and update.symbol in self.board.doubted and not self.any_counts:
+            return  # the line is well, but no reading is any newer by what it states
         standing.at = at
         standing.frames += 1
         if standing.state is not LIVE:

@@ -9,6 +9,7 @@ from collectors.http import Clock, Sink, utc_ms
 from store.records import Event, Gap, Health
 
 LIVE = "live"
+DOUBTED = "what it states is refused, or waits to be confirmed"
 SPARED = "; asked over REST instead"
 STATES = (LIVE, "stale", "connecting", "limited", "blocked", "mute", "refused", "waiting", "down", "closed")
 """From the best to the worst."""

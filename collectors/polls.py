@@ -8,7 +8,7 @@ from collectors.board import Board
 from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import Ended, Feeding, explain, rest
 from collectors.http import BlockedError, FailedError, LimitedError
-from collectors.ledger import LIVE
+from collectors.ledger import DOUBTED, LIVE
 from collectors.venue import Acked, Ask, Notice, Poll, Refused, Update, question
 from store.records import Instrument, Quarantined, Source
 
@@ -20,7 +20,7 @@ async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> 
     """
     every, rhythm, new = feed.every, feed.rhythm, "oi" in poll.gives
     delays, wait, ends, due = feed.delays(), rhythm.again, 0.0, list[Instrument]()
-    again = False
+    again, begun = False, feed.clock()
     while group:
         if not again:
             due, wait, ends = list(group.values()), rhythm.again, feed.clock() + every
@@ -29,7 +29,7 @@ async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> 
         if ended is not None:
             blind = [i.symbol for i in missed] if every > rhythm.again else group
             feed.ledger.lost(blind, ended[0], ended[1])
-        overdue(feed, group, every)
+        overdue(feed, poll, group, begun)
         if ended is not None:
             await rest(ended, delays, rhythm, feed.now)
             again = feed.clock() < ends
@@ -88,7 +88,7 @@ async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> 
                 record = None if again else feed.board.apply(said, seen, Source.POLL)
                 if record is not None:
                     feed.sink(record)
-                counts = any_counts or said.oi is not None
+                counts = any_counts or (said.oi is not None and said.symbol not in feed.board.doubted)
             else:
                 for beside in feed.besides.take(said, seen, Source.POLL):
                     feed.sink(beside)
@@ -121,10 +121,13 @@ def told(board: Board, update: Update) -> bool:
     )
 
 
-def overdue(feed: Feeding, group: dict[str, Instrument], every: float) -> None:
-    """Symbols that the replies leave out."""
-    limit = feed.patience.symbol * every + feed.patience.margin
+def overdue(feed: Feeding, poll: Poll, group: dict[str, Instrument], begun: float) -> None:
+    """Symbols that the replies leave out, or of which they state what cannot be believed."""
+    limit = feed.patience.symbol * feed.every + feed.patience.margin
     for symbol in group:
         standing = feed.ledger.standings[symbol]
-        if standing.state is LIVE and standing.at is not None and feed.clock() - standing.at > limit:
-            feed.ledger.lost([symbol], "stale", f"not in the replies for {feed.clock() - standing.at:.0f} s")
+        age = feed.clock() - (begun if standing.at is None else standing.at)
+        if standing.state in (LIVE, "connecting") and age > limit:
+            doubted = symbol in feed.board.doubted and "oi" in poll.gives
+            words = DOUBTED if doubted else f"not in the replies for {age:.0f} s"
+            feed.ledger.lost([symbol], "mute" if standing.at is None and not doubted else "stale", words)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from collectors.ledger import LIVE
+from collectors.ledger import DOUBTED, LIVE
 from store.records import Event
 
 if TYPE_CHECKING:
@@ -156,13 +156,14 @@ def listening(line: "Line", now: float, cadence: float) -> None:
     late: list[str] = []
     for symbol in wanted:
         heard = line.ledger.standings[symbol].at
+        doubted = symbol in line.board.doubted and symbol not in line.pending and not line.any_counts
         if symbol in line.pending or heard is None:
-            age, allowed, state = now - line.spoke, first, "mute"
+            age, allowed, state = now - line.spoke, first, "stale" if doubted else "mute"
         else:
             age, allowed, state = now - heard, patience.symbol * cadence + patience.margin, "stale"
         if age > allowed:
-            line.ledger.lost([symbol], state, f"silent for {age:.0f} s while others flow")
-            if due(line, symbol, now):
+            line.ledger.lost([symbol], state, DOUBTED if doubted else f"silent for {age:.0f} s while others flow")
+            if not doubted and due(line, symbol, now):
                 late.append(symbol)
     if late:
         line.subscriptions.again(late)

@@ -113,11 +113,68 @@ def test_the_same_refusal_is_written_down_once_a_minute() -> None:
     assert [q.seen for q in aside if isinstance(q, Quarantined)] == [2000, 62_000]
 
 
-def test_far_from_the_trailing_median_is_refused_even_if_it_lasts() -> None:
-    out, aside = through((100, 1), (2e6, 2), (2e6, 3), (2e6, 4))
-    assert [r.raw for r in out] == [100]
-    assert isinstance(aside[0], Quarantined)
-    assert aside[0].check == "magnitude"
+def test_far_from_the_trailing_median_is_set_aside_unless_three_agree() -> None:
+    usual = ((100, 1), (100, 2), (100, 3))
+    out, aside = through(*usual, (2.5e6, 4), (2.5e6, 5), (101, 6))
+    assert [r.raw for r in out] == [100, 100, 100, 101]
+    assert [(q.check, q.raw) for q in aside if isinstance(q, Quarantined)] == [("magnitude", "2500000.0")] * 2
+    out, aside = through(*usual, (2.5e6, 4), (2.5e6, 5), (2.5e6, 6), (2.5e6, 7), (0.0, 8), (2.4e6, 9))
+    assert [r.raw for r in out] == [100, 100, 100, 2.5e6, 2.5e6, 2.5e6, 2.5e6, 2.4e6]
+    assert [bool(r.flags & Flag.CONFIRMED_JUMP) for r in out] == [False] * 3 + [True] * 3 + [False] * 2
+    assert [q.check for q in aside if isinstance(q, Quarantined)] == ["not_positive"]
+
+
+def test_a_wrong_first_value_locks_nobody_out() -> None:
+    """Heard by the hour for thirty days, looked at every ten seconds as a running house does, or not at all."""
+    for looks in (0, 1):
+        board = Board([BTC], sink=(said := list[Record]()).append, confirm_ms=3 * 3_600_000)
+        passed = [board.apply(Update("BTC", 1000, 0.001, OI, mark=100.0), 1000)]
+        for hour in range(1, 30 * 24):
+            for _ in range(looks):
+                board.sample(hour * 3_600_000 - 1000)
+            passed.append(board.apply(Update("BTC", hour * 3_600_000, 1000.0, OI, mark=100.0), hour * 3_600_000))
+        assert [r for r in said if isinstance(r, Quarantined)] == []
+        assert [r.raw for r in said if isinstance(r, OpenInterest)] == [1000.0, 1000.0]
+        assert [r is None for r in passed] == [False, True, True] + [False] * (30 * 24 - 3)
+
+
+def test_one_reading_alone_is_no_level_to_hold_later_ones_against() -> None:
+    board = Board([BTC], sink=lambda _: None)
+    board.apply(Update("BTC", 1000, 100.0, OI, mark=100.0), 1000)
+    board.sample(2000)
+    assert list(board.known["BTC"].level.samples) == []
+    for at in (3000, 4000):
+        board.apply(Update("BTC", at, 100.0, OI, mark=100.0), at)
+    assert [value for _, value in board.known["BTC"].level.samples] == [100.0]
+
+
+def test_what_is_refused_does_not_keep_the_old_level_in_the_median() -> None:
+    board = Board([BTC], sink=lambda _: None)
+    for at in (1000, 2000, 3000):
+        board.apply(Update("BTC", at, 100.0, OI, mark=100.0), at)
+    board.apply(Update("BTC", 4000, 0.0, OI, mark=100.0), 4000)
+    for hour in range(1, 8 * 24):
+        board.sample(hour * 3_600_000)
+    assert len(board.known["BTC"].level.samples) == 1
+
+
+def test_a_level_that_nothing_confirmed_for_seven_days_is_no_measure_any_more() -> None:
+    day = 86_400
+    out, aside = through((100, 1), (100, 2), (100, 3), (150, 4), (400, 5 + 7 * day), (401, 6 + 7 * day))
+    assert [r.raw for r in out] == [100, 100, 100, 400, 401]
+    assert [(q.check, q.raw) for q in aside if isinstance(q, Quarantined)] == [("jump", "150")]
+
+
+def test_a_magnitude_waits_for_a_second_source_where_one_can_be_asked() -> None:
+    said: list[Record] = []
+    board = Board([BTC], sink=said.append, verifies=True)
+    for at, value in enumerate((100.0, 100.0, 100.0, 2.5e6, 2.5e6, 2.5e6, 2.5e6), 1):
+        board.apply(Update("BTC", at * 1000, value, OI, mark=100.0), at * 1000)
+    assert board.asking() == board.doubted == {"BTC"}
+    board.told_again(Update("BTC", None, 100.0, OI), 9000)
+    assert [q.check for q in said if isinstance(q, Quarantined)] == ["magnitude"] * 3
+    assert board.apply(Update("BTC", 10_000, 100.0, OI, mark=100.0), 10_000) is not None
+    assert board.doubted == set()
 
 
 def test_the_median_forgets_after_seven_days() -> None:

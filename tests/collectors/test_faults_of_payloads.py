@@ -27,6 +27,7 @@ from store.records import (
 from tests.collectors.test_faults import flowing
 from tests.collectors.toy import (
     OI,
+    POLL,
     QUICK,
     SHORT,
     SOCKET,
@@ -232,7 +233,8 @@ async def test_f31_a_step_by_a_power_of_ten_counts_only_when_rest_says_so_too() 
 
     exchange = Exchange(talk)
     exchange.replies["/oi/BTC"] = lambda: now_of("BTC", said[0])()
-    async with collecting(exchange, spared(), rhythm=replace(QUICK, spare=0.3)) as records:
+    patient = replace(SHORT, symbol=30.0)  # who waits for REST is not lost meanwhile
+    async with collecting(exchange, spared(), patience=patient, rhythm=replace(QUICK, spare=0.3)) as records:
         await records.until(lambda: records.of(Quarantined))
         assert [r.raw for r in records.readings()] == [100.0]
         assert len([path for _, path in exchange.requests if path.startswith("/oi")]) == 1
@@ -271,7 +273,7 @@ async def test_f31_a_contract_that_was_split_is_not_asked_for() -> None:
 
 
 async def test_f32_an_impossible_value_is_kept_and_not_used() -> None:
-    """Zero in maintenance and a millionfold value are in quarantine with what was said; no gap, no reading."""
+    """Zero in maintenance and a millionfold value are in quarantine with what was said; so short they make no gap."""
 
     async def talk(peer: Peer) -> None:
         await peer.take()
@@ -287,6 +289,77 @@ async def test_f32_an_impossible_value_is_kept_and_not_used() -> None:
         ("not_positive", "0.0"),
         ("magnitude", "1000000000.0"),
     ]
+
+
+@pytest.mark.parametrize("polled", [False, True], ids=["socket", "poll"])
+async def test_f32_what_is_refused_does_not_keep_the_old_reading_fresh(polled: bool) -> None:
+    """Zeros after 100: `stale` after the usual limit, and a gap from the last good one to the next."""
+    said = [100.0]
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        while True:
+            await peer.snap(oi=said[0])
+            await anyio.sleep(0.02)
+
+    exchange = Exchange(talk, replies={"/oi": lambda: now_of("BTC", said[0], mark=100.0)()})
+    toy = venue(POLL) if polled else venue()
+    async with collecting(exchange, toy, rhythm=replace(QUICK, report=0.05)) as records:
+        await records.until(lambda: len(records.readings()) > 3)
+        said[0] = 0.0
+        (gap,) = await records.until(records.gaps)
+        last = records.readings()[-1]
+        assert gap.reason == "stale: what it states is refused, or waits to be confirmed"
+        assert abs(gap.start - last.seen) <= 60
+        place = len(records.of(Health))
+        await records.until(lambda: len([h for h in records.of(Health)[place:] if h.symbol]) > 3)
+        told = [h for h in records.of(Health)[place:] if h.symbol]
+        assert {h.state for h in told} == {"stale"}
+        assert all(abs(h.last_seen - last.seen) <= 60 for h in told), "the old reading is as old as it is"
+        assert records.readings()[-1] is last
+        said[0] = 101.0
+        await records.until(lambda: [g for g in records.gaps() if g.end])
+        await records.until(lambda: records.states()[-1] == "live")
+        assert next(r.raw for r in records.readings() if r.seen > last.seen) == 101.0
+        assert len([g for g in records.gaps() if not g.end]) == 1
+    assert len(exchange.dials) == (0 if polled else 1), "the line itself is well"
+
+
+async def test_f32_a_first_value_that_is_refused_is_no_silence() -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        while True:
+            await peer.snap(oi=0)
+            await anyio.sleep(0.02)
+
+    async with collecting(Exchange(talk)) as records:
+        (gap,) = await records.until(records.gaps)
+        assert gap.reason.startswith("stale: what it states is refused")
+        assert records.states() == ["connecting", "stale"]
+
+
+async def test_f32_a_jump_that_is_confirmed_in_time_is_no_gap() -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for oi in (100.0, 100.0, 100.0, 150.0, 150.0, 151.0, 152.0):
+            await peer.snap(oi=oi)
+            await anyio.sleep(0.05)
+        await peer.flow(oi=152.0)
+
+    async with collecting(Exchange(talk)) as records:
+        await records.until(lambda: len(records.readings()) > 20)
+        assert records.gaps() == []
+        assert records.states() == ["connecting", "live"]
+    assert [r.raw for r in records.readings() if r.flags & Flag.CONFIRMED_JUMP] == [150.0, 150.0, 151.0]
+
+
+async def test_f01_whom_the_replies_never_name_is_mute() -> None:
+    exchange = Exchange(flowing, [("BTC", "BTC"), ("ETH", "ETH")], replies={"/oi": now_of("BTC", 100.0, mark=1.0)})
+    async with collecting(exchange, venue(POLL)) as records:
+        (gap,) = await records.until(lambda: records.gaps("ETH"))
+        assert gap.reason.startswith("mute: not in the replies")
+        assert records.gaps("BTC") == []
+        assert records.states("ETH") == ["connecting", "mute"]
 
 
 async def test_f33_a_rate_is_stored_with_its_interval_which_is_the_venues_and_may_change() -> None:

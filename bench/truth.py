@@ -26,7 +26,7 @@ from bench.truth_leads import leads
 from bench.truth_map import walk
 from bench.truth_seen import Seen
 from bench.truth_table import table
-from bench.truth_variants import VARIANTS, variant
+from bench.truth_variants import VARIANTS, policies, variant
 from simulator.truth import Truth, World
 from simulator.truth_people import PLACES
 from simulator.truth_positions import DAY
@@ -38,6 +38,7 @@ RESTS_ON = ("simulator/truth*.py", "bench/truth*.py", "analytics/**/*.py", "coll
 WARM = 12  # days that teach the map and are not scored
 QUIET_DAYS = 14  # before the first episode, so that every hour has its history
 FAULTY_HOURS = 6
+POLICIES_EVERY = 4  # seeds: the three other policies of the map take two minutes of a processor each
 
 
 @cache
@@ -127,8 +128,12 @@ class Case:
         which = VARIANTS[self.seed % len(VARIANTS)]
         return variant(self.seed, which, self.calm if which == "throttled" else None)
 
+    def policies(self) -> dict[str, Any]:
+        """Empty for the seeds that do not ask."""
+        return {} if self.seed % POLICIES_EVERY else policies(self.calm, WARM)
 
-STAGES = ("market", "labels", "faults", "endings", "leads", "sides", "map", "variant")
+
+STAGES = ("market", "labels", "faults", "endings", "leads", "sides", "map", "variant", "policies")
 
 
 def one(seed: int, days: int, folder: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics.liquidation import Terms, advance, start
+from analytics.liquidation import Policy, Terms, advance, start
 from analytics.liquidation.calibration import Counts, omegas
 from analytics.liquidation.frozen import Day, Frozen, freeze, judge, swept_bins
 from analytics.liquidation.scoring import DistanceLaw, Score, Swept, ladder, score
@@ -95,14 +95,17 @@ def terms(truth: Truth) -> dict[str, Terms]:
     return {p.venue: Terms(max_leverage=p.most) for p in truth.places}
 
 
-def walk(truth: Truth, warm: int, *, full: Collection[str] | None = None) -> dict[str, Any]:
+def walk(
+    truth: Truth, warm: int, *, full: Collection[str] | None = None, policy: Policy = "age_hazard"
+) -> dict[str, Any]:
     """Freeze at each UTC close, judge by the next day, learn, go on. Days before `warm` teach and are not scored.
 
-    `full`: venues whose feed is taken to show every forced close; None takes those whose feed does.
+    `full`: venues whose feed is taken to show every forced close; None takes those whose feed does. `policy` says who
+    leaves the map when contracts are closed.
     """
     frame = bars(truth)
     by_day = dict(iter(frame.groupby((frame["t"] - START_MS - 1) // DAY_MS)))
-    state = start("BTC", terms(truth))
+    state = start("BTC", terms(truth), policy)
     shown = {p.venue for p in truth.places if p.feed == "full"} if full is None else set(full)
     classes = {p.venue: p.cls for p in truth.places}
     law, counts = DistanceLaw(), dict[str, Counts]()

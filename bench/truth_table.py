@@ -8,14 +8,15 @@ import numpy as np
 
 from bench.truth_faults import FAULTS
 from bench.truth_labels import LABELS, counted
-from bench.truth_variants import VARIANTS, nonsense
+from bench.truth_variants import POLICIES, VARIANTS, nonsense
 from simulator.truth_script import ENDINGS
 
 Row = dict[str, Any]
 
 
 def table(seeds: Sequence[dict[str, Any]]) -> list[Row]:
-    return [*maps(seeds), *variants(seeds), *labels(seeds), *endings(seeds), *leads(seeds), *market(seeds)]
+    parts = (maps, policies, variants, labels, endings, leads, market)
+    return [row for part in parts for row in part(seeds)]
 
 
 def row(what: str, value: float | None, wanted: str = "", reached: bool | None = None, note: str = "") -> Row:
@@ -33,7 +34,7 @@ def maps(seeds: Sequence[dict[str, Any]]) -> list[Row]:
     ratio = median(s["map"]["map"]["ratio"] for s in seeds)
     plain = median(s["map"]["uncalibrated"]["ratio"] for s in seeds)
     sure = float(np.mean([s["map"]["map"]["validated"] for s in seeds]))
-    drift = max(s["map"]["drift"] for s in seeds)
+    drift = max(run["drift"] for s in seeds for run in (s["map"], *s["policies"].values()))
     uneven = max(s["market"]["uneven"] for s in seeds)
     even = [median(s["map"][n]["gains"]["uniform"][0] for s in seeds) for n in ("map", "true")]
     return [
@@ -51,6 +52,20 @@ def maps(seeds: Sequence[dict[str, Any]]) -> list[Row]:
         row("map: sides against open interest, largest relative error", drift, "<= 1e-9", drift <= 1e-9),
         row("market: longs against shorts, largest relative error", uneven, "<= 1e-9", uneven <= 1e-9),
     ]  # fmt: skip
+
+
+def policies(seeds: Sequence[dict[str, Any]]) -> list[Row]:
+    """Who leaves when contracts are closed: the default against the others, on the same markets."""
+    asked = [s for s in seeds if s["policies"]]
+    runs = {"age_hazard": [s["map"] for s in asked]} | {name: [s["policies"][name] for s in asked] for name in POLICIES}
+    out: list[Row] = []
+    for name, found in runs.items():
+        skills = [r["map"]["skill"][0] for r in found if r["map"]["skill"] is not None]
+        if skills:
+            words = f"{len(skills)} markets, {sum(x >= 0 for x in skills)} with skill >= 0, predicted / realised "
+            words += f"{median(r['map']['ratio'] for r in found):.2g}"
+            out.append(row(f"map that removes by {name}: median skill", median(skills), "", None, words))
+    return out
 
 
 def variants(seeds: Sequence[dict[str, Any]]) -> list[Row]:

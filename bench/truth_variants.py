@@ -1,4 +1,5 @@
-"""Markets that the map's assumptions do not fit: it must say that it does not know, rather than be sure and wrong."""
+"""Markets that the map's assumptions do not fit: it must say that it does not know, rather than be sure and wrong. And
+the map with other policies of removal, on markets as they are."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from analytics.liquidation import Policy
 from bench.truth_map import walk
 from simulator.truth import Truth, World
 from simulator.truth_people import PLACES, Habits
 
 VARIANTS = ("other_leverage", "no_transfers", "throttled")
 DAYS, WARM = 20, 8
+POLICIES: tuple[Policy, ...] = ("pro_rata", "fifo", "lifo")  # beside the one of every seed's map
 
 
 def variant(seed: int, which: str, calm: Truth | None = None) -> dict[str, Any]:
@@ -30,6 +33,12 @@ def variant(seed: int, which: str, calm: Truth | None = None) -> dict[str, Any]:
             truth = throttled(World(seed, DAYS).played() if calm is None else calm)
     found = walk(truth, WARM, full=[p.venue for p in truth.places])
     return {"variant": which, "drift": found["drift"], **{k: found[k] for k in ("map", "true", "early", "later")}}
+
+
+def policies(calm: Truth, warm: int) -> dict[str, Any]:
+    """By policy of removal: how the map of one market fares, and its worst relative error of a side."""
+    found = {name: walk(calm, warm, policy=name) for name in POLICIES}
+    return {name: {"drift": f["drift"], "map": f["map"]} for name, f in found.items()}
 
 
 def throttled(truth: Truth) -> Truth:

@@ -14,6 +14,7 @@ from bench.truth_faults import alerts, doubled, faults, glitch, moved
 from bench.truth_labels import earned
 from bench.truth_map import bars, walk
 from bench.truth_seen import HOUR_MS, Seen
+from bench.truth_table import policies
 from simulator.truth import Truth, World, run
 from simulator.truth_people import PLACES
 from simulator.truth_script import Scripted
@@ -49,6 +50,26 @@ def test_three_days_do_not_validate_a_map_that_gains_nothing() -> None:
     told = walked()["map"]
     assert told["days"] == 3
     assert told["validated"] == (told["skill"][1] > 0)
+
+
+def test_a_map_with_another_policy_is_another_map_and_loses_nothing() -> None:
+    short = run(7, 2, before=0)
+    usual, other = walk(short, 0), walk(short, 0, policy="lifo")
+    assert max(usual["drift"], other["drift"]) < 1e-9
+    assert other["map"]["ratio"] != pytest.approx(usual["map"]["ratio"], rel=1e-6)
+    assert other["ladder"] == usual["ladder"]
+
+
+def test_policies_are_compared_on_the_markets_that_saw_all_of_them() -> None:
+    def run(skill: float | None, ratio: float) -> dict[str, Any]:
+        return {"map": {"skill": None if skill is None else [skill, skill - 1, skill + 1], "ratio": ratio}}
+
+    others = {"pro_rata": run(0.1, 1.0), "fifo": run(-0.2, 3.0), "lifo": run(None, 1.0)}
+    rows = policies([{"map": run(0.3, 2.0), "policies": others}, {"map": run(9.0, 9.0), "policies": {}}])
+    assert [(r["what"].split()[4], r["value"]) for r in rows] == [
+        ("age_hazard:", 0.3), ("pro_rata:", 0.1), ("fifo:", -0.2)
+    ]  # fmt: skip
+    assert rows[2]["note"] == "1 markets, 0 with skill >= 0, predicted / realised 3"
 
 
 def test_bars_of_the_market_add_up_to_its_minutes() -> None:

@@ -8,18 +8,21 @@ before it is put into today's counting before a maximum or a percentile is taken
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from analytics.provenance import Code, Reason
+from analytics.settings import DEFAULTS, Settings
 
 CHANGED = "unit_or_convention_change"  # the kind of the events, and the reason of such an interruption
 COLUMNS = ("venue", "segment", "symbol", "start", "end", "reason", "ratio")
 SIZES = ("native", "base", "usd", "raw")
 LEAP = float(np.log(1.5))  # of what one quanto contract is worth, between two rows
+MINUTE_MS = 60_000
+SLACK_MINUTES = 2  # of trading before a step: a cadence, and its statement's delay
 SAME = 1e-3  # of it otherwise: more is another unit, less is how numbers were rounded
 Floats = NDArray[np.float64]
 
@@ -49,6 +52,28 @@ def breaks(events: pd.DataFrame) -> pd.DataFrame:
                      strict=True))
         )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def untraded(events: pd.DataFrame, minutes: pd.DataFrame, settings: Settings = DEFAULTS) -> pd.DataFrame:
+    """Of events as `breaks` takes them, those whose step was not traded (1.3, check 3: "with no matching volume").
+
+    `minutes`: bars of a minute with venue, symbol, t [ms UTC, its end] and volume [coins]. A step is traded where the
+    minutes from two before it until it was confirmed tell their volume, all of them, and it is enough for the
+    coins of the step (check 2). An event that does not say its coins stays.
+    """
+    keep = [not _traded(str(v), int(at), json.loads(said), minutes, settings)
+            for at, v, said in zip(events["ts"], events["venue"], events["detail"], strict=True)]  # fmt: skip
+    return events[np.array(keep, bool)].reset_index(drop=True)
+
+
+def _traded(venue: str, at: int, told: dict[str, Any], minutes: pd.DataFrame, settings: Settings) -> bool:
+    first = min(int(told.get("since", at)), at) // MINUTE_MS - SLACK_MINUTES
+    last = at // MINUTE_MS + 1
+    ends = minutes["t"].to_numpy(np.int64) // MINUTE_MS
+    mine = (minutes["venue"] == venue) & (minutes["symbol"] == told.get("symbol")) & (ends > first) & (ends <= last)
+    volume = minutes["volume"][mine].to_numpy(float)
+    whole = len(volume) == last - first and bool(np.isfinite(volume).all())
+    return whole and float(told.get("coins", np.inf)) <= float(volume.sum()) * (1 + settings.feasibility_slack)
 
 
 def dated(since: Sequence[tuple[str, int]]) -> pd.DataFrame:

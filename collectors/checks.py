@@ -131,8 +131,8 @@ def confirmed(level: Level, seen: int, aside: tuple[Quarantined | Event, ...] = 
     i = reading.instrument
     factor = unit_like(ratio, i.contract_size)
     if factor is not None:
-        told = {"symbol": i.symbol, "ratio": ratio, "factor": factor, "since": began.ts,
-                "from": level.last, "to": value}  # fmt: skip
+        told = {"symbol": i.symbol, "ratio": ratio, "factor": factor, "since": began.ts, "from": level.last,
+                "to": value, "coins": abs(value - level.last) * reading.base / value}  # fmt: skip
         aside += (Event(seen, "unit_or_convention_change", i.asset, i.venue, json.dumps(told)),)
     # what was held was not known to anyone before it was released
     passed = tuple(msgspec.structs.replace(r, seen=seen, flags=r.flags | Flag.CONFIRMED_JUMP) for _, r in level.held)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analytics import conventions
 from analytics.liquidation import MapState, Terms, advance, from_bytes, start, to_bytes
+from server.recounts import recounts
 from store.reader import Reader
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Maps:
         """
         end = now - now % MINUTE_MS
         for asset, state in self.states.items():
-            noted = recounts(self.reader, asset, end)
+            noted = recounts(self.reader, asset, *around(end))
             known = None if state is None else state.as_of
             if state is None or known is None or end - known > FRESH_BARS * MINUTE_MS or mistaken(known, noted):
                 built = rebuilt(self.reader, asset, end)
@@ -102,7 +103,7 @@ def then(reader: Reader, asset: str, moment: int) -> MapState:
 def rebuilt(reader: Reader, asset: str, end: int) -> MapState:
     """The map out of the last thirty days of bars."""
     state = start(asset, terms(reader.instruments(asset)))
-    breaks = conventions.breaks(recounts(reader, asset, end))
+    breaks = conventions.breaks(recounts(reader, asset, *around(end)))
     first = end - REBUILT[0][0]
     for _, until, step in REBUILT:
         first, last = first // step * step, (end - until) // step * step
@@ -117,9 +118,9 @@ def finished(bars: pd.DataFrame, end: int) -> pd.DataFrame:
     return bars[bars["t"] <= end]
 
 
-def recounts(reader: Reader, asset: str, end: int) -> pd.DataFrame:
-    """Events of venues that count otherwise, of the thirty days before `end` [ms UTC] and after it as far as known."""
-    return reader.events(conventions.CHANGED, end - REBUILT[0][0], end + DAY_MS, asset=asset)
+def around(end: int) -> tuple[int, int]:
+    """Where a change of counting matters to a map that ends there, ms UTC: as far as known, after it too."""
+    return end - REBUILT[0][0], end + DAY_MS
 
 
 def mistaken(as_of: int, noted: pd.DataFrame) -> bool:

@@ -206,13 +206,14 @@ def map_score(reader: Reader, asset: str, as_of: int) -> dict[str, Any] | None:
     row = newest(reader, asset, as_of)
     if row is None:
         return None
+    events = [int(day["events"]) for day in ledger(reader, asset, WHOLE, as_of - WINDOW_DAYS * DAY_MS, as_of)]
     told, skill = row["score"], row["score"]["skill"]
     return {
         "skill_nats_per_usd": None if skill is None else skill["gain"],
         "interval_90": None if skill is None else [skill["low"], skill["high"]],
         "baseline": None if skill is None else skill["baseline"],
         "predicted_over_realised": told["ratio"],
-        "n_events": row["events"],
+        "n_events": sum(events),
         "window_days": told["days"],
         "status": "validated" if skill is not None and skill["low"] > 0 else "unvalidated",
     }

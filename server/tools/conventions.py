@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from analytics.conventions import CHANGED, breaks, dated
+from analytics.conventions import breaks, dated
+from server.recounts import recounts
 from server.tools.house import House
 from store.reader import Reader
 
@@ -18,7 +19,7 @@ def gaps(house: House, asset: str, start: int, end: int) -> pd.DataFrame:
     reader = house.reader
     known = reader.gaps(start, end, asset=asset)
     first = min(start, end - YEAR_MS)
-    noted = breaks(reader.events(CHANGED, first, end, asset=asset))
+    noted = breaks(recounts(reader, asset, first, end))
     more = [rows for rows in (noted, dated(begun(reader, asset, first, end))) if len(rows)]
     if not more:
         return known

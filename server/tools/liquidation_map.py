@@ -8,11 +8,13 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from analytics import conventions
+from analytics.coverage import grade
 from analytics.liquidation import LiquidationMap, view
 from analytics.liquidation.answer import Bin
 from analytics.provenance import Code
 from server import scored
 from server.answers import Answer, Cell, Coverage, Table, age_s, rounded, tenths, usd, utc
+from server.recounts import recounts
 from server.tools.arguments import Asset, Detail, asset_of, venue_of
 from server.tools.house import House
 from server.tools.moment import AsOf, at
@@ -59,6 +61,7 @@ def get_liquidation_map(
     venues = None if only is None else {only}
     omega = scored.calibrated(house.reader, named, state, now)
     score = scored.map_score(house.reader, named, now)
+    status = "unvalidated" if score is None else str(score["status"])
     share = WIDTH if detail == "concise" else None
     try:
         found = view(state, now=now, step_usd=step_usd, step_share=share, venues=venues, omega=omega)
@@ -68,16 +71,18 @@ def get_liquidation_map(
         raise ToolError(
             f"no_data: the map of {named}{f' on {only}' if only else ''} holds nothing yet. Ask get_status."
         )
+    whole = sum(b.open_interest_usd for b in found.books)
+    heard = sum(b.open_interest_usd for b in found.books if not b.silent) / whole if whole > 0 else None
     bins = found.bins
     limit = len(bins) if detail == "detailed" else ROWS
     nearest = sorted(sorted(range(len(bins)), key=lambda k: abs(bins[k].distance_pct))[:limit])
     return Answer(
-        summary=spoken(named, only, found),
+        summary=spoken(named, only, found, status),
         as_of=utc(found.as_of if found.as_of is not None else now),
         simulated=house.simulated,
         asset=named,
         figures={
-            "status": found.status if score is None else score["status"], "mark_usd": rounded(found.mark, 7),
+            "status": status, "mark_usd": rounded(found.mark, 7),
             "age_s": None if found.age_s is None else tenths(found.age_s),
             "open_interest_usd": usd(found.open_interest_usd), "long_usd": usd(found.long_usd),
             "short_usd": usd(found.short_usd), "identified_share": rounded(found.identified_share),
@@ -89,6 +94,8 @@ def get_liquidation_map(
         rows=[row(bins[k], detail) for k in nearest],
         tables={**tables(found, detail), **positions(house, named, now, only)},
         coverage=Coverage(
+            share=rounded(heard),
+            grade=grade(heard, house.thresholds),
             venues_ok=sorted({b.venue for b in found.books if not b.silent}),
             venues_carried=sorted({b.venue for b in found.books if b.silent}),
             age_s={b.venue: tenths(b.age_s) for b in sorted(found.books, key=lambda b: b.venue)},
@@ -128,7 +135,7 @@ def warnings(found: LiquidationMap, score: Mapping[str, Any] | None) -> list[str
 
 def counted_otherwise(house: House, asset: str, now: int) -> list[str]:
     """Where a venue only began to count otherwise, and what the map made of it."""
-    rows = conventions.breaks(house.reader.events(conventions.CHANGED, now - 30 * DAY_MS, now + 1, asset=asset))
+    rows = conventions.breaks(recounts(house.reader, asset, now - 30 * DAY_MS, now + 1))
     told: list[str] = []
     for r in rows.to_dict("records"):
         ratio, whose = float(r["ratio"]), f"{Code.CONVENTION_CHANGE_IN_WINDOW}: {r['venue']} {r['symbol']} counts"
@@ -157,7 +164,7 @@ def spoken_score(score: Mapping[str, Any] | None) -> str | None:
     return (
         f"skill {score['skill_nats_per_usd']:.3g} nats/USD (90 %: {low:.3g} to {high:.3g}) over {score['baseline']}, "
         f"predicted/realised {score['predicted_over_realised']:.3g}, {score['window_days']} days, "
-        f"{score['n_events']} events on the last"
+        f"{score['n_events']} forced closes"
     )
 
 
@@ -219,12 +226,12 @@ def positions(house: House, asset: str, now: int, venue: str | None) -> dict[str
     return {"against_positions": Table(columns=names, rows=told)} if told else {}
 
 
-def spoken(asset: str, venue: str | None, found: LiquidationMap) -> str:
+def spoken(asset: str, venue: str | None, found: LiquidationMap, status: str) -> str:
     near = next((w for w in found.within if w.distance_pct == 5.0), None)
     where = f"{asset}{f' on {venue}' if venue else ''}"
     if near is None:
         return f"{where}: the map is empty"
     return (
         f"{where} at {found.mark:,.6g} USD: within 5 % an estimated {money(near.long_usd)} of longs below and "
-        f"{money(near.short_usd)} of shorts above would be force-closed; {found.status}"
+        f"{money(near.short_usd)} of shorts above would be force-closed; {status}"
     )

@@ -8,7 +8,7 @@ import pytest
 
 from analytics import change, charts, concentration, divergence, levels, windows, zscore
 from analytics.alignment import grid, panel
-from analytics.conventions import CHANGED, breaks, dated, only, reasons, spliced
+from analytics.conventions import CHANGED, breaks, dated, only, reasons, spliced, untraded
 from analytics.matched import steps, window
 from analytics.provenance import Code
 from tests.analytics.market import DAY, HOUR, MINUTE, NOW, Line, bars, latest
@@ -44,6 +44,24 @@ def test_events_become_interruptions_from_the_first_statement_of_the_new_kind() 
     assert breaks(pd.DataFrame({"ts": [], "venue": [], "detail": []})).empty
     assert only(pd.concat([found, pd.DataFrame([{"venue": "two", "symbol": "", "reason": "down"}])])).shape[0] == 1  # type: ignore[union-attr]  # one is there
     assert only(None) is None
+
+
+@pytest.mark.parametrize(
+    ("coins", "volume", "stays"),
+    [
+        (500.0, 100.0, False),  # five minutes of it are enough
+        (526.0, 100.0, True),  # beyond them and their slack
+        (500.0, np.nan, True),  # nobody knows
+        (None, 1e9, True),  # it does not say how much it was
+    ],
+)
+def test_a_step_that_was_traded_is_no_other_way_of_counting(coins: float | None, volume: float, stays: bool) -> None:
+    told = {"symbol": "BTC-linear", "ratio": 0.5, "factor": 0.5, "since": AT}
+    detail = json.dumps(told if coins is None else {**told, "coins": coins})
+    events = pd.DataFrame({"ts": [AT + 2 * MINUTE], "venue": ["one"], "detail": [detail]})
+    minutes = pd.DataFrame({"t": AT + MINUTE * np.arange(-5, 9), "venue": "one", "symbol": "BTC-linear"})
+    others = minutes.assign(venue="two", volume=1e9)
+    assert len(untraded(events, pd.concat([minutes.assign(volume=volume), others]))) == stays
 
 
 def test_a_window_leaves_out_who_counts_otherwise_and_says_so() -> None:

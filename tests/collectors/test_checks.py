@@ -1,5 +1,6 @@
 """Checks 3 and 4 of analytics.md 1.3."""
 
+import json
 import math
 
 import pytest
@@ -76,6 +77,7 @@ def test_doubling_is_labelled_as_a_change_of_convention_when_it_lasts_and_when_i
     (event,) = aside
     assert isinstance(event, Event)
     assert (event.kind, event.asset, event.venue) == ("unit_or_convention_change", "BTC", "toy")
+    assert json.loads(event.detail)["coins"] == pytest.approx(101), "what would have been traded"
     _, aside = through((100, 1), (200, 2), (100, 3))
     (kept,) = aside
     assert isinstance(kept, Quarantined)

@@ -8,6 +8,7 @@ import pytest
 from analytics.liquidation import MapState, advance, start
 from server.scored import DAY_MS, SCORED, Scores, calibrated, map_score
 from store.bars import build
+from store.derived import append
 from store.engine import Store, open_store
 from store.reader import Reader
 from store.records import FeedClass, Field, Instrument, Liquidation, OpenInterest, Side, Source, Unit
@@ -66,6 +67,11 @@ def test_a_map_is_frozen_at_midnight_and_judged_a_day_later(store: Store, tmp_pa
     assert told is not None
     assert (told["n_events"], told["window_days"], told["status"]) == (60, 1, "unvalidated")
     assert told["predicted_over_realised"] > 0
+    detail = scores.reader.ask("FROM map_scores WHERE venue = ''")["detail"].iloc[0]
+    append(store, "map_scores", [("COIN", "", MIDNIGHT + DAY_MS, detail, True, MIDNIGHT + 2 * DAY_MS)])
+    both = map_score(scores.reader, "COIN", MIDNIGHT + 3 * DAY_MS)
+    assert both is not None
+    assert both["n_events"] == 120, "of the whole window"
     omega = calibrated(scores.reader, "COIN", state(), MIDNIGHT + 2 * DAY_MS)["northern"]
     assert not np.allclose(omega.mean(), 1.0)
 

@@ -1,5 +1,6 @@
 """The map as a tool; what it computes is tested in tests/analytics/liquidation."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from server.answers import utc
 from server.maps import Maps, Past
 from server.tools.house import House
 from server.tools.liquidation_map import BANDS, BIN, get_liquidation_map
+from store.derived import append
 from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, always, by_name, linear, market, turned
 
 
@@ -60,6 +62,19 @@ def test_the_answer_says_that_it_is_unvalidated_and_why_it_is_weak(tmp_path: Pat
     assert answer.warnings[0] == f"unvalidated_map: {UNVALIDATED}"
     assert any(words.startswith("volume_unavailable: ") for words in answer.warnings)
     assert answer.summary.endswith("unvalidated")
+    assert (answer.coverage.share, answer.coverage.grade) == (1, "A")
+
+
+def test_a_map_that_was_shown_to_know_something_is_called_validated(tmp_path: Path) -> None:
+    score = {"skill": {"gain": 0.1, "low": 0.05, "high": 0.2, "baseline": "distance"}, "ratio": 1.1, "days": 20}
+    none = {"usd": [0.0] * 80, "bins": [0.0] * 80}
+    words = json.dumps({"score": score, "events": 7, "law": none, "counts": {}, "swept": []})
+    with market(tmp_path, *two()) as house:
+        append(house.reader.store, "map_scores", [("BTC", "", NOW - NOW % DAY - DAY, words, False, NOW - HOUR)])
+        answer = get_liquidation_map(mapped(house, tmp_path))
+    assert (answer.figures["status"], answer.summary.endswith("; validated")) == ("validated", True)
+    assert "20 days, 7 forced closes" in str(answer.figures["map_score"])
+    assert not any("unvalidated" in w for w in answer.warnings)
 
 
 def test_bins_by_dollars_by_tenths_of_a_percent_and_of_one_venue(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
@@ -10,12 +11,14 @@ import pandas as pd
 
 from analytics import conventions
 from analytics.liquidation import MapState, Terms, advance, from_bytes, start, to_bytes
+from analytics.liquidation.prior import MAX_LEVERAGE, of_ladder
 from server.recounts import recounts
 from store.reader import Reader
 
 log = logging.getLogger(__name__)
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+LARGE_USD = 1e6
 PAST_MAPS = 3  # some 40 MB each
 FRESH_BARS = 60  # minutes that are caught up bar by bar; beyond that the map is built anew (decisions.md, 19)
 REBUILT = ((30 * DAY_MS, DAY_MS, HOUR_MS), (DAY_MS, HOUR_MS, 5 * MINUTE_MS), (HOUR_MS, 0, MINUTE_MS))
@@ -70,6 +73,8 @@ class Maps:
             elif end > known:
                 bars = self.reader.bars(asset, known, end, MINUTE_MS)
                 breaks = conventions.breaks(noted)
+                if end % HOUR_MS == 0:  # ladders are heard, and change, while we run
+                    state = replace(state, terms=terms(self.reader, asset))
                 self.states[asset] = advance(state, finished(bars, end), step_ms=MINUTE_MS, breaks=breaks)
 
 
@@ -102,7 +107,7 @@ def then(reader: Reader, asset: str, moment: int) -> MapState:
 
 def rebuilt(reader: Reader, asset: str, end: int) -> MapState:
     """The map out of the last thirty days of bars."""
-    state = start(asset, terms(reader.instruments(asset)))
+    state = start(asset, terms(reader, asset))
     breaks = conventions.breaks(recounts(reader, asset, *around(end)))
     first = end - REBUILT[0][0]
     for _, until, step in REBUILT:
@@ -129,13 +134,17 @@ def mistaken(as_of: int, noted: pd.DataFrame) -> bool:
     return bool(((steps + 1 < as_of) & (noted["known_at"].to_numpy(float) > as_of)).any())
 
 
-def terms(instruments: pd.DataFrame) -> dict[str, Terms]:
-    """What each venue lets its traders do, where it says so."""
-    said: dict[str, Terms] = {}
-    for row in instruments.to_dict("records"):
+def terms(reader: Reader, asset: str) -> dict[str, Terms]:
+    """What each venue lets its traders do, where it says so: the highest leverage of its instruments, and the ladder of
+    the one that asks the least maintenance, which is its main one.
+    """
+    most: dict[str, float] = {}
+    for row in reader.instruments(asset).to_dict("records"):
         leverage = row["max_leverage"]
         if leverage is not None and not math.isnan(leverage):
-            venue = str(row["venue"])
-            most = max(leverage, said[venue].max_leverage) if venue in said else leverage
-            said[venue] = Terms(max_leverage=float(most))
-    return said
+            most[str(row["venue"])] = max(float(leverage), most.get(str(row["venue"]), 0.0))
+    ladders: dict[str, list[tuple[float, float]]] = {}
+    for (venue, _), rows in reader.tiers(asset).groupby(["venue", "instrument_id"], observed=True):
+        steps = [(float(lower), float(rate)) for lower, rate in zip(rows["lower"], rows["maintenance"], strict=True)]
+        ladders[str(venue)] = min(steps, ladders.get(str(venue), steps), key=lambda known: known[0][1])
+    return {v: of_ladder(most.get(v, MAX_LEVERAGE), ladders.get(v, []), LARGE_USD) for v in {*most, *ladders}}

@@ -98,7 +98,7 @@ def judged(reader: Reader, store: Store, folder: Path, asset: str, until_ms: int
     if newest(reader, asset, until_ms) is not None:
         return 0
     first = midnight - JUDGED_DAYS * DAY_MS
-    state = grown(reader, start(asset, terms(reader.instruments(asset))), first - LEARNED_DAYS * DAY_MS, first, DAY_MS)
+    state = grown(reader, start(asset, terms(reader, asset)), first - LEARNED_DAYS * DAY_MS, first, DAY_MS)
     states: dict[str, MapState | None] = {asset: state}
     count = 0
     for close in range(first, midnight + 1, DAY_MS):

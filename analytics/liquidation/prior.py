@@ -4,6 +4,7 @@ Sources: stock mix of one venue's positions (12/2025: 36 % below 3x, 49 % at 3-7
 10/25/50/100 contradicts; holding times fall along the rungs. All of it is `modelled`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -11,7 +12,7 @@ from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import gamma
+from scipy.stats import gamma, norm
 
 from analytics.liquidation.price import log_distance
 from analytics.settings import Policy
@@ -38,13 +39,31 @@ ALPHA_LEGACY = 1.0  # entries nobody saw: mean 1, sd 1
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a venue lets its traders do; `maintenance` is the rate of the smallest positions."""
+    """What a venue lets its traders do."""
 
     max_leverage: float = MAX_LEVERAGE
-    maintenance: float | None = None  # None: half the initial margin at max_leverage
+    maintenance: float | None = None  # of usual positions; None: half the initial margin at max_leverage
+    large: float | None = None  # maintenance of a large position; None: unknown, or the same
 
     def rate(self) -> float:
         return 0.5 / self.max_leverage if self.maintenance is None else self.maintenance
+
+
+def of_ladder(max_leverage: float, steps: Sequence[tuple[float, float]], large_usd: float) -> Terms:
+    """Terms of (lower bound [USD], maintenance rate), in rising order, of which those count that begin below a large
+    position. Usual positions have the mean rate of the first two (analytics.md, 6.4), but never more than half-way to
+    the margin that opens one at the highest leverage; a large one has that of the last. No steps: only the leverage."""
+    rates = [rate for lower, rate in steps if lower <= large_usd]
+    if not rates:
+        return Terms(max_leverage)
+    usual = min(sum(rates[:2]) / len(rates[:2]), (rates[0] + 1 / max_leverage) / 2)
+    return Terms(max_leverage, usual, max(rates[-1], usual))
+
+
+def tier_spread(terms: Terms) -> float:
+    """How much nearer to its entry a large position is closed than a usual one [ln price], at any leverage. Of sides
+    and payoffs, which differ by less than a tenth of it, the larger."""
+    return 0.0 if terms.large is None else float(np.log((1 - terms.rate()) / (1 - terms.large)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +131,12 @@ def spread(payoff: str, terms: Terms) -> Floats:
     rungs = distances(payoff, terms)[:, :, None]
     wrong = np.isnan(table) | (table * np.array([-1.0, 1.0])[:, None, None] <= 0) | np.isnan(rungs)
     return np.where(wrong, rungs, table)
+
+
+def astray(count: int = PARTS) -> Floats:
+    """Steps of a standard normal distribution, of equal weight, mean 0 and variance 1 [count]."""
+    steps = norm.ppf((np.arange(count) + 0.5) / count)
+    return np.asarray(steps / steps.std(), np.float64)
 
 
 def hazards(tau: Floats) -> Floats:

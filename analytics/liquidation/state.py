@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analytics.liquidation.prior import CLASSES, POLICIES, Floats, Particles, Policy, Terms
 
-VERSION = 2  # of the bytes below and of the meaning of the arrays
+VERSION = 3  # of the bytes below and of the meaning of the arrays
 STEP = 5e-4  # ln price, width of a bin
 REACH = 1440  # bins a side: ln 2 and a little, where 2x lies
 MARGIN = 60  # bins beyond the centre that a side keeps, so that the mark may wander before the grid scrolls

@@ -18,19 +18,22 @@ from analytics.liquidation.prior import (
     Particles,
     Policy,
     Terms,
+    astray,
     distances,
     hazards,
     mix,
     spread,
+    tier_spread,
 )
 from analytics.liquidation.removal import close, fold, in_turn, recentred, rescale, sweep
-from analytics.liquidation.state import Book, Ledger, MapState, Mass, copy, nothing
+from analytics.liquidation.state import STEP, Book, Ledger, MapState, Mass, copy, nothing
 
 DAY_MS = 86_400_000
-GOLDEN = (5**0.5 - 1) / 2
+GOLDEN, SILVER = (5**0.5 - 1) / 2, 2**0.5 - 1  # turns that share no period
 PARTS_A_BAR = 2
 MEMORY_DAYS = 30.0  # of the funding statistics
 FUNDING_READY_MS = DAY_MS  # before that a z of funding is noise, and counts as 0
+ASTRAY = astray()
 TURNOVER_LIMIT = 0.5  # of the open interest may change hands in one bar; a guard, not a model
 
 
@@ -41,6 +44,7 @@ class Facts:
     mixes: Floats  # [B, CLASSES]
     distances: Floats  # [B, 2, CLASSES] ln, of the rungs themselves
     spread: Floats  # [B, 2, CLASSES, PARTS] ln, inside their ranges
+    tiers: Floats  # [B] ln, from usual to large positions
     policy: Policy
     weights: Floats  # [CLASSES + 1, P] of closing, where ages are not asked for
     particles: Particles
@@ -112,6 +116,7 @@ def _facts(books: tuple[Book, ...], terms: Mapping[str, Terms], policy: Policy) 
         mixes=np.array([mix(book.venue_class, said.max_leverage) for book, said in own]),
         distances=np.array([distances(book.payoff, said) for book, said in own]),
         spread=np.array([spread(book.payoff, said) for book, said in own]),
+        tiers=np.array([tier_spread(said) for _, said in own]),
         policy=policy,
         weights=hazards(particles.tau) if policy == "age_hazard" else np.ones((CLASSES + 1, len(particles))),
         particles=particles,
@@ -164,7 +169,7 @@ def _step(ledger: Ledger, cohorts: Sequence[Mass], facts: Facts, flows: Flows, i
     tilt = flows.imbalance[i] + FUNDING_TILT * np.tanh(_funding_z(ledger, flows.funding[i], flows.t[i]))
     entering = opened[:, None] + transfers
     youngest, oldest = cohorts[0], cohorts[-1]
-    places = parts(facts, int(flows.t[i]))
+    places = parts(facts, int(flows.t[i]), width)
     enter(youngest, entering, tilt, facts.mixes, places, facts.particles, flows.mark[i], width, centre)
     amount = np.maximum(ledger.amount + opened - closed, 0.0)
     rescale(cohorts, amount, old, observed=True)
@@ -178,12 +183,19 @@ def _step(ledger: Ledger, cohorts: Sequence[Mass], facts: Facts, flows: Flows, i
     _write(ledger, flows, i, amount, swept, new)
 
 
-def parts(facts: Facts, t: int) -> Floats:
+def parts(facts: Facts, t: int, width: Floats) -> Floats:
     """[B, 2, CLASSES, PARTS_A_BAR] distances of this bar's entries: other places of each rung's range from bar to bar,
-    in golden steps, so that the entries of some hours fill it evenly."""
-    turn = int(t // 60_000 * GOLDEN % 1 * PARTS)
-    place = turn + 5 * np.arange(CLASSES)[:, None] + np.arange(PARTS_A_BAR) * (PARTS // PARTS_A_BAR)
-    return facts.spread[:, :, np.arange(CLASSES)[:, None], place % PARTS]
+    in golden steps, so that the entries of some hours fill it evenly.
+
+    Where tiers spread more than a bar's own kernel of `width` [B, ln] does, the places stray by what is missing, in
+    steps of a normal distribution: the kernel is as wide as the tiers over some bars, and no wider to compute.
+    """
+    rungs, minute = np.arange(CLASSES)[:, None], t // 60_000
+    own = 5 * rungs + np.arange(PARTS_A_BAR) * (PARTS // PARTS_A_BAR)
+    usual = facts.spread[:, :, rungs, (int(minute * GOLDEN % 1 * PARTS) + own) % PARTS]
+    missing = np.sqrt(np.maximum(facts.tiers**2 - np.maximum(np.nan_to_num(width), STEP) ** 2, 0.0))
+    strayed = usual + missing[:, None, None, None] * ASTRAY[(int(minute * SILVER % 1 * PARTS) + own) % PARTS]
+    return np.where(strayed * usual > 0, strayed, usual)  # never beyond the entry
 
 
 def _funding_z(ledger: Ledger, funding: Floats, t: int) -> Floats:

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from analytics.conventions import CHANGED
-from analytics.liquidation import MapState
-from server.maps import Maps, terms
+from analytics.liquidation import MapState, Terms
+from server.maps import HOUR_MS, Maps, terms
 from store.bars import build
 from store.derived import append
 from store.engine import Store, open_store
 from store.reader import Reader
-from store.records import Field, Instrument, OpenInterest, Source, Unit
+from store.records import Field, Instrument, MarginTier, OpenInterest, Source, Unit
 from store.writer import Writer
 
 MINUTE = 60_000
@@ -72,6 +72,9 @@ class Asked:
 
     def instruments(self, asset: str) -> pd.DataFrame:
         return self.reader.instruments(asset)
+
+    def tiers(self, asset: str) -> pd.DataFrame:
+        return self.reader.tiers(asset)
 
     def events(self, kind: str, start: int, end: int, asset: str) -> pd.DataFrame:
         return self.reader.events(kind, start, end, asset=asset)
@@ -163,7 +166,40 @@ def test_a_map_outlives_a_restart_and_a_damaged_one_is_built_anew(store: Store, 
     assert state(third).as_of == START + 6 * MINUTE
 
 
-def test_a_venues_terms_are_the_widest_it_states() -> None:
-    rows = [("northern", 50.0), ("northern", 100.0), ("southern", float("nan")), ("eastern", None)]
-    said = terms(pd.DataFrame(rows, columns=["venue", "max_leverage"]))
-    assert {venue: t.max_leverage for venue, t in said.items()} == {"northern": 100.0}
+def test_a_venues_terms_are_the_widest_it_states_and_the_ladder_of_its_main_contract(store: Store) -> None:
+    usdc, other, bare = (
+        Instrument("northern", "linear", "COINC", "COIN", "USDC", "USDC", max_leverage=100.0),
+        Instrument("southern", "linear", "COIN", "COIN", "USDT", "USDT"),
+        Instrument("eastern", "linear", "COIN", "COIN", "USDT", "USDT", max_leverage=20.0),
+    )
+    with Writer(store, simulated=True, now_ms=START) as writer:
+        for instrument in (COIN, usdc, other, bare):
+            writer.put(instrument)
+        put_ladder(writer, COIN, 0.005, 0.006, 0.01)
+        put_ladder(writer, usdc, 0.02, 0.03, 0.04)
+        put_ladder(writer, other, 0.01, 0.01, 0.01)
+    assert terms(Reader(store), "COIN") == {
+        "northern": Terms(100.0, 0.0055, 0.01),
+        "southern": Terms(100.0, 0.01, 0.01),
+        "eastern": Terms(20.0),
+    }
+
+
+def put_ladder(writer: Writer, of: Instrument, *rates: float) -> None:
+    """Steps from 0, 100 000 and 500 000 USD on."""
+    for k, (lower, rate) in enumerate(zip((0.0, 1e5, 5e5), rates, strict=True), 1):
+        writer.put(MarginTier(of, START, k, lower, None, rate, None, None, True))
+
+
+def test_ladders_that_are_heard_later_count_from_the_next_hour_on(store: Store, tmp_path: Path) -> None:
+    kept(store, 62)
+    hour = -(-START // HOUR_MS) * HOUR_MS
+    maps = Maps(Reader(store), tmp_path / "maps", ["COIN"])
+    maps.advance(hour - 2 * MINUTE)
+    assert state(maps).terms["northern"].large is None
+    with Writer(store, simulated=True, now_ms=START) as writer:
+        put_ladder(writer, COIN, 0.005, 0.006, 0.01)
+    maps.advance(hour - MINUTE)
+    assert state(maps).terms["northern"].large is None
+    maps.advance(hour)
+    assert state(maps).terms["northern"] == Terms(50.0, 0.0055, 0.01)

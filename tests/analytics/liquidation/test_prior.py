@@ -3,7 +3,20 @@
 import numpy as np
 import pytest
 
-from analytics.liquidation.prior import RUNGS, Omega, Particles, Terms, distances, hazards, mix, omega_draws
+from analytics.liquidation.price import log_distance
+from analytics.liquidation.prior import (
+    RUNGS,
+    Omega,
+    Particles,
+    Terms,
+    astray,
+    distances,
+    hazards,
+    mix,
+    of_ladder,
+    omega_draws,
+    tier_spread,
+)
 
 
 def test_mixes_sum_to_one_and_institutions_sit_one_rung_down() -> None:
@@ -53,3 +66,35 @@ def test_omega_draws_keep_the_mean() -> None:
     assert few.shape == (8, 11)
     assert few.mean(axis=0) == pytest.approx(np.ones(11))
     assert len({tuple(np.argsort(column)) for column in few.T}) > 1, "classes err apart"
+
+
+LADDER = ((0.0, 0.004), (50e3, 0.005), (600e3, 0.0065), (3e6, 0.01))
+
+
+def test_usual_positions_have_the_first_two_tiers_and_large_ones_their_own() -> None:
+    assert of_ladder(125.0, LADDER, 1e6) == Terms(125.0, pytest.approx(0.0045), 0.0065)
+    assert of_ladder(125.0, LADDER, 5e6).large == 0.01
+    assert of_ladder(40.0, ((0.0, 0.0125), (150e6, 0.025)), 1e6) == Terms(40.0, 0.0125, 0.0125), "no second tier below"
+    steep = of_ladder(100.0, ((0.0, 0.005), (10e3, 0.025)), 1e6)
+    assert steep == Terms(100.0, 0.0075, 0.025), "half-way to what opens one, so that the highest leverage has a price"
+    assert np.isfinite(distances("linear", steep)).all()
+    assert of_ladder(20.0, (), 1e6) == Terms(20.0)
+
+
+def test_a_large_position_is_closed_nearer_by_the_spread_of_the_tiers_at_any_leverage() -> None:
+    terms = of_ladder(125.0, LADDER, 5e6)
+    assert tier_spread(terms) == pytest.approx(np.log(0.9955 / 0.99))
+    for payoff in ("linear", "inverse"):
+        for side in (1, -1):
+            for leverage in (2.0, 20.0):
+                usual, large = (log_distance(payoff, side, leverage, r) for r in (terms.rate(), 0.01))
+                assert usual is not None
+                assert large is not None
+                assert abs(usual) - abs(large) == pytest.approx(tier_spread(terms), rel=0.02)
+    assert tier_spread(Terms(100.0)) == 0.0
+
+
+def test_what_strays_is_a_normal_distribution() -> None:
+    steps = astray()
+    assert (steps.mean(), steps.std()) == (pytest.approx(0.0, abs=1e-12), pytest.approx(1.0))
+    assert steps == pytest.approx(-steps[::-1])

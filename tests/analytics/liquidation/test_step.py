@@ -137,6 +137,28 @@ def test_entries_of_an_hour_fill_the_range_of_their_rung() -> None:
     assert inside.min() > 0.2 * inside.mean()
 
 
+def test_entries_are_smeared_as_far_as_tiers_spread() -> None:
+    """The kernel of a venue with tiers against that of one without, of entries over half a day at one mark."""
+    frame = bars([100.0] * 720, [1000.0 + k for k in range(720)])
+    spreads: list[np.ndarray] = []
+    for large in (None, 0.009):
+        state = advance(start("BTC", {"alpha": Terms(100.0, 0.005, large)}), frame)
+        begun = advance(start("BTC", {"alpha": Terms(100.0, 0.005, large)}), frame.iloc[:1])
+        held = (cells(state) - cells(begun) * (state.mass.gain / begun.mass.gain)[0][:, :, None, :])[:, 5].sum(axis=-1)
+        where = (np.arange(held.shape[1]) + 0.5) * STEP
+        middle = (held * where).sum(axis=1) / held.sum(axis=1)
+        spreads.append((held * (where - middle[:, None]) ** 2).sum(axis=1) / held.sum(axis=1))
+    wider = np.sqrt(spreads[1] - spreads[0] + STEP**2)
+    np.testing.assert_allclose(wider, np.log(0.995 / 0.991), rtol=0.1)
+
+
+def test_what_strays_never_lands_beyond_the_mark() -> None:
+    frame = bars([100.0] * 60, [1000.0 + k for k in range(60)])
+    wide, plain = (advance(start("BTC", {"alpha": Terms(125.0, 0.006, r)}), frame) for r in (0.02, None))
+    check_conserved(wide)
+    np.testing.assert_allclose(wide.mass.total, plain.mass.total, rtol=1e-6)
+
+
 def test_rungs_above_the_venues_maximum_stay_empty() -> None:
     state = advance(start("BTC", {"alpha": Terms(20.0)}), bars(wander(10, 1), breathe(10, 2)))
     assert state.mass.total[0, :, 7:NONE].sum() == 0.0

@@ -1,6 +1,6 @@
 """What an answer promises: bins add up, bands are ordered, doubts are said, and nothing is NaN."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from math import isfinite, log
 
@@ -207,3 +207,14 @@ def test_the_cumulative_runs_outward_from_mark(answer: LiquidationMap) -> None:
     for i, one in enumerate(above):
         assert one.short_cumulative_usd == pytest.approx(sum(b.short_usd for b in above[: i + 1]), rel=1e-9)
     assert {b.long_cumulative_usd for b in above[1:]} == {0.0}
+
+
+def test_the_band_holds_what_large_positions_would_say_and_the_mid_does_not() -> None:
+    frame = bars([100.0] * 60, [1000.0 + 50 * k for k in range(60)])
+    grown = advance(start("BTC", {"alpha": Terms(100.0, 0.005)}), frame)
+    tiered = replace(grown, terms={"alpha": Terms(100.0, 0.005, 0.015)})
+    usual, large = view(grown, now=T0), view(tiered, now=T0)
+    assert [b.long_usd for b in large.bins] == pytest.approx([b.long_usd for b in usual.bins], rel=1e-9)
+    one, other = usual.within[0], large.within[0]
+    assert other.long_band.p90 > 1.1 * one.long_band.p90, "a large long dies higher"
+    assert other.short_band.p90 > 1.1 * one.short_band.p90, "a large short dies lower"

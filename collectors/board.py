@@ -27,6 +27,8 @@ BORROWED_MARK = int(Flag.BORROWED_MARK)
 STREAM = Source.STREAM  # looking a member up costs as much as a record, too
 Worth = Callable[[str], tuple[float, int] | None]
 """What a coin is worth [USD], and when that was said [ms UTC]."""
+Last = Callable[[int], OpenInterest | None]
+"""What was heard last of an instrument, by its id, before this board was made."""
 DOLLARS: Mapping[str, float] = MappingProxyType({"USD": 1.0, "USDT": 1.0, "USDC": 1.0})  # modelled, decisions.md 8
 
 
@@ -74,8 +76,9 @@ class Board:
 
     `coin` gives the USD price of a settle coin for quanto contracts, and that of the asset where the segment is
     `unpriced`: its venue states no price at all. Without it those make no record. With a `sink` every reading is
-    checked: what fails goes there as `Quarantined`, and held readings that are confirmed go there too. `verifies` where
-    a second source can be asked: what `asking` names waits for `told_again`.
+    checked: what fails goes there as `Quarantined`, and held readings that are confirmed go there too; the first one is
+    held against the `last` of an earlier board. `verifies` where a second source can be asked: what `asking` names
+    waits for `told_again`.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Board:
         simulated: bool = False,
         dollars: Mapping[str, float] = DOLLARS,
         coin: Worth = lambda _: None,
+        last: Last = lambda _: None,
         unpriced: bool = False,
         sink: Callable[[Record], None] | None = None,
         confirm_ms: int = CONFIRM_MS,
@@ -93,6 +97,7 @@ class Board:
         self.simulated = simulated
         self.dollars = dollars
         self.coin = coin
+        self.last = last
         self.unpriced = unpriced
         self.sink = sink
         self.confirm_ms = confirm_ms
@@ -310,6 +315,11 @@ class Board:
             raise TypeError(f"{known.instrument.symbol}: an open interest without its field")
         known.native_usd, known.factor = factor(known.instrument, field.unit, field.sides)
         known.field = field
+        if self.sink is None or known.level.at > 0 or (before := self.last(known.instrument.id)) is None:
+            return
+        native_usd, scale = factor(before.instrument, before.field.unit, before.field.sides)
+        if native_usd == known.native_usd:  # the first reading is held against the last of the run before
+            known.level.take(before.raw * scale, before.seen, NEEDED)
 
     def liquidation(self, said: Liquidated, seen: int) -> Liquidation | None:
         """A forced close in coins and USD, valued at its own price. None for a symbol that no catalogue named."""

@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 
 from collectors.besides import Besides
-from collectors.board import DOLLARS, Board
+from collectors.board import DOLLARS, Board, Last
 from collectors.catalogue import catalogue
 from collectors.checks import CONFIRM_MS
 from collectors.coins import Coins
@@ -60,6 +60,7 @@ class Run:
     http: Http
     sink: Sink
     coins: Coins
+    last: Last
     collecting: Collecting
     gaps: Sequence[Gap]
     patience: Patience
@@ -98,6 +99,7 @@ class Keeper:
             simulated=self.run.collecting.simulated,
             dollars=self.run.collecting.dollars,
             coin=self.run.coins,
+            last=self.run.last,
             unpriced=not any("mark" in feed.gives for feed in self.segment.feeds),
             sink=self.run.sink,
             verifies=self.spare() is not None,

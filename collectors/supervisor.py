@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 
-from collectors.board import Worth
+from collectors.board import Last, Worth
 from collectors.coins import Coins
 from collectors.feeds import RHYTHM, Delays, Rhythm, backoff, guard
 from collectors.http import Address, Clock, Http, Sink, real, utc_ms
@@ -31,15 +31,16 @@ async def run(
     clock: Clock = time.monotonic,
     now: Callable[[], int] = utc_ms,
     worth: Worth = lambda _: None,
+    last: Last = lambda _: None,
     beside: Callable[[Http], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
-    """Collect from every venue until cancelled. `holds` and open `gaps` are what an earlier run left behind, and
-    `worth` what it knew of a coin's price.
+    """Collect from every venue until cancelled. `holds` and open `gaps` are what an earlier run left behind,
+    `worth` what it knew of a coin's price, and `last` what it heard last of an instrument.
 
     `beside` runs along, over the same `Http`, so that whatever it asks is within the venues' budgets.
     """
     async with Http(address=address, sink=sink, holds=holds, clock=clock, now=now) as http:
-        shared = Run(http, sink, Coins(now, worth), collecting, gaps, patience, rhythm, delays, clock, now)
+        shared = Run(http, sink, Coins(now, worth), last, collecting, gaps, patience, rhythm, delays, clock, now)
         async with anyio.create_task_group() as tasks:
             if beside is not None:
                 tasks.start_soon(guard, "beside", partial(beside, http), unheard, delays)

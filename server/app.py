@@ -180,7 +180,7 @@ async def collect(
     latest = store.writer.latest
     await supervisor.run(
         venues, backfill.sink, collecting=collecting, address=world.address, holds=holds,
-        worth=lambda coin: latest.worth(coin, utc_ms() - WORTH_MS),
+        worth=lambda coin: latest.worth(coin, utc_ms() - WORTH_MS), last=latest.last,
         beside=partial(together, (backfill.keep, *others)),
     )  # fmt: skip
 

@@ -54,6 +54,7 @@ class Latest:
 
     def __init__(self) -> None:
         self.states: dict[int, State] = {}
+        self.before: dict[int, OpenInterest] = {}  # what the store heard last, too old to be current
         self.told: dict[tuple[str, str, str], Health] | None = None  # of connections; None while nobody tells us
 
     def snapshot(self, asset: str | None = None) -> list[State]:
@@ -121,6 +122,11 @@ class Latest:
     def seed(self, reading: OpenInterest) -> None:
         """What the store held when we started."""
         self.states.setdefault(reading.instrument.id, State(reading))
+
+    def last(self, instrument_id: int) -> OpenInterest | None:
+        """The newest reading we ever took, of the last seven days when we started: what the next is held against."""
+        state = self.states.get(instrument_id)
+        return self.before.get(instrument_id) if state is None else state.current
 
     def worth(self, asset: str, since: int) -> tuple[float, int] | None:
         """What a coin was worth in USD by the newest readings, and when that was heard; None where not after `since`.

@@ -8,6 +8,9 @@ from store import questions as q
 from store.records import Field, Gap, Health, Instrument, OpenInterest, Source, Unit
 
 SETTLED_MS = 1000  # a pause shorter than this hides nothing
+LEVEL_MS = (
+    7 * 86_400_000
+)  # what was stated before that is no measure for what is stated now (analytics.md 1.3, check 4)
 
 
 def downtime(con: duckdb.DuckDBPyConnection, now: int) -> list[Gap]:
@@ -58,6 +61,18 @@ def last_known(con: duckdb.DuckDBPyConnection, instruments: Mapping[int, Instrum
         for i, key, unit, sides, ts, seen, raw, base, usd, mark, index, funding, interval, source, simulated, flags
         in rows if i in instruments
     ]  # fmt: skip
+
+
+def last_levels(con: duckdb.DuckDBPyConnection, instruments: Mapping[int, Instrument], now: int) -> list[OpenInterest]:
+    """What was heard last before a longer pause, of the last seven days: what comes next is held against it."""
+    newest = con.execute(
+        """
+        SELECT epoch_ms(max(ts)) FROM readings
+        WHERE ts BETWEEN make_timestamp_ms(?) AND make_timestamp_ms(?) AND source IN ('stream', 'poll')
+        """,
+        [now - LEVEL_MS, now],
+    ).fetchone()
+    return [] if newest is None or newest[0] is None else last_known(con, instruments, newest[0])
 
 
 def last_told(con: duckdb.DuckDBPyConnection, now: int) -> list[Health]:

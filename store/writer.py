@@ -28,7 +28,7 @@ from store.records import (
     instrument_id,
 )
 from store.registry import Facts, Registry, described
-from store.restart import downtime, last_known, last_told
+from store.restart import downtime, last_known, last_levels, last_told
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,8 @@ class Writer:
         now = round(time() * 1000) if now_ms is None else now_ms
         for reading in last_known(self._con, self._registry.instruments, now):
             self.latest.seed(reading)
+        levels = last_levels(self._con, self._registry.instruments, now)
+        self.latest.before = {reading.instrument.id: reading for reading in levels}
         self.latest.told = {(h.venue, h.segment, h.symbol): h for h in last_told(self._con, now)}
         for gap in downtime(self._con, now):
             self._buffer.add(gap)

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from collectors.http import utc_ms
 from collectors.venue import CatalogueError, Liquidated, Remembering, Said, Segment, Update, Venue
 from collectors.wire import unpacked, wire
 from store.records import (
@@ -19,9 +20,11 @@ from store.records import (
     Health,
     Instrument,
     Liquidation,
+    OpenInterest,
     Payoff,
     Quarantined,
     Side,
+    Source,
     Unit,
 )  # fmt: skip
 from tests.collectors.test_faults import flowing
@@ -249,6 +252,48 @@ async def test_f31_a_step_by_a_power_of_ten_counts_only_when_rest_says_so_too() 
     assert [event.kind for event in records.of(Event)] == ["unit_or_convention_change"]
     asked = len([path for _, path in exchange.requests if path.startswith("/oi")])
     assert asked == 2, "what was verified is not asked for again"
+
+
+def said_before(oi: float, ago_s: float) -> Any:
+    """What an earlier run heard last."""
+    seen = utc_ms() - round(1000 * ago_s)
+    was = Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT")
+    last = OpenInterest(was, OI, seen, seen, oi, oi, oi, 1.0, None, None, None, Source.STREAM, True, 0)
+    return {was.id: last}.get
+
+
+async def test_f31_a_step_over_a_restart_is_held_and_asked_for_like_any_other() -> None:
+    """Ten times what the store had last: REST says so too, and it counts, flagged and named."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.flow(oi=1000.0)
+
+    exchange = Exchange(talk, replies={"/oi/BTC": now_of("BTC", 1001.0)})
+    patient, asks = replace(SHORT, symbol=30.0, first=10.0), replace(QUICK, spare=0.2)
+    before = said_before(100.0, 3 * 86_400)
+    async with collecting(exchange, spared(), patience=patient, rhythm=asks, last=before) as records:
+        await records.until(lambda: len(records.readings()) > 5)
+        (event,) = records.of(Event)
+    assert [path for _, path in exchange.requests if path.startswith("/oi")]
+    assert (event.kind, json.loads(event.detail)["ratio"]) == ("unit_or_convention_change", 10.0)
+    flags = [bool(r.flags & Flag.CONFIRMED_JUMP) for r in records.readings()]
+    assert flags[:5] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(("oi", "ago_s"), [(990.0, 3600), (100.0, 8 * 86_400)], ids=["the same", "long ago"])
+async def test_f31_after_a_restart_the_usual_passes_at_once_and_what_is_old_is_no_measure(
+    oi: float, ago_s: float
+) -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.snap(oi=1000.0)
+        await peer.listen()
+
+    async with collecting(Exchange(talk), last=said_before(oi, ago_s)) as records:
+        first = (await records.until(records.readings))[0]
+    assert (first.raw, first.flags & Flag.CONFIRMED_JUMP) == (1000.0, 0)
+    assert records.of(Quarantined) == []
 
 
 async def test_f31_a_contract_that_was_split_is_not_asked_for() -> None:

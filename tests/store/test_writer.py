@@ -111,6 +111,22 @@ def test_an_unchanged_value_is_repeated_as_affirmed() -> None:
         ]  # fmt: skip
 
 
+def test_after_a_long_pause_the_last_reading_is_no_news_but_still_a_measure() -> None:
+    days = 24 * 60 * MINUTE
+    with store_of() as store:
+        with writing(store) as writer:
+            writer.put(reading(T0, 10.0))
+        for pause, known in ((3 * days, True), (8 * days, False)):
+            with writing(store, now_ms=T0 + pause) as writer:
+                assert writer.latest.snapshot() == []
+                last = writer.latest.last(LINEAR.id)
+                assert (last is not None and (last.raw, last.ts) == (10.0, T0)) is known
+                writer.put(reading(T0 + pause, 11.0))
+                assert (heard := writer.latest.last(LINEAR.id)) is not None
+                assert heard.raw == 11.0
+            rows(store, "DELETE FROM readings WHERE raw = 11")
+
+
 def test_every_other_record_has_its_table() -> None:
     death = Liquidation(LINEAR, T0, T0 + 5, Side.LONG, 3.0, Unit.CONTRACTS, 0.03, 3e3, 1e5, FeedClass.FULL, False)
     at = MIDNIGHT

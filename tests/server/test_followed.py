@@ -107,6 +107,26 @@ def test_a_fall_through_the_maps_mass_is_a_cascade(
     assert told["sigma"] == pytest.approx(1.4826 * np.median(np.abs(moves - np.median(moves))), rel=0.1)
 
 
+def test_a_record_that_outlived_a_long_stop_is_closed_when_its_time_was_up(tmp_path: Path) -> None:
+    began = NOW - 15 * DAY
+    lines = [
+        Held(linear("a"), lambda t: np.where(t < began, 1000.0, 1100.0), start=NOW - 16 * DAY, end=NOW - 13 * DAY),
+        Held(linear("b"), always(1000.0), start=NOW - 16 * DAY, end=NOW - 13 * DAY),
+    ]
+    said = json.dumps({"leaders": ["a"], "window_s": 3600, "sigma": 0.01})
+    with market(tmp_path, *lines) as house:
+        rows = [
+            (version, "BTC", "rotation", "a", began + 30 * MINUTE, None, "open", version, said, False, began + HOUR)
+            for version in (RULES, "1")
+        ]
+        append(house.reader.store, "episodes", rows)
+        followed.followed(house, house.reader.store)
+        kept = house.reader.episodes("BTC", began, NOW)
+    ended = kept[kept["label"] == "expired"]
+    assert (ended["rules"].tolist(), ended["resolved"].tolist()) == ([RULES], [began + 30 * MINUTE + DAY])
+    assert set(kept.loc[kept["rules"] == "1", "label"]) == {"open"}, "what another version opened is not its business"
+
+
 def test_base_rates_are_told_beside_the_placebos(tmp_path: Path) -> None:
     ends = {"rotation": ["mixed"] * 15 + ["leader_reversed"] * 10, "placebo_rotation": ["mixed"] * 40}
     said = '{"leaders": []}'

@@ -112,7 +112,7 @@ def venues(
                 Basis.CARRIED if words[i] == "carried" else Basis.DERIVED,
             )
         )  # fmt: skip
-    growth, changed = day_growth(fine, settings)
+    growth, changed = day_growth(fine, gaps, settings)
     by_venue: list[VenueRow] = []
     for heard_as, group in (("fresh", heard.fresh), ("stale", heard.stale), ("carried", heard.carried),
                             ("excluded", heard.excluded)):  # fmt: skip
@@ -136,11 +136,13 @@ def venues(
     )  # fmt: skip
 
 
-def day_growth(fine: Panel | None, settings: Settings) -> tuple[dict[str, float], tuple[Reason, ...]]:
+def day_growth(
+    fine: Panel | None, gaps: pd.DataFrame | None, settings: Settings
+) -> tuple[dict[str, float], tuple[Reason, ...]]:
     """Native growth per venue over the last 24 h; only venues heard at both ends, and counting alike at both."""
     if fine is None or len(fine.t) < 2 or not fine.contracts:
         return {}, ()
     seen = window(fine, 0, -1 % len(fine.t), settings)
     weight, moved = fine.by_venue(seen.usd0), fine.by_venue(seen.usd0 * seen.growth)
     told = {v: float(m / w) for v, w, m in zip(fine.venues, weight, moved, strict=True) if w > 0}
-    return told, conventions.reasons(fine.contracts, fine.t, fine.broken)
+    return told, conventions.reasons(conventions.changes(fine.contracts, fine.t, fine.broken, gaps))

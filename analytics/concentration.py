@@ -100,7 +100,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
     enough and closes are needless. Empty in, `no_data` out.
     """
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
-    heard = coverage.of(seen, settings=settings, plausible=plausible)
+    heard = coverage.of(seen, settings=settings, plausible=plausible, gaps=gaps)
     held = seen.by_venue(level(seen, settings).usd[-1]) if seen.contracts else np.empty(0)
     now_shape = shape(held)
     if now_shape is None:

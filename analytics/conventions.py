@@ -6,7 +6,7 @@ before it is put into today's counting before a maximum or a percentile is taken
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 class Counted(Protocol):
     """Of an instrument what matters here; `alignment.Contract` is one."""
 
+    @property
+    def id(self) -> int: ...
     @property
     def venue(self) -> str: ...
     @property
@@ -79,9 +81,10 @@ def _traded(venue: str, at: int, told: dict[str, Any], minutes: pd.DataFrame, se
 def dated(since: Sequence[tuple[str, int]]) -> pd.DataFrame:
     """(venue, ms UTC) from when the registry dates another way of counting, of all symbols, as interruptions.
 
-    Both conventions are known there and both were halved or not as they should be: no ratio, nothing to put right.
+    Both conventions are known there and both were halved or not as they should be: no ratio, nothing to put right. A
+    row at that very moment still tells of what was said before it.
     """
-    rows = [(venue, "", "", t - 1, float(t), CHANGED, np.nan) for venue, t in since]
+    rows = [(venue, "", "", t, float(t + 1), CHANGED, np.nan) for venue, t in since]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -150,16 +153,45 @@ def same_unit(
     return (np.where(other, native * scale, native) if other.any() else native), broken
 
 
-def reasons(contracts: Sequence[Counted], t: NDArray[np.int64], broken: NDArray[np.bool_]) -> tuple[Reason, ...]:
-    """A sentence for every instrument [I] that changed between two of the moments `t` [T].
+Changes = Mapping[tuple[str, str, int], tuple[int, str]]
+"""By (venue, UTC date, id of the instrument): since when it counts otherwise [ms UTC], and its symbol."""
 
-    `broken` [T, I] as in a panel. The time is that of the first moment at which it counted otherwise.
+
+def changes(contracts: Sequence[Counted], t: NDArray[np.int64], broken: NDArray[np.bool_],
+            gaps: pd.DataFrame | None = None) -> Changes:  # fmt: skip
+    """Which instruments [I] changed between two of the moments `t` [T], and when. `broken` [T, I] as in a panel.
+
+    The moment is what `gaps` say, else that of the first row that counts otherwise.
     """
-    found: list[Reason] = []
-    changed: list[int] = np.flatnonzero(broken[:-1].any(axis=0)).tolist() if len(t) > 1 else []
-    for i in changed:
-        at = datetime.fromtimestamp(int(t[int(np.flatnonzero(broken[:-1, i])[0]) + 1]) / 1000, UTC)
-        words = f"{contracts[i].venue} {contracts[i].symbol} counts otherwise since about {at:%Y-%m-%dT%H:%MZ}: "
-        words += "it is in no change across it."
-        found.append(Reason(Code.CONVENTION_CHANGE_IN_WINDOW, words))
-    return tuple(found)
+    told: list[tuple[str, str, float, float]] = []
+    if (said := only(gaps)) is not None:
+        told = [(str(v), str(s), float(a), float(b)) for v, s, a, b in zip(
+            said["venue"], said["symbol"], said["start"], said["end"], strict=True)]  # fmt: skip
+    found: dict[tuple[str, str, int], tuple[int, str]] = {}
+    for k, i in zip(*np.nonzero(broken[:-1]), strict=True) if len(t) > 1 else ():
+        c, before, after = contracts[i], int(t[k]), int(t[k + 1])
+        known = [a + 1 for v, s, a, b in told if v == c.venue and s in ("", c.symbol) and a < after and b > before]
+        for at in known or [after - 1]:
+            day = f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d}"
+            key = (c.venue, day, c.id)
+            found[key] = min((int(at), c.symbol), found.get(key, (int(at), c.symbol)))
+    return found
+
+
+def reasons(*found: Changes) -> tuple[Reason, ...]:
+    """A sentence for every venue and date on which instruments of it began to count otherwise."""
+    by_day: dict[tuple[str, str], dict[int, tuple[int, str]]] = {}
+    for (venue, day, name), since in ((key, since) for several in found for key, since in several.items()):
+        mine = by_day.setdefault((venue, day), {})
+        mine[name] = min(since, mine.get(name, since))
+    out: list[Reason] = []
+    for (venue, _), mine in sorted(by_day.items(), key=lambda item: (item[0][1], item[0][0])):
+        at = f"{datetime.fromtimestamp(min(mine.values())[0] / 1000, UTC):%Y-%m-%dT%H:%MZ}"
+        one = next(iter(mine.values()))[1] if len(mine) == 1 else ""
+        words = (
+            f"{venue} {one} counts otherwise since about {at}: it is in no change across it"
+            if one
+            else f"{venue} counts {len(mine)} symbols otherwise since about {at}: they are in no change across it"
+        )
+        out.append(Reason(Code.CONVENTION_CHANGE_IN_WINDOW, f"{words}; levels are as published."))
+    return tuple(out)

@@ -47,12 +47,12 @@ class Coverage:
 
 
 def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: Mapping[str, float] | None = None,
-       sigma_h: Mapping[int, float] | None = None) -> Coverage:  # fmt: skip
+       sigma_h: Mapping[int, float] | None = None, gaps: pd.DataFrame | None = None) -> Coverage:  # fmt: skip
     """Coverage of row `at` of a panel; the usual size of an instrument is its median over the 24 h before.
 
     `plausible`: share of feasible windows per venue (1.3); `sigma_h`: hourly sd of d ln Q per instrument id (fraction),
-    gives the band U; an instrument that is needed and not in it leaves U unknown, with the reason. An empty panel gives
-    grade D and `no_data`.
+    gives the band U; an instrument that is needed and not in it leaves U unknown, with the reason. `gaps` say when
+    exactly a convention changed. An empty panel gives grade D and `no_data`.
     """
     if not panel.contracts or not len(panel.t):
         return Coverage(None, None, None, "D", 0, 0, (), (), (), (), "not_measured", None, (NOBODY,))
@@ -93,7 +93,7 @@ def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: 
     if ahead > AHEAD_S:
         words = f"The newest data were heard {ahead:.0f} s after this moment: a clock has stepped. They are not fresh."
         reasons.append(Reason(Code.INSUFFICIENT_COVERAGE, words))
-    reasons += conventions.reasons(panel.contracts, panel.t, panel.broken)
+    reasons += conventions.reasons(conventions.changes(panel.contracts, panel.t, panel.broken, gaps))
     return Coverage(
         int(panel.t[row]), finite(share), finite(confidence), grade(confidence, settings), len(lists["fresh"]),
         sum(len(v) for v in lists.values()), tuple(lists["fresh"]), tuple(lists["stale"]),

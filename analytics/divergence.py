@@ -81,7 +81,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     `insufficient_data` and no flag is raised. `lags`: also whose growth follows whose, by the steps of `recent`.
     """
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
-    heard = coverage.of(seen, settings=settings, plausible=plausible)
+    heard = coverage.of(seen, settings=settings, plausible=plausible, gaps=gaps)
     if not seen.contracts or len(seen.t) < 2:
         return refused(window_s, heard, (coverage.NOBODY,))
     w = window(seen, 0, len(seen.t) - 1, settings)

@@ -55,7 +55,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
            settings: Settings = DEFAULTS) -> Flow:  # fmt: skip
     """Flow of the last `window_s` seconds. `recent`: minute bars of that window. Empty in, `no_data` out."""
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
-    heard = coverage.of(seen, settings=settings, plausible=plausible)
+    heard = coverage.of(seen, settings=settings, plausible=plausible, gaps=gaps)
     if not seen.contracts or len(seen.t) < 2:
         why = (coverage.NOBODY,)
         return Flow(window_s, None, None, None, None, None, None, None, (), 0.0, heard, Basis.DERIVED, METHOD, why)

@@ -1,7 +1,7 @@
 """How much is open: the chart, with everything a reader needs to trust its last point (analytics.md, 1.5 to 1.8)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from analytics.alignment import DAY_MS, Floats, Panel, State, extended, grid, on
 from analytics.carry import level
 from analytics.change import Change
 from analytics.coverage import Coverage
-from analytics.provenance import Basis, Method, Reason, floats
+from analytics.provenance import Basis, Code, Method, Reason, floats
 from analytics.settings import DAY_S, DEFAULTS, Settings
 
 
@@ -80,7 +80,7 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
         own, fine, shown = (
             only(p, np.array([c.venue == venue for c in p.contracts], bool)) for p in (own, fine, shown)
         )
-    heard = coverage.of(fine, settings=settings, plausible=plausible)
+    heard = coverage.of(fine, settings=settings, plausible=plausible, gaps=gaps)
     shares, high, high_base = year(own, bool(len(last.t)), settings)
     parts = level(shown, settings)
     listed = ~(shown.state == State.ABSENT).all(axis=1) if shown.contracts else np.zeros(len(shown.t), bool)
@@ -106,16 +106,16 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
     whole = change.between(shown, int(keep[0]), settings=settings) if len(shown.t) > 1 else None
     day = change.between(fine, change.nearest(fine, now - DAY_MS), settings=settings) if len(fine.t) > 1 else None
     inside = tuple(sorted({c.venue for c, u in zip(shown.contracts, parts.usd[-1], strict=True) if u > 0}))
-    here = latest if venue is None else latest[latest["venue"] == venue]
-    why = dict.fromkeys(
-        (
-            *heard.reasons,
-            *coverage.disputed(here),
-            *conventions.reasons(shown.contracts, shown.t[keep], shown.broken[keep]),
-        )
+    changes = (
+        conventions.changes(fine.contracts, fine.t, fine.broken, gaps),
+        conventions.changes(shown.contracts, shown.t[keep], shown.broken[keep], gaps),
     )
+    other = tuple(r for r in heard.reasons if r.code is not Code.CONVENTION_CHANGE_IN_WINDOW)
+    here = latest if venue is None else latest[latest["venue"] == venue]
+    why = (*other, *coverage.disputed(here), *conventions.reasons(*changes))  # the day's and the range's at once
+    heard = replace(heard, reasons=tuple(dict.fromkeys(why)))
     return ChartSeries(
-        points, whole, day, high, high_base, heard, inside, departures(shown, parts.excluded), METHOD, tuple(why)
+        points, whole, day, high, high_base, heard, inside, departures(shown, parts.excluded), METHOD, heard.reasons
     )
 
 

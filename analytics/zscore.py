@@ -100,7 +100,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     are `window_s` apart; those in which a venue was not heard are left out, never filled. Empty in, `no_data` out.
     """
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
-    heard = coverage.of(seen, settings=settings, plausible=plausible)
+    heard = coverage.of(seen, settings=settings, plausible=plausible, gaps=gaps)
     if not seen.contracts or len(seen.t) < 2:
         return ZScores(window_s, None, None, (), heard, Basis.DERIVED, METHOD, (coverage.NOBODY,))
     w = window(seen, 0, len(seen.t) - 1, settings)

@@ -48,7 +48,10 @@ def of(series: str, asset: str, *, bars: pd.DataFrame, start: int, end: int, ste
         return Track((), {})
     cells = drawn.of(g)
     keep = np.flatnonzero(g.panel.t >= start)
-    changed = conventions.reasons(g.panel.contracts, g.panel.t[keep], g.panel.broken[keep])
+    resting = slice(max(int(keep[0]) - (1 if drawn.windows is None else reach(g)), 0), None) if len(keep) else slice(0)
+    changed = conventions.reasons(
+        conventions.changes(g.panel.contracts, g.panel.t[resting], g.panel.broken[resting], gaps)
+    )
     last = (Reason(Code.NO_DATA, "It has no value now: the last one shown is older."),)
     first = np.asarray(next(iter(cells.values())), float)
     stale = len(keep) > 0 and np.isfinite(first[keep]).any() and not np.isfinite(first[keep[-1]])
@@ -65,6 +68,11 @@ def ground(asset: str, bars: pd.DataFrame, end: int, step_s: int, gaps: pd.DataF
     first = int(bars["t"].min()) if len(bars) else end
     seen = chosen(panel(bars, grid(end, first, step_s), settings=settings, gaps=gaps), venue)
     return Ground(asset, seen, steps(seen, settings), bars, step_s * 1000, settings, beside, venue)
+
+
+def reach(g: Ground) -> int:
+    """How many steps a window has that a value tells of."""
+    return 1 if g.coarse is None else max(1, round(g.coarse.step_ms / g.step_ms))
 
 
 def current(g: Ground, now: Panel, gaps: pd.DataFrame | None) -> Ground:

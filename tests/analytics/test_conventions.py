@@ -8,7 +8,7 @@ import pytest
 
 from analytics import change, charts, concentration, divergence, levels, windows, zscore
 from analytics.alignment import grid, panel
-from analytics.conventions import CHANGED, breaks, dated, only, reasons, spliced, untraded
+from analytics.conventions import CHANGED, breaks, changes, dated, only, reasons, spliced, untraded
 from analytics.matched import steps, window
 from analytics.provenance import Code
 from tests.analytics.market import DAY, HOUR, MINUTE, NOW, Line, bars, latest
@@ -71,9 +71,10 @@ def test_a_window_leaves_out_who_counts_otherwise_and_says_so() -> None:
     assert by == {name: name != "one" for name in NAMES}
     assert (w.flow[0], w.gap_change[0], w.growth[0]) == (0, 0, 0)
     assert w.panel_share == pytest.approx(20 / 21, rel=1e-3)
-    [told] = reasons(seen.contracts, seen.t, seen.broken)
+    [told] = reasons(changes(seen.contracts, seen.t, seen.broken, noted()))
     assert told.code is Code.CONVENTION_CHANGE_IN_WINDOW
     assert told.words.startswith("one BTC-linear counts otherwise since about 2025-11-21T23:30Z")
+    assert set(changes(seen.contracts, seen.t, seen.broken)) == {("one", "2025-11-21", 1)}, "without gaps, by the row"
     unaware = windows.recent(bars(lines(121, MINUTE)), latest(lines(121, MINUTE)), NOW, 3600)
     assert window(unaware, 0, len(unaware.t) - 1).flow[0] == pytest.approx(SIZE * 100, rel=0.01)
 
@@ -165,6 +166,34 @@ def test_concentration_and_scores_rest_on_a_past_that_counts_alike() -> None:
     )  # fmt: skip
     [one] = [v for v in found.venues if v.venue == "one"]
     assert (one.growth, one.z_chg, one.alert) == (None, None, False)
+
+
+def test_a_venue_and_a_date_are_told_once_however_many_symbols_and_ranges() -> None:
+    frame = pd.concat([
+        bars([Line("one", [10.0] * 3, [100.0] * 3), Line("one", [10.0] * 3, [100.0] * 3, "inverse"),
+              Line("two", [10.0] * 3, [100.0] * 3)], step=DAY)
+    ])  # fmt: skip
+    at = NOW - DAY
+    gaps = pd.concat([noted(at=at - HOUR), dated([("one", at), ("two", at)])])
+    seen = panel(frame, grid(NOW, NOW - 2 * DAY, 86_400), gaps=gaps)
+    found = changes(seen.contracts, seen.t, seen.broken, gaps)
+    said = [r.words.partition(":")[0] for r in reasons(found, found)]
+    assert said == [
+        "one BTC-linear counts otherwise since about 2025-11-20T23",
+        "one counts 2 symbols otherwise since about 2025-11-21T00",
+        "two BTC-linear counts otherwise since about 2025-11-21T00",
+    ]
+
+
+def test_a_date_lies_after_the_row_of_its_midnight() -> None:
+    """A row at midnight is of the day before: what is new shows in the next one, by the day as by five minutes."""
+    for step in (DAY, 5 * MINUTE):
+        day = NOW - 2 * step
+        frame = bars([Line("one", [10.0, 10.0, 10.0, 20.0, 20.0], [100.0] * 5)], step=step)
+        frame.loc[frame["t"] > day, ["native", "base", "usd"]] = [20.0, 20.0, 2000.0]
+        seen = panel(frame, grid(NOW, NOW - 4 * step, step / 1000), gaps=dated([("one", day)]))
+        assert seen.broken[:, 0].tolist() == [False, False, True, False, False]
+        assert steps(seen).flow.sum() == 0
 
 
 def test_a_chart_of_flows_has_no_step_across_a_change() -> None:

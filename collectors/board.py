@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from collectors.checks import CONFIRM_MS, DROP, NEEDED, RISE, Level, judge, quarantined, told_again, twins
+from collectors.checks import ALONE_MS, CONFIRM_MS, DROP, NEEDED, RISE, Level, judge, quarantined, told_again, twins
 from collectors.units import factor
 from collectors.venue import Gives, Liquidated, Update
 from store.records import Event, Field, Flag, Instrument, Liquidation, OpenInterest, Payoff, Record, Source, Unit
@@ -41,7 +41,7 @@ class Known:
         "scale", "ts", "ts_flags",
     )  # fmt: skip
 
-    def __init__(self, instrument: Instrument, dollar: float, window: int, verifies: bool = False) -> None:
+    def __init__(self, instrument: Instrument, dollar: float, level: Level) -> None:
         self.instrument = instrument
         self.dollar = dollar  # USD a quote unit
         self.scale = instrument.base_factor
@@ -61,7 +61,7 @@ class Known:
         self.kept_seen = 0
         self.kept_price = 0.0
         self.kept_funding: float | None = None
-        self.level = Level(window, verifies)
+        self.level = level
         self.last = math.nan  # `level.last` while nothing is in doubt: then one comparison tells that all is well
 
 
@@ -78,7 +78,7 @@ class Board:
     `unpriced`: its venue states no price at all. Without it those make no record. With a `sink` every reading is
     checked: what fails goes there as `Quarantined`, and held readings that are confirmed go there too; the first one is
     held against the `last` of an earlier board. `verifies` where a second source can be asked: what `asking` names
-    waits for `told_again`.
+    waits for `told_again`, but no longer than `alone_ms`.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class Board:
         sink: Callable[[Record], None] | None = None,
         confirm_ms: int = CONFIRM_MS,
         verifies: bool = False,
+        alone_ms: int = ALONE_MS,
     ) -> None:
         self.simulated = simulated
         self.dollars = dollars
@@ -102,6 +103,7 @@ class Board:
         self.sink = sink
         self.confirm_ms = confirm_ms
         self.verifies = verifies
+        self.alone_ms = alone_ms
         self.known: dict[str, Known] = {}
         self.named: frozenset[str] = frozenset()  # by any catalogue so far, wanted or not
         self.unknown = 0  # updates for symbols that no catalogue named
@@ -116,10 +118,11 @@ class Board:
             if known is not None and known.instrument == instrument:
                 continue
             dollar = self.dollars.get(instrument.quote, 1.0)
-            self.known[instrument.symbol] = fresh = Known(instrument, dollar, self.confirm_ms, self.verifies)
             if known is not None:
                 keep_last(known)
-                fresh.level = known.level  # a multiplier that changed shows as a jump, and is held
+            # a multiplier that changed shows as a jump, and is held
+            level = Level(self.confirm_ms, self.verifies, self.alone_ms) if known is None else known.level
+            self.known[instrument.symbol] = Known(instrument, dollar, level)
             changed.append(instrument)
         return changed
 
@@ -283,7 +286,7 @@ class Board:
         if known.ts is not None and known.ts > seen + SKEW_MS:  # our own clock has stepped back (F37)
             known.ts = None
             return self.apply(update, seen, source)
-        past = Known(known.instrument, known.dollar, self.confirm_ms)
+        past = Known(known.instrument, known.dollar, Level())
         past.price, past.index = known.price, known.index
         if known.ts is not None and update.ts is not None and known.ts - update.ts <= OLD_MARK_MS:
             past.mark_seen = known.mark_seen  # else its own mark prices it, or one that is flagged as old

@@ -15,31 +15,35 @@ import json
 import math
 from collections import deque
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from statistics import median
 
 import msgspec
 
-from store.records import Event, Flag, OpenInterest, Quarantined
+from store.records import HELD, Event, Flag, OpenInterest, Quarantined
 
 JUMP = 0.20  # |ln| of one step beyond which two more readings must agree
 RISE, DROP = math.exp(JUMP), math.exp(-JUMP)
 CONFIRM_MS = 600_000  # in which they must come
 NEEDED = 3  # the jump itself and two more
+ALONE_MS = 3_600_000  # after which a step that waits for REST counts without it, if REST gave no answer at all
 MAGNITUDE = 1e4  # times the trailing median, either way
 TRAIL_MS = 7 * 86_400_000
 SAMPLE_MS = 3_600_000  # the median is over one reading an hour
 TENTH = 0.1  # of a step that may be by a power of ten: such a one is asked for over REST before it counts
 NEAR = 0.02  # of a ratio that betrays a change of unit or of convention
 TWIN = 0.02  # |ln| between what one statement says in coins and in USD (check 1)
-REPEAT_MS = 60_000  # one and the same refusal is written down so often
+REPEAT_MS = 60_000  # one and the same refusal, or that something is held, is written down so often
 
 
 class Level:
     """What one instrument's open interest was lately, in its own native unit, one-sided."""
 
-    __slots__ = ("agreed", "asking", "at", "held", "last", "mark", "refused", "samples", "verifies", "window")
+    __slots__ = (
+        "agreed", "alone", "asking", "at", "held", "last", "mark", "refused", "samples", "told", "verifies", "window",
+    )  # fmt: skip
 
-    def __init__(self, window: int = CONFIRM_MS, verifies: bool = False) -> None:
+    def __init__(self, window: int = CONFIRM_MS, verifies: bool = False, alone: int = ALONE_MS) -> None:
         self.last = math.nan  # of the last reading that passed ...
         self.at = 0  # ... and when that was, ms UTC, give or take a minute
         self.agreed = 0  # readings in a row that agree on it; of NEEDED it is a level
@@ -48,6 +52,8 @@ class Level:
         self.window = window  # ms
         self.verifies = verifies  # a second source can be asked
         self.asking = False  # it should be
+        self.alone = alone  # ms for which its answer is waited for
+        self.told = -REPEAT_MS  # when it was last said that something is held, ms UTC
         self.mark = math.nan  # lately, in quote units a coin
         self.refused: tuple[str, float, int] = ("", math.nan, 0)  # check, raw, when
 
@@ -107,32 +113,53 @@ def twins(level: Level, usd: float, reading: OpenInterest) -> Verdict | None:
 
 
 def jump(level: Level, value: float, reading: OpenInterest) -> Verdict:
-    """Hold a reading at a new level until two more agree with it in time."""
+    """Hold a reading at a new level until two more agree with it in time; one out of proportion, until REST does.
+
+    If REST says nothing, it counts once readings have agreed for `level.alone`: then it is named, and is no flow.
+    """
     aside: tuple[Quarantined | Event, ...] = ()
     if level.held:
         first, at = level.held[0][0], level.held[0][1].seen
-        if abs(math.log(value / first)) > JUMP or reading.seen - at > level.window:
+        late = reading.seen - at > level.window and not level.asking
+        if late or abs(math.log(value / first)) > JUMP:
             aside = unconfirmed(level)
     level.held.append((value, reading))
     if len(level.held) < NEEDED:
         return Verdict((), aside)
     first = level.held[0][0]
     if level.verifies and (tenfold(first / level.last) or level.far(first)) and not priced_anew(level, reading):
-        level.asking = True
         del level.held[NEEDED - 1 : -1]  # the first ones and the newest are enough
-        return Verdict((), aside)
+        if reading.seen - level.held[0][1].seen >= level.alone:
+            return confirmed(level, reading.seen, aside, by="readings, REST gave no answer")
+        level.asking = True
+        return Verdict((), (*aside, *waiting(level, reading)))
     return confirmed(level, reading.seen, aside)
 
 
-def confirmed(level: Level, seen: int, aside: tuple[Quarantined | Event, ...] = ()) -> Verdict:
+def waiting(level: Level, reading: OpenInterest) -> tuple[Quarantined, ...]:
+    """What is held, and what for: once a minute, as long as it lasts."""
+    if reading.seen - level.told < REPEAT_MS:
+        return ()
+    level.told = reading.seen
+    ends = datetime.fromtimestamp((level.held[0][1].seen + level.alone) / 1000, UTC)
+    words = (
+        f"{level.held[0][0] / level.last:.4g} times the last: held until REST says the same, "
+        f"or until {ends:%Y-%m-%dT%H:%M:%SZ} if it gives no answer"
+    )
+    return (quarantined(reading, HELD, words),)
+
+
+def confirmed(level: Level, seen: int, aside: tuple[Quarantined | Event, ...] = (), by: str = "readings") -> Verdict:
     """The new level holds: the held readings pass, flagged, as known from `seen` on [ms UTC]."""
     (first, began), (value, reading) = level.held[0], level.held[-1]
     ratio = first / level.last
     i = reading.instrument
     factor = unit_like(ratio, i.contract_size)
+    if factor is None and level.asking and tenfold(ratio):
+        factor = power_of_ten(ratio)
     if factor is not None:
         told = {"symbol": i.symbol, "ratio": ratio, "factor": factor, "since": began.ts, "from": level.last,
-                "to": value, "coins": abs(value - level.last) * reading.base / value}  # fmt: skip
+                "to": value, "coins": abs(value - level.last) * reading.base / value, "confirmed_by": by}  # fmt: skip
         aside += (Event(seen, "unit_or_convention_change", i.asset, i.venue, json.dumps(told)),)
     # what was held was not known to anyone before it was released
     passed = tuple(msgspec.structs.replace(r, seen=seen, flags=r.flags | Flag.CONFIRMED_JUMP) for _, r in level.held)
@@ -147,14 +174,19 @@ def confirmed(level: Level, seen: int, aside: tuple[Quarantined | Event, ...] = 
 def told_again(level: Level, value: float, seen: int) -> Verdict:
     """What a second source says of a held step by a power of ten (faults.md, F31). `value` is in the level's unit."""
     if value > 0 and abs(math.log(value / level.held[0][0])) <= JUMP:
-        return confirmed(level, seen)
+        return confirmed(level, seen, by="REST")
     return Verdict((), unconfirmed(level))
 
 
 def tenfold(ratio: float) -> bool:
     """Whether a step is about one by a power of ten."""
-    power = 10.0 ** round(math.log10(ratio))
+    power = power_of_ten(ratio)
     return power != 1.0 and abs(ratio / power - 1) <= TENTH
+
+
+def power_of_ten(ratio: float) -> float:
+    """The nearest one."""
+    return 10.0 ** round(math.log10(ratio))
 
 
 def priced_anew(level: Level, reading: OpenInterest) -> bool:
@@ -177,8 +209,7 @@ def unconfirmed(level: Level) -> tuple[Quarantined, ...]:
 
 def unit_like(ratio: float, contract_size: float) -> float | None:
     """The factor, where a step looks like another unit or another way of counting: 2, 1/2, c, 1/c or a power of ten."""
-    power = 10.0 ** round(math.log10(ratio))
-    betrayers = (2.0, 0.5, contract_size, 1 / contract_size, power)
+    betrayers = (2.0, 0.5, contract_size, 1 / contract_size, power_of_ten(ratio))
     return next((known for known in betrayers if known != 1.0 and abs(ratio / known - 1) <= NEAR), None)
 
 

@@ -35,6 +35,7 @@ class Collecting:
     assets: frozenset[str] | None = frozenset({"BTC", "ETH", "SOL"})  # None: all
     universe: frozenset[Kind] = frozenset({Kind.PERPETUAL})
     poll_every: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds, by venue
+    unanswered_s: float = 3600.0  # after which a step by a power of ten counts if REST says nothing of it
     simulated: bool = False
     dollars: Mapping[str, float] = field(default_factory=lambda: dict(DOLLARS))  # what a quote currency is worth
 
@@ -103,6 +104,7 @@ class Keeper:
             unpriced=not any("mark" in feed.gives for feed in self.segment.feeds),
             sink=self.run.sink,
             verifies=self.spare() is not None,
+            alone_ms=int(1000 * self.run.collecting.unanswered_s),
             confirm_ms=max([CONFIRM_MS, *(int(3000 * self.period(f)) for f in self.segment.feeds if "oi" in f.gives)]),
         )
         self.run.coins.boards[self.name] = self.board

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
 from collectors.http import Clock, Sink, utc_ms
-from store.records import Event, Gap, Health
+from store.records import INSTEAD, Event, Gap, Health
 
 LIVE = "live"
 DOUBTED = "what it states is refused, or waits to be confirmed"
-SPARED = "; asked over REST instead"
+SPARED = f"; {INSTEAD}"
 STATES = (LIVE, "stale", "connecting", "limited", "blocked", "mute", "refused", "waiting", "down", "closed")
 """From the best to the worst."""
 

@@ -163,6 +163,7 @@ def what(settings: Settings, simulated: bool) -> Collecting:
         assets=None if settings.assets is None else frozenset(settings.assets),
         universe=kinds,
         poll_every=settings.poll_every_s,
+        unanswered_s=settings.unanswered_s,
         simulated=simulated,
     )
 

@@ -48,6 +48,7 @@ class Settings:
     backfill_days: float = 3.0  # of the past that are asked of the venues at the start; 0 asks for none
     positions_per_minute: float = 20.0  # questions about public positions; 0 asks none
     context_sources: tuple[str, ...] = ()  # whom else to ask, for context only
+    unanswered_s: float = 3600.0  # how long a step by a power of ten waits for REST before it counts without
     poll_every_s: Mapping[str, float] = field(default_factory=dict[str, float])  # by venue
     thresholds: Thresholds = field(default_factory=Thresholds)  # of the analyses
     config: Path | None = None  # the file that was read, if there is one
@@ -106,6 +107,7 @@ def load(
         backfill_days=read.get("backfill.days", 3.0),
         positions_per_minute=read.get("positions.per_minute", 20.0),
         context_sources=read.get("context.sources", ()),
+        unanswered_s=read.get("checks.unanswered_s", 3600.0),
         poll_every_s={key.split(".")[1]: value for key, value in read.items() if key.startswith("poll.")},
         thresholds=Thresholds(**{key.split(".")[1]: v for key, v in read.items() if key.startswith("analytics.")}),
     )
@@ -233,9 +235,8 @@ def read_assets(said: Said, _: tuple[str, ...]) -> tuple[str, ...] | None:
 
 
 def read_sources(said: Said, _: tuple[str, ...]) -> tuple[str, ...]:
-    if said.value in ([], "none"):
-        return ()
-    return tuple(one_of(said, name.lower(), "source", CONTEXT) for name in names(said))
+    asked = [] if said.value in ([], "none") else names(said)
+    return tuple(one_of(said, name.lower(), "source", CONTEXT) for name in asked)
 
 
 def read_host(said: Said, _: tuple[str, ...]) -> str:
@@ -292,6 +293,7 @@ READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
     "backfill.days": read_number(0, 3650),
     "positions.per_minute": read_number(0, 120),
     "context.sources": read_sources,
+    "checks.unanswered_s": read_number(60, 7 * 86_400),
     "poll.*.every_s": read_number(0.5, 86_400),
     **{f"analytics.{name}": read_threshold(like) for name, like in THRESHOLDS.items()},
     "analytics.multiplicity": lambda said, _: one_of(said, said.value, "procedure", get_args(Procedure)),

@@ -217,6 +217,12 @@ class Gap:
     reason: str
 
 
+INSTEAD = "asked over REST instead"
+"""Ends the detail of a `Health` whose stream says nothing while questions stand in for it."""
+HELD = "held"
+"""The check of a `Quarantined` that waits for a second source; said again and again while it does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """What we know of one venue, or of one symbol of it, at one moment."""

@@ -1,5 +1,6 @@
 """Who holds the open interest."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -15,7 +16,8 @@ from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, warnings
 from server.tools.spans import DAY_MS, WINDOW_S, recent
-from server.trust import CONTEXT, newest
+from server.tools.standins import HELD_MS, held_back, polled_instead
+from server.trust import CONTEXT, newest, records
 
 MOST = 200  # rows
 SUPPLY_MS = 3 * DAY_MS  # how long a supply from outside stands
@@ -38,7 +40,9 @@ def get_open_interest(
     (of its changes that traded volume can explain, where measured), basis. By instrument also what was published: raw,
     its unit, the sides it counts and how we know. Figures: total_usd and total_coins over all venues, of which live_usd
     is heard now and carried_usd the last quantity of silent venues, band_usd and band_coins (one sd of how far what is
-    not fresh may have moved since), price_usd, supply_share (of all coins that exist, where known). As of now.
+    not fresh may have moved since), price_usd, supply_share (of all coins that exist, where known). As of now. The
+    warning polled_instead names a venue whose stream is silent and whose values come over REST; held_back one whose
+    newest value waits for a second source.
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
@@ -113,11 +117,19 @@ def get_open_interest(
         columns=columns,
         rows=rows[:limit],
         coverage=coverage(held.coverage),
-        warnings=warnings(held.coverage, held.reasons),
+        warnings=[*minded(house, now, held.instruments, only), *warnings(held.coverage, held.reasons)],
         truncated=len(rows) > limit,
         next=rest
         + ("get_concentration for how fragile the spread is" if by == "venue" else "get_status for connections"),
     )
+
+
+def minded(house: House, now: int, instruments: Sequence[breakdown.InstrumentRow], only: str | None) -> list[str]:
+    """Whose stream is silent while REST stands in, and whose newest word is held back."""
+    spots = {(i.venue, i.segment, i.symbol) for i in instruments if only in (None, i.venue)}
+    refused = records(house.reader.quarantine_counts(now - HELD_MS, now + 1))
+    said = (row for row in records(house.reader.health()) if row["ts"] >= house.started)
+    return [*held_back(refused, now, spots), *polled_instead(said, spots)]
 
 
 def supplied(house: House, asset: str, now: int, coins: float | None) -> dict[str, Cell]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from server.answers import Answer, Coverage, Table, age_s, rounded, utc
 from server.tools.house import House
 from server.tools.moment import AsOf, at
+from server.tools.standins import held_back, polled_instead, stands_in
 from server.tools.trusted import trusted
 from store.writer import Progress
 
@@ -33,12 +34,13 @@ def get_status(
 
     Rows, one a venue and segment: state (live, connecting, mute, stale, waiting, limited, refused, blocked, down or
     closed), state_age_s, last_seen_age_s, cadence_s (seconds between data), symbols, symbols_live, unreadable_frames,
-    gaps_24h (interruptions begun or open in the last day), detail (the reason, in the venue's words). If the store
-    cannot be written, the first warning says so. Table quarantine: what was not taken as true in the last day, by
-    check. Table plausibility: by venue and asset, the share of changes that traded volume can explain; sides_measured:
-    what trades say of the sides a field counts (two_sided, consistent_with_one, undecided, implausible_or_delayed),
-    with venue by symbol. With venue also tables gaps (newest first), fields (what it publishes: unit, sides counted,
-    how we know) and positions (public ones seen).
+    gaps_24h (interruptions begun or open in the last day), detail (the reason, in the venue's words). Warnings say
+    first if the store cannot be written, then whose value is held back until a second source agrees (held_back) and
+    whose stream is silent while REST stands in (polled_instead). Table quarantine: what was not taken as true in the
+    last day, by check. Table plausibility: by venue and asset, the share of changes that traded volume can explain;
+    sides_measured: what trades say of the sides a field counts (two_sided, consistent_with_one, undecided,
+    implausible_or_delayed), with venue by symbol. With venue also tables gaps (newest first), fields (what it
+    publishes: unit, sides counted, how we know) and positions (public ones seen).
     """
     house = at(house, as_of)
     now = house.now()
@@ -58,13 +60,17 @@ def get_status(
         segment_row(now, row, said, gaps, heard.get((row["venue"], row["segment"])))
         for row in sorted(segments, key=lambda r: (r["venue"], r["segment"]))
     ]
-    ok = sorted({str(row["venue"]) for row in segments if row["state"] == "live"})
+    live = {str(row["venue"]) for row in segments if row["state"] == "live"}
+    instead = {str(row["venue"]) for row in segments if stands_in(row)} - live
+    ok = sorted(live | instead)
     missing = sorted({str(row["venue"]) for row in segments} - set(ok))
+    silent = [f"{venue} (polled instead)" if venue in instead else venue for venue in sorted({*instead, *missing})]
     measured, doubts = trusted(house, now, venue)
+    refused = [q for q in records(house.reader.quarantine_counts(now - DAY_MS, now)) if venue in (None, q["venue"])]
     lost = unwritten(house.progress())
     return Answer(
-        summary=f"{len(ok)} of {len(ok) + len(missing)} venues are live"
-        + (f"; not: {', '.join(missing)}" if missing else "" if ok else "; none has spoken yet")
+        summary=f"{len(live)} of {len(ok) + len(missing)} venues are live"
+        + (f"; not: {', '.join(silent)}" if silent else "" if ok else "; none has spoken yet")
         + ("; THE STORE CANNOT BE WRITTEN" if lost and lost[0].startswith("store:") else ""),
         as_of=utc(now),
         simulated=house.simulated,
@@ -75,13 +81,15 @@ def get_status(
         },
         columns=COLUMNS,
         rows=rows,
-        tables={**tables(house, now, venue, gaps), **measured},
+        tables={**tables(house, now, venue, gaps, refused), **measured},
         coverage=Coverage(venues_ok=ok, venues_missing=missing),
         warnings=lost
+        + held_back(refused, now)
+        + polled_instead(row for row in said if venue in (None, row["venue"]))
         + [
             f"{row['venue']} {row['segment']} is {row['state']}: {row['detail'] or 'no reason given'}"
             for row in segments
-            if row["state"] not in FINE
+            if row["state"] not in FINE and not stands_in(row)
         ]
         + doubts,
         next="get_open_interest for the numbers" if ok else "ask again in some seconds",
@@ -106,10 +114,11 @@ def unwritten(told: Progress | None) -> list[str]:
     return found
 
 
-def tables(house: House, now: int, venue: str | None, gaps: list[dict[str, Any]]) -> dict[str, Table]:
+def tables(
+    house: House, now: int, venue: str | None, gaps: list[dict[str, Any]], refused: list[dict[str, Any]]
+) -> dict[str, Table]:
     """The quality of the data: what was refused, and of one venue what it counts and when it was not heard."""
     told: dict[str, Table] = {}
-    refused = [q for q in records(house.reader.quarantine_counts(now - DAY_MS, now)) if venue in (None, q["venue"])]
     if refused:
         told["quarantine"] = Table(
             columns=["venue", "segment", "symbol", "check", "count_24h", "last_age_s", "words"],

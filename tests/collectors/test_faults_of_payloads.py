@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from collectors.http import utc_ms
+from collectors.supervisor import Collecting
 from collectors.venue import CatalogueError, Liquidated, Remembering, Said, Segment, Update, Venue
 from collectors.wire import unpacked, wire
 from store.records import (
@@ -27,7 +28,7 @@ from store.records import (
     Source,
     Unit,
 )  # fmt: skip
-from tests.collectors.test_faults import flowing
+from tests.collectors.test_faults import flowing, one_gap
 from tests.collectors.toy import (
     OI,
     POLL,
@@ -37,6 +38,7 @@ from tests.collectors.toy import (
     Exchange,
     Frame,
     Peer,
+    Records,
     collecting,
     now_of,
     spared,
@@ -225,6 +227,11 @@ async def test_f31_a_step_by_a_power_of_ten_is_held_until_it_is_confirmed_and_th
     assert json.loads(event.detail)["ratio"] == 10.0
 
 
+def aside(records: Records) -> list[Quarantined]:
+    """What was given up, without what only waits."""
+    return [q for q in records.of(Quarantined) if q.check != "held"]
+
+
 async def test_f31_a_step_by_a_power_of_ten_counts_only_when_rest_says_so_too() -> None:
     """Three readings agree, and are held; REST says the old level, so they are set aside; later it says the new one."""
     said = [100.5]
@@ -238,15 +245,14 @@ async def test_f31_a_step_by_a_power_of_ten_counts_only_when_rest_says_so_too() 
     exchange.replies["/oi/BTC"] = lambda: now_of("BTC", said[0])()
     patient = replace(SHORT, symbol=30.0)  # who waits for REST is not lost meanwhile
     async with collecting(exchange, spared(), patience=patient, rhythm=replace(QUICK, spare=0.3)) as records:
-        await records.until(lambda: records.of(Quarantined))
+        await records.until(lambda: aside(records))
         assert [r.raw for r in records.readings()] == [100.0]
         assert len([path for _, path in exchange.requests if path.startswith("/oi")]) == 1
         said[0] = 1001.0
         await records.until(lambda: len(records.readings()) > 5)
         assert records.gaps() == []
-    aside = records.of(Quarantined)
-    assert {q.check for q in aside} == {"unit_or_convention_change"}
-    assert aside[0].raw == "1000.0"
+    assert {q.check for q in aside(records)} == {"unit_or_convention_change"}
+    assert aside(records)[0].raw == "1000.0"
     passed = [r for r in records.readings() if r.raw >= 1000.0]
     assert [bool(r.flags & Flag.CONFIRMED_JUMP) for r in passed[:4]] == [True, True, True, False]
     assert [event.kind for event in records.of(Event)] == ["unit_or_convention_change"]
@@ -294,6 +300,36 @@ async def test_f31_after_a_restart_the_usual_passes_at_once_and_what_is_old_is_n
         first = (await records.until(records.readings))[0]
     assert (first.raw, first.flags & Flag.CONFIRMED_JUMP) == (1000.0, 0)
     assert records.of(Quarantined) == []
+
+
+async def test_f31_a_step_that_rest_says_nothing_of_is_said_to_wait_and_counts_after_its_time() -> None:
+    """REST never answers: the step is seen waiting, then counts by the socket's word alone, and is named."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.snap(oi=100.0)
+        await peer.flow(oi=1000.0)
+
+    exchange = Exchange(talk)
+    exchange.replies["/oi/BTC"] = lambda: (500, {}, "down")
+    wanted = Collecting(assets=None, unanswered_s=1.5)
+    async with collecting(exchange, spared(), rhythm=replace(QUICK, spare=0.2), collecting=wanted) as records:
+        (held,) = await records.until(lambda: records.of(Quarantined))
+        assert [r.raw for r in records.readings()] == [100.0]
+        await records.until(lambda: len(records.readings()) > 5 and len(records.gaps()) == 2)
+    opened, _ = one_gap(records)
+    assert opened.reason == "stale: what it states is refused, or waits to be confirmed"
+    asked = [path for _, path in exchange.requests if path.startswith("/oi")]
+    assert len(asked) > 1, "it was asked again"
+    assert (held.symbol, held.check) == ("BTC", "held")
+    assert held.words.startswith("10 times the last: held until REST says the same, or until ")
+    first, *passed = records.readings()
+    assert [r.raw for r in passed[:2]] == [1000.0, 1001.0]
+    assert [bool(r.flags & Flag.CONFIRMED_JUMP) for r in passed[:4]] == [True, True, True, False]
+    assert 1500 <= passed[0].seen - first.seen < 5000
+    (event,) = records.of(Event)
+    assert event.kind == "unit_or_convention_change"
+    assert json.loads(event.detail)["confirmed_by"] == "readings, REST gave no answer"
 
 
 async def test_f31_a_contract_that_was_split_is_not_asked_for() -> None:

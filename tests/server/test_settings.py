@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from server.app import what
 from server.settings import Settings, SettingsError, load, venue_names
 
 KNOWN = ("northern", "southern")
@@ -47,6 +48,13 @@ def test_the_demo_does_not_take_the_live_port_or_store_from_the_file(tmp_path: P
     got = read(tmp_path, text, mode="demo")
     assert (got.port, got.store_url, got.assets) == (8788, None, ("BTC",))
     assert read(tmp_path, text, mode="demo", http__port=9).port == 9
+
+
+def test_how_long_a_step_waits_for_rest_can_be_set(tmp_path: Path) -> None:
+    assert what(read(tmp_path), False).unanswered_s == 3600
+    assert what(read(tmp_path, "[checks]\nunanswered_s = 600\n"), False).unanswered_s == 600
+    with pytest.raises(SettingsError, match="wants a number from 60 to 604800, not 5"):
+        read(tmp_path, "[checks]\nunanswered_s = 5\n")
 
 
 def test_all_means_no_limit(tmp_path: Path) -> None:

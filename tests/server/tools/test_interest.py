@@ -1,5 +1,6 @@
 """Who holds the open interest, through the real store."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from analytics.provenance import VERSION
 from server.tools.chart_value import get_chart_value
 from server.tools.concentration import get_concentration
 from server.tools.interest import get_open_interest
-from store.records import Event, Field, Gap, Status, Unit
+from store.records import Event, Field, Gap, Health, Quarantined, Status, Unit
 from tests.server.tools.made import HOUR, MINUTE, NOW, Held, always, by_name, inverse, linear, market, turned
 
 PUBLISHED_USD = Field("value", Unit.USD, sides=2, status=Status.DISPUTED)
@@ -69,6 +70,33 @@ def test_an_instrument_says_what_was_published_and_whose_sides_it_counts(tmp_pat
     assert (rows["west"]["mark_usd"], rows["west"]["funding"], rows["west"]["funding_interval_h"]) == (100_000, 1e-4, 8)
     assert (len(first.rows), first.truncated) == (1, True)
     assert first.next.startswith("limit=2 for all 2 rows")
+
+
+def test_a_venue_whose_stream_is_silent_while_rest_answers_is_fresh_and_named(tmp_path: Path) -> None:
+    """analytics.md 1.4: a polled value is a seen value; so it counts, and the answer says what it rests on."""
+    words = "no data 20.0 s after subscribing; asked over REST instead"
+    health = Health("north", "linear", "BTCUSDT", NOW - 5000, "mute", NOW - HOUR, NOW - 5000, 60.0, 9, 0, words)
+    waits = "10 times the last: held until REST says the same"
+    held = Quarantined("south", "inverse", "BTCUSD", NOW - 5000, "held", waits, "1")
+    others = (replace(health, symbol="ETHUSDT"), replace(held, symbol="ETHUSD"))  # of another asset
+    with market(
+        tmp_path,
+        Held(linear("north"), always(60_000.0)),
+        Held(inverse("south"), always(24_000.0)),
+        said=[health, held, *others],
+    ) as house:
+        answer = get_open_interest(house)
+        south = get_open_interest(house, venue="south")
+        before = get_open_interest(house, as_of=NOW - MINUTE)
+    assert by_name(answer, "venue")["north"]["state"] == "fresh"
+    assert answer.coverage.venues_ok == ["north", "south"]
+    assert answer.warnings[:2] == [
+        f"held_back: south inverse BTCUSD stands at its last value: what it says now is {waits}.",
+        "polled_instead: north linear streams nothing of BTCUSDT (1 of 1 here); REST is asked every 60 s instead, and "
+        "what it says counts as heard.",
+    ]
+    assert [w for w in south.warnings if "polled_instead" in w or "held_back" in w] == answer.warnings[:1]
+    assert [w for w in before.warnings if "polled_instead" in w or "held_back" in w] == []
 
 
 def test_a_silent_venue_is_carried_at_its_last_quantity_and_a_new_price(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from store.engine import Store, open_store
 from store.reader import Reader
 from store.records import Field, Gap, Health, Hold, Instrument, OpenInterest, Quarantined, Source, Status, Unit
 from store.writer import Progress, Writer
+from tests.server.tools.made import by_name
 
 NOW = int(time()) * 1000  # health is kept for a week, so that the past cannot be made up
 COIN = Instrument("northern", "linear", "COIN", "COIN", "USDT", "USDT")
@@ -95,6 +96,46 @@ def test_status_tells_what_was_refused_and_what_a_field_counts(store: Store) -> 
         ["linear", "oi", "base", 2, "measured", "2026-01-01", "its own total"],
         ["linear", "total", "usd", 1, "documented", None, "its documents"],
     ]
+
+
+def test_a_silent_stream_that_rest_stands_in_for_is_heard_and_said(store: Store) -> None:
+    words = "no data 20.0 s after subscribing; asked over REST instead"
+    mute = [replace(health("northern", symbol, "mute", 20, words), cadence_s=60.0) for symbol in ("", "A", "B")]
+    partly = [health("southern", symbol, "live", 20) for symbol in ("", *"CDEFGH")]
+    silent = [replace(health("southern", symbol, "mute", 10, words), cadence_s=60.0) for symbol in "DEFGH"]
+    with Writer(store, simulated=False, now_ms=NOW - 60_000) as writer:
+        for record in (*mute, *partly, *silent, health("western", "", "down", 40, "no route")):
+            writer.put(record)
+        writer.flush()
+        answer = get_status(house(store, writer))
+        one = get_status(house(store, writer), venue="southern")
+    assert answer.summary == "1 of 3 venues are live; not: northern (polled instead), western"
+    assert answer.coverage.venues_ok == ["northern", "southern"], "a polled value is a seen value"
+    assert answer.coverage.venues_missing == ["western"]
+    assert answer.warnings == [
+        "polled_instead: northern linear streams nothing of A, B (2 of 2 here); REST is asked every 60 s instead, and "
+        "what it says counts as heard.",
+        "polled_instead: southern linear streams nothing of D, E, F and 2 more (5 of 6 here); REST is asked every 60 s "
+        "instead, and what it says counts as heard.",
+        "western linear is down: no route",
+    ]
+    assert one.warnings == answer.warnings[1:2]
+    assert by_name(answer, "venue")["northern"]["detail"] == words
+
+
+def test_what_is_held_back_is_said_as_long_as_it_is(store: Store) -> None:
+    words = "10 times the last: held until REST says the same, or until 2026-11-22T08:00:00Z if it gives no answer"
+    held = Quarantined("northern", "linear", "COIN", NOW - 50_000, "held", words, "1000.0")
+    released = replace(held, symbol="OTHER", seen=NOW - 3_600_000)
+    with Writer(store, simulated=False, now_ms=NOW - 60_000) as writer:
+        for record in (health("northern", "", "live", 30), held, released):
+            writer.put(record)
+        writer.flush()
+        answer = get_status(house(store, writer))
+    assert answer.warnings == [
+        f"held_back: northern linear COIN stands at its last value: what it says now is {words}."
+    ]
+    assert {row[2] for row in answer.tables["quarantine"].rows} == {"COIN", "OTHER"}
 
 
 def test_status_of_a_new_store_says_that_nobody_has_spoken(store: Store) -> None:

@@ -11,11 +11,24 @@ from types import MappingProxyType
 from collectors.checks import ALONE_MS, CONFIRM_MS, DROP, NEEDED, RISE, Level, judge, quarantined, told_again, twins
 from collectors.units import factor
 from collectors.venue import Gives, Liquidated, Update
-from store.records import Event, Field, Flag, Instrument, Liquidation, OpenInterest, Payoff, Record, Source, Unit
+from store.records import (
+    Event,
+    Field,
+    Flag,
+    Instrument,
+    Liquidation,
+    OpenInterest,
+    Payoff,
+    Quarantined,
+    Record,
+    Source,
+    Unit,
+)
 
 SKEW_MS = 60_000  # decisions.md, 1: beyond this a venue's clock is not believed
 EARLY_MS = -SKEW_MS
 OLD_MARK_MS = 60_000
+OLD_CLOSE_MS = 30 * 86_400_000  # a forced close told that late is one whose time is in another unit
 INF = math.inf
 UNSAID = Field("", Unit.BASE)  # before a frame has named its field
 HEARTBEAT_MS = 60_000  # an affirmed reading is repeated this often ...
@@ -162,12 +175,13 @@ class Board:
         if mark is not None and 0.0 < mark < INF:
             known.price = mark / known.scale
             known.mark_seen = seen
-        if update.index is not None:
-            known.index = update.index / known.scale
-        if update.funding is not None:
-            known.funding = update.funding
-        if update.funding_interval_h is not None:
-            known.funding_interval_h = update.funding_interval_h
+        index, funding, interval = update.index, update.funding, update.funding_interval_h
+        if index is not None and 0.0 < index < INF:  # not a number is nothing said
+            known.index = index / known.scale
+        if funding is not None and -INF < funding < INF:
+            known.funding = funding
+        if interval is not None and 0.0 < interval < INF:
+            known.funding_interval_h = interval
         flags = 0
         if oi is not None:  # the frame that speaks of open interest owns the time
             if update.field is not known.field:
@@ -325,22 +339,38 @@ class Board:
             known.level.take(before.raw * scale, before.seen, NEEDED)
 
     def liquidation(self, said: Liquidated, seen: int) -> Liquidation | None:
-        """A forced close in coins and USD, valued at its own price. None for a symbol that no catalogue named."""
+        """A forced close in coins and USD, valued at its own price. None for a symbol that no catalogue named.
+
+        None too for what cannot be: it is set aside. A time from the future is not believed, as with readings; one from
+        the past is, because some venues tell the last ones again on every connection.
+        """
         known = self.known.get(said.symbol)
         if known is None:
             self.unknown += said.symbol not in self.named
             return None
-        instrument = known.instrument
+        instrument, ts = known.instrument, said.ts
+        if not (0.0 < said.size < INF and 0.0 < said.price < INF):
+            return self.set_aside(said, seen, "its size or its price is not a finite number above zero")
+        if ts is not None and seen - ts > OLD_CLOSE_MS:
+            return self.set_aside(said, seen, f"its time, {ts} ms, is longer ago than anyone tells")
+        if ts is None or ts > seen + SKEW_MS:
+            ts = seen
         price = said.price / instrument.base_factor
         base = self.coins(known, said.size, said.unit, price)
         if base is None:
             return None
         native_usd, scale = factor(instrument, said.unit)
         usd = said.size * scale if native_usd else base * price * known.dollar
-        ts = seen if said.ts is None else said.ts
+        if not (0.0 < base < INF and 0.0 < usd < INF):
+            return self.set_aside(said, seen, "it is worth no finite number of coins or of dollars")
         return Liquidation(
             instrument, ts, seen, said.side, said.size, said.unit, base, usd, price, said.feed, self.simulated
         )
+
+    def set_aside(self, said: Liquidated, seen: int, words: str) -> None:
+        i, raw = self.known[said.symbol].instrument, repr((said.ts, said.size, said.price))
+        if self.sink is not None:
+            self.sink(Quarantined(i.venue, i.segment, i.symbol, seen, "forced_close", words, raw))
 
     def coins(self, known: Known, amount: float, unit: Unit, price: float | None) -> float | None:
         """A one-sided amount in coins, at a price in quote units a coin. None where a price is needed and missing."""

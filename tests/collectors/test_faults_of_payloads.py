@@ -496,6 +496,55 @@ async def test_f34_the_side_is_the_position_that_died_and_a_sample_says_so() -> 
     )
 
 
+async def test_f29_f35_a_forced_close_that_cannot_be_is_set_aside_and_a_time_from_the_future_is_ours() -> None:
+    """Nothing is stored of NaN, zero, less than zero or of another age; one told late keeps its time."""
+
+    def deaths(frame: Frame) -> list[Said]:
+        if frame.kind != "sold":
+            return []
+        assert frame.mark is not None
+        size, price = float(frame.oi or 0), float(frame.mark)
+        return [Liquidated("BTC", frame.ts, Side.LONG, size, Unit.BASE, price, FeedClass.FULL)]
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        now, day = exchange.clock.ms(), 86_400_000
+        for size, price, ts in (
+            ("NaN", 50.0, now), (-3.0, 50.0, now), (0, 50.0, now), (3.0, "inf", now), (3.0, 0, now), (1e308, 1e9, now),
+            (3.0, 50.0, now // 1000), (3.0, 50.0, now * 1000), (4.0, 50.0, now - 3 * day), (5.0, 50.0, now + 59_000),
+        ):  # fmt: skip
+            await peer.send(kind="sold", oi=size, mark=price, ts=ts)
+        await peer.listen()
+
+    exchange = Exchange(talk)
+    toy = venue(replace(SOCKET, gives=frozenset({"liquidations"}), parse=deaths, cadence=None))
+    async with collecting(exchange, toy) as records:
+        await records.until(lambda: len(records.of(Liquidation)) == 3)
+    told = [(d.size, (d.ts - d.seen) / 1000) for d in records.of(Liquidation)]
+    assert told == [(3.0, 0), (4.0, pytest.approx(-3 * 86_400, abs=5)), (5.0, pytest.approx(59, abs=5))]
+    aside = records.of(Quarantined)
+    assert {q.check for q in aside} == {"forced_close"}
+    assert [q.words.split()[1] for q in aside] == ["size"] * 5 + ["is", "time,"]
+
+
+async def test_f29_an_index_or_a_rate_that_is_no_number_is_not_said() -> None:
+    def rates(frame: Frame) -> list[Said]:
+        if frame.kind != "snap":
+            return []
+        index, funding = (float(word) for word in frame.words.split())
+        return [Update("BTC", frame.ts, float(frame.oi or 0), OI, 10.0, index, funding, 8.0)]
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for oi, words in ((1.0, "nan inf"), (1.1, "9.5 0.0001"), (1.2, "inf nan"), (1.3, "-1 -inf")):
+            await peer.send(kind="snap", symbol="BTC", oi=oi, words=words)
+        await peer.listen()
+
+    async with collecting(Exchange(talk), venue(replace(SOCKET, parse=rates))) as records:
+        await records.until(lambda: len(records.readings()) == 4)
+    assert [(r.index, r.funding) for r in records.readings()] == [(None, None)] + [(9.5, 0.0001)] * 3
+
+
 async def test_f25_f26_health_counts_what_could_not_be_read() -> None:
     """The count is in every health row, so that it can be seen without looking for the frames."""
     async with collecting(Exchange(flowing)) as records:

@@ -7,6 +7,7 @@ from anyio import to_thread
 
 from server import leads, near
 from server.clock import Job, Work
+from server.loop import trim
 from server.maps import Maps
 from server.scored import Scores
 from server.sweep import Sweep
@@ -37,6 +38,7 @@ def jobs(store: Store, maps: Maps, trust: Trust, sweep: Sweep, raw_days: float) 
         Job("leads", HOUR, in_thread(lambda _: leads.measure(sweep.house, store, sweep.assets)), after=200),
         Job("closes", DAY, in_thread(lambda due: write_closes(store, due - DAY_MS)), after=GRACE_MS / 1000 + 20),
         Job("order", HOUR, in_thread(lambda due: compact(store, due)), after=150),
+        Job("memory", MINUTE, in_thread(lambda _: trim()), after=50),
         Job("retention", HOUR, in_thread(lambda due: bars.retention(store, raw_days, due)), after=90),
     )
 

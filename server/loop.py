@@ -26,5 +26,16 @@ def run(work: Callable[..., Awaitable[None]], *args: Any) -> None:
 
 def thrifty() -> bool:
     """Whether the C library could be told to give memory back. To be called before there are threads."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    mallopt = of_glibc("mallopt")
     return mallopt is not None and all(mallopt(name, value) == 1 for name, value in THRIFT.items())
+
+
+def trim() -> bool:
+    """Give back what is free between blocks in use too, such as what the hour's work has left. Whether any was."""
+    malloc_trim = of_glibc("malloc_trim")
+    return malloc_trim is not None and malloc_trim(0) == 1
+
+
+def of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of the C library, where it has it."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

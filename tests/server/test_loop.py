@@ -31,3 +31,23 @@ def test_large_blocks_go_back_to_the_system_once_we_asked_for_it(asked: bool) ->
         [sys.executable, "-c", SHOWN.replace("{asked}", str(asked))], capture_output=True, text=True, timeout=60
     )
     assert (done.stdout.strip(), done.stderr) == (str(asked), "")
+
+
+HOLES = """
+import psutil
+from server.loop import thrifty, trim
+
+thrifty()
+blocks = [bytes(100_000) for _ in range(1000)]
+kept = blocks[::50]
+del blocks
+before = psutil.Process().memory_info().rss
+assert trim()
+print((before - psutil.Process().memory_info().rss) // 2**20 > 60)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has other habits")
+def test_what_is_free_between_blocks_in_use_goes_back_too() -> None:
+    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, timeout=60)
+    assert (done.stdout.strip(), done.stderr) == ("True", "")

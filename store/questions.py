@@ -179,9 +179,9 @@ GROUP BY ALL ORDER BY instrument_id, t
 """
 
 FEEDS = f"""
-SELECT i.venue, l.feed, epoch_ms(min(l.ts)) AS since
+SELECT i.venue, l.feed, epoch_ms(min(l.ts)) AS since, count(*) AS count
 FROM liquidations l JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
-WHERE i.asset = $asset AND l.ts >= make_timestamp_ms($start) AND l.ts < make_timestamp_ms($end)
+WHERE ($asset IS NULL OR i.asset = $asset) AND l.ts >= make_timestamp_ms($start) AND l.ts < make_timestamp_ms($end)
   AND l.seen <= make_timestamp_ms($as_of)
 GROUP BY ALL ORDER BY i.venue, l.feed
 """

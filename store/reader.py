@@ -173,8 +173,10 @@ class Reader:
         """Volume by steps: instrument_id, t (end, ms), base [coins], taker_buy, minutes (whose volume was told)."""
         return self.ask(q.TRADED, asset=asset, start=start, end=end, step=step_ms, as_of=self._until(as_of))
 
-    def feeds(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
-        """How forced closes were published: venue, feed (full | throttled | inferred), since (its first, ms)."""
+    def feeds(self, asset: str | None, start: int, end: int, as_of: int | None = None) -> Frame:
+        """How forced closes, of one asset or of all, were published: venue, feed (full | throttled | inferred), since
+        (its first, ms), count.
+        """
         return self.ask(q.FEEDS, asset=asset, start=start, end=end, as_of=self._until(as_of))
 
     def tiers(self, asset: str, as_of: int | None = None) -> Frame:

@@ -10,6 +10,7 @@ from pydantic import Field
 from server.answers import Answer, Coverage, Table, age_s, rounded, utc
 from server.tools.house import House
 from server.tools.moment import AsOf, at
+from server.tools.returned import returned
 from server.tools.standins import held_back, polled_instead, stands_in
 from server.tools.trusted import trusted
 from store.writer import Progress
@@ -40,7 +41,8 @@ def get_status(
     last day, by check. Table plausibility: by venue and asset, the share of changes that traded volume can explain;
     sides_measured: what trades say of the sides a field counts (two_sided, consistent_with_one, undecided,
     implausible_or_delayed), with venue by symbol. With venue also tables gaps (newest first), fields (what it
-    publishes: unit, sides counted, how we know) and positions (public ones seen).
+    publishes: unit, sides counted, how we know), positions (public ones seen), reentries (what changed while it was
+    silent: nobody's flow) and forced_closes (of a day, by class of feed).
     """
     house = at(house, as_of)
     now = house.now()
@@ -81,7 +83,11 @@ def get_status(
         },
         columns=COLUMNS,
         rows=rows,
-        tables={**tables(house, now, venue, gaps, refused), **measured},
+        tables={
+            **tables(house, now, venue, gaps, refused),
+            **measured,
+            **({} if venue is None else returned(house, now, venue)),
+        },
         coverage=Coverage(venues_ok=ok, venues_missing=missing),
         warnings=lost
         + held_back(refused, now)

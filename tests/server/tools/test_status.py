@@ -10,7 +10,22 @@ from server.tools.house import House
 from server.tools.status import COLUMNS, get_status, unwritten
 from store.engine import Store, open_store
 from store.reader import Reader
-from store.records import Field, Gap, Health, Hold, Instrument, OpenInterest, Quarantined, Source, Status, Unit
+from store.records import (
+    Event,
+    FeedClass,
+    Field,
+    Gap,
+    Health,
+    Hold,
+    Instrument,
+    Liquidation,
+    OpenInterest,
+    Quarantined,
+    Side,
+    Source,
+    Status,
+    Unit,
+)
 from store.writer import Progress, Writer
 from tests.server.tools.made import by_name
 
@@ -173,3 +188,24 @@ def test_what_was_shed_is_said() -> None:
         "stretches are gaps with the reason shed."
     ]
     assert unwritten(None) == []
+
+
+def test_of_one_venue_it_tells_what_changed_while_it_was_silent_and_whole_or_throttled_feeds(store: Store) -> None:
+    with Writer(store, simulated=False, now_ms=NOW - 60_000) as writer:
+        writer.put(health("northern", "", "live", 30))
+        for k, size in enumerate((1.0, 2.0)):
+            at = NOW - (k + 1) * 1000
+            kind = FeedClass.THROTTLED
+            writer.put(Liquidation(COIN, at, at, Side.LONG, size, Unit.BASE, size, 100.0, 100.0, kind, False))
+        for k, detail in enumerate(('{"gap_change_usd": -5e6}', '{"gap_change_usd": null}')):
+            writer.put(Event(NOW - (9 - k) * 1000, "venue_reentry", "COIN", "northern", detail))
+        writer.put(Event(NOW - 1000, "venue_reentry", "COIN", "southern", '{"gap_change_usd": 1}'))
+        writer.flush()
+        answer = get_status(house(store, writer), venue="northern")
+        every = get_status(house(store, writer))
+    assert answer.tables["reentries"].rows == [
+        ["COIN", utc(NOW - 8000), None],
+        ["COIN", utc(NOW - 9000), -5_000_000],
+    ]
+    assert answer.tables["forced_closes"].rows == [["throttled", 2, False]]
+    assert not {"reentries", "forced_closes"} & set(every.tables)

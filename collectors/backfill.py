@@ -2,11 +2,11 @@
 
 What is missing is handed in, so a run that was cut short goes on where it stopped. A past reading is priced with the
 mark of its own reply, else with the venue's history of marks, else with the marks handed in; what cannot be priced is
-left out and counted with the reason. What a venue does not answer stays a gap.
+left out and counted with the reason. What cannot be believed is set aside, as a reading would be: a venue's own history
+has impossible values in it (faults.md, F32). What a venue does not answer stays a gap.
 """
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,21 @@ import anyio
 import msgspec
 
 from collectors.besides import Besides
-from collectors.board import Board
+from collectors.board import Board, Last
+from collectors.checks import NEEDED
 from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import RHYTHM, Delays, Rhythm, backoff, explain, rest
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink
-from collectors.missing import Missing, Progress, Span, Work, mark_at, pages, runs, works
+from collectors.missing import ASIDE, Missing, Progress, Span, Work, mark_at, pages, runs, works
+from collectors.trail import Refusal, Row, Trail
+from collectors.units import factor
 from collectors.venue import History, Ratio, Said, Traded, Update, Venue
+from collectors.wire import iso
 from store.records import Event, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Volume
 
 TRIES = 5  # of one question; what stays unanswered stays a gap
 UNANSWERED = "the venue did not answer"
+NEAR_MS = 6 * 3_600_000  # after a span, what was heard last tells whether the span's rows can be
 SHARE = 0.5  # of a venue's budget; the rest is for what is asked of the present
 Marks = Callable[[Instrument, int], float | None]
 """The mark of an instrument at a moment [ms UTC], in quote units a venue's base unit, as far as we know it."""
@@ -40,6 +45,7 @@ async def backfill(
     http: Http,
     *,
     marks: Marks = lambda _, __: None,
+    last: Last = lambda _: None,
     simulated: bool = False,
     told: Told = lambda _: None,
     share: float = SHARE,
@@ -51,7 +57,7 @@ async def backfill(
     by_segment: dict[tuple[str, str], list[Work]] = {}
     for work in works(venues, missing, http.now()):
         by_segment.setdefault((work.venue.id, work.segment.id), []).append(work)
-    filler = Filler(http, sink, marks, simulated, told, share, delays, rhythm, clock)
+    filler = Filler(http, sink, marks, last, simulated, told, share, delays, rhythm, clock)
     async with anyio.create_task_group() as tasks:
         for listed in by_segment.values():
             tasks.start_soon(filler.segment, listed)
@@ -65,6 +71,7 @@ class Filler:
     http: Http
     sink: Sink
     marks: Marks
+    last: Last
     simulated: bool
     told: Told
     share: float
@@ -108,27 +115,75 @@ class Filler:
         progress = work.progress
         for span in progress.spans:
             last: OpenInterest | None = None  # the oldest so far: the change before it happened unseen
+            now = self.last(work.progress.instrument.id)
+            tail: list[Row[OpenInterest | None]] = []
+            trail = Trail[OpenInterest | None]()
             for first, end in pages(history, span) if history.bounded else [span]:
                 series = await self.candles(work, (first, end))
                 words = None if series is None else await self.page(work, history, first, end)
                 if words is None or series is None:
-                    if last is not None:
-                        self.sink(last)
+                    self.end(work, trail, last)
                     return False
+                rows: list[Row[OpenInterest | None]] = []
                 for said in words:
                     record = self.record(work, history, series, said, span if not history.bounded else (first, end))
                     if isinstance(record, OpenInterest):
-                        record, last = last, record
-                        if record is not None:
-                            record = msgspec.structs.replace(record, flags=record.flags & ~Flag.RESYNC)
-                    if record is not None:
+                        rows.append((native(record), record))
+                    elif record is not None:
                         self.sink(record)
+                if rows and now is not None:
+                    tail, now = after(now, span, rows[0][1]), None
+                trail, passed = self.judge(work, rows, tail)
+                waiting = trail.doubtful or [*trail.early, *trail.held]  # what came before them will tell
+                tail = [*waiting, *((amount, None) for amount, _ in passed[:NEEDED])]
+                last = self.hand_on(work, passed, last)
                 progress.done += 1
                 progress.eta = estimate()
                 self.told(progress)
-            if last is not None:
-                self.sink(last)
+            self.end(work, trail, last)
         return True
+
+    def judge(
+        self, work: Work, newest_first: Sequence[Row[OpenInterest | None]], tail: Sequence[Row[OpenInterest | None]]
+    ) -> tuple[Trail[OpenInterest | None], list[Row[OpenInterest | None]]]:
+        """A page in time's order, and `tail` after it: rows that wait, and what they are held against (None)."""
+        trail = Trail[OpenInterest | None](work.progress.instrument.contract_size)
+        kept: list[Row[OpenInterest | None]] = []
+        for amount, record in (*reversed(newest_first), *tail):
+            passed, refused = trail.judge(amount, record)
+            kept += passed
+            self.set_aside(work, refused)
+        if trail.agreed >= NEEDED:
+            self.set_aside(work, trail.give_up())
+        return trail, kept
+
+    def set_aside(self, work: Work, refused: Iterable[Refusal[OpenInterest | None]]) -> None:
+        for one in refused:
+            r = one.row
+            if r is not None:
+                i, words = r.instrument, f"of {iso(r.ts)}, in the venue's history: {one.words}"
+                self.sink(Quarantined(i.venue, i.segment, i.symbol, r.seen, one.check, words, repr(r.raw)))
+                work.progress.skip(ASIDE)
+
+    def hand_on(
+        self, work: Work, passed: Sequence[Row[OpenInterest | None]], last: OpenInterest | None
+    ) -> OpenInterest | None:
+        """Newest first, but for the oldest, which waits to see whether there is an older one."""
+        for _, record in reversed(passed):
+            if record is not None:
+                if last is not None:
+                    self.sink(msgspec.structs.replace(last, flags=last.flags & ~Flag.RESYNC))
+                last = record
+                work.progress.readings += 1
+        return last
+
+    def end(self, work: Work, trail: Trail[OpenInterest | None], last: OpenInterest | None) -> None:
+        """Nothing older follows."""
+        passed, refused = trail.end()
+        self.set_aside(work, refused)
+        last = self.hand_on(work, passed, last)
+        if last is not None:
+            self.sink(last)
 
     async def candles(self, work: Work, span: Span) -> list[tuple[int, float]] | None:
         """The venue's own marks over a span, in time's order; None without an answer."""
@@ -196,8 +251,17 @@ class Filler:
             return None
         said.mark = mark
         record = board.apply(said, now, Source.BACKFILL)
-        if record is not None and 0 < record.base < math.inf:
-            progress.readings += 1
-            return msgspec.structs.replace(record, flags=record.flags | flags)
-        progress.skip("not a number above zero")
-        return None
+        return None if record is None else msgspec.structs.replace(record, flags=record.flags | flags)
+
+
+def native(record: OpenInterest) -> float:
+    """One-sided, in the field's own unit: what does not change with the price."""
+    return record.raw * factor(record.instrument, record.field.unit, record.field.sides)[1]
+
+
+def after(now: OpenInterest, span: Span, past: OpenInterest | None) -> list[Row[OpenInterest | None]]:
+    """What a span is held against: what we heard last, as a level, if it was soon after it and counts the same."""
+    if past is None or not 0 <= now.ts - span[1] <= NEAR_MS:
+        return []
+    counted = [factor(r.instrument, r.field.unit)[0] for r in (now, past)]
+    return [(native(now), None)] * NEEDED if counted[0] == counted[1] else []

@@ -10,6 +10,7 @@ from store.records import Instrument
 
 ENDED_MS = 5000  # a minute has ended for the venue, too, so long after it has for us
 Subject = Literal["oi", "volume", "ratios"]
+ASIDE = "set aside: see quarantine"
 SUBJECTS: tuple[Subject, ...] = ("oi", "volume", "ratios")
 Span = tuple[int, int]  # ms UTC, both inclusive
 
@@ -42,7 +43,8 @@ class Progress:
     @property
     def answered(self) -> bool:
         """Whether the venue told all that it has, and all of it was taken: to ask again at once would bring nothing."""
-        return self.done == self.total and not any(self.skipped.values())
+        left = sum(points for reason, points in self.skipped.items() if reason != ASIDE)
+        return self.done == self.total and left == 0
 
     def skip(self, reason: str, points: int = 1) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + points

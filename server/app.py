@@ -100,7 +100,7 @@ async def serve(settings: Settings, say: Say, world: World | None = None) -> Non
             tasks.start_soon(tend, store, maps, trust, sweep, settings.raw_days, current)
             collecting = what(settings, world.simulated)
             days = 0.0 if world.simulated else settings.backfill_days  # a made-up market writes its own past
-            backfill = Backfill(store.store, store.writer.put, chosen, collecting, days)
+            backfill = Backfill(store.store, store.writer.put, chosen, collecting, days, last=store.writer.latest.last)
             tasks.start_soon(collect, settings, chosen, store, world, collecting, backfill)
             files = Files(store.store, settings.home, world.venues)
             tasks.start_soon(files.keep)

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from collectors.backfill import backfill
+from collectors.board import Last
 from collectors.http import Http, utc_ms
 from collectors.keeper import Collecting
 from collectors.missing import SUBJECTS, Missing, Progress, Span, Subject, mark_at, plan
@@ -63,6 +64,7 @@ class Backfill:
         collecting: Collecting,
         days: float,
         *,
+        last: Last = lambda _: None,
         settle: float = SETTLE_S,
         now: Callable[[], int] = utc_ms,
     ) -> None:
@@ -71,6 +73,7 @@ class Backfill:
         self.venues = venues
         self.collecting = collecting
         self.days = days
+        self.last = last
         self.settle = settle
         self.now = now
         self.instruments: dict[int, Instrument] = {}
@@ -120,8 +123,8 @@ class Backfill:
             if turn:
                 priced = await to_thread.run_sync(self.marks, wish, {lack.instrument.asset for lack in turn})
                 done += await backfill(
-                    self.venues, turn, self.put, http, marks=priced, simulated=self.collecting.simulated,
-                    told=lambda progress: wish.told(spoken(progress)),
+                    self.venues, turn, self.put, http, marks=priced, last=self.last,
+                    simulated=self.collecting.simulated, told=lambda progress: wish.told(spoken(progress)),
                 )  # fmt: skip
                 await anyio.sleep(0.2)  # the writer's next batch
         if any(progress.done for progress in done):

@@ -1,16 +1,19 @@
 """The past, newest first."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from collectors.backfill import Marks, backfill
+from collectors.board import Last
 from collectors.http import Http
 from collectors.missing import Missing, Progress, Span, Subject, mark_at, plan
 from collectors.venue import Ask, History, Limits, Ratio, Said, Traded
-from store.records import Event, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Unit, Volume
+from collectors.wire import iso
+from store.records import Event, Field, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Unit, Volume
 from tests.collectors.toy import HISTORY, SOCKET, Exchange, Frame, Peer, Records, no_delays, venue
 
 pytestmark = pytest.mark.anyio
@@ -29,6 +32,7 @@ async def filled(
     *spans: Span,
     now: int = END,
     marks: Marks = lambda _, __: None,
+    last: Last = lambda _: None,
     history: tuple[History, ...] = (HISTORY,),
     subject: Subject = "oi",
 ) -> tuple[Records, Progress, list[tuple[int, int]]]:
@@ -37,8 +41,8 @@ async def filled(
     told: list[tuple[int, int]] = []
     async with exchange.open(), Http(exchange.address, records, now=lambda: now) as http:
         (progress,) = await backfill(
-            [toy], [Missing(BTC, spans, subject)], records, http, marks=marks, simulated=True, delays=no_delays,
-            told=lambda p: told.append((p.done, p.total)),
+            [toy], [Missing(BTC, spans, subject)], records, http, marks=marks, last=last, simulated=True,
+            delays=no_delays, told=lambda p: told.append((p.done, p.total)),
         )  # fmt: skip
     return records, progress, told
 
@@ -46,8 +50,10 @@ async def filled(
 class Past:
     """An exchange that keeps one point every five minutes."""
 
-    def __init__(self, *, mark: float | None = 100.0, symbol: str = "BTC", fail: int = 0) -> None:
-        self.mark, self.symbol, self.fail = mark, symbol, fail
+    def __init__(
+        self, *, mark: float | None = 100.0, symbol: str = "BTC", fail: int = 0, odd: Mapping[int, str | float] = {}
+    ) -> None:
+        self.mark, self.symbol, self.fail, self.odd = mark, symbol, fail, odd
         self.exchange = Exchange(silent, replies={"/history": self.reply, "/marks": self.marks})
 
     def asked(self) -> range:
@@ -60,10 +66,14 @@ class Past:
             self.fail -= 1
             return 500, {}, "busy"
         rows = [
-            {"kind": "snap", "symbol": self.symbol, "ts": ts, "oi": (END - ts) / STEP + 10, "mark": self.mark}
+            {"kind": "snap", "symbol": self.symbol, "ts": ts, "oi": self.level(ts), "mark": self.mark}
             for ts in self.asked()
         ]
         return 200, {}, json.dumps(rows)
+
+    def level(self, ts: int) -> str | float:
+        ago = (END - ts) // STEP
+        return self.odd.get(ago, ago + 10)
 
     def marks(self) -> tuple[int, dict[str, str], str]:
         rows = [{"kind": "snap", "symbol": self.symbol, "ts": t, "mark": 70 + (END - t) / STEP} for t in self.asked()]
@@ -85,6 +95,64 @@ async def test_readings_come_newest_first_priced_and_marked_as_what_they_are() -
         "segment": "main", "symbol": "BTC", "subject": "oi", "resolution_s": 300, "rows": 7, "skipped": {},
         "spans": [[END - 6 * STEP, END]], "answered": True,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("place", range(7))
+async def test_impossible_values_of_the_venues_own_history_are_set_aside_wherever_they_stand(place: int) -> None:
+    """Three rows a page, newest first: a page's edge is no place to hide, and no reason to be refused."""
+    records, progress, _ = await filled(Past(odd={place: 1e9}).exchange, (END - 6 * STEP, END))
+    readings = records.of(OpenInterest)
+    assert [(END - r.ts) // STEP for r in readings] == [ago for ago in range(7) if ago != place]
+    assert [r.flags for r in readings] == [0] * 5 + [Flag.RESYNC]
+    (aside,) = records.of(Quarantined)
+    assert (aside.check, aside.symbol, aside.raw, aside.seen) == ("magnitude", "BTC", "1000000000.0", END)
+    assert f"{iso(END - place * STEP)}, in the venue's history" in aside.words
+    assert progress.skipped == {"set aside: see quarantine": 1}
+    assert (progress.readings, progress.answered) == (6, True), "to ask again would bring the same"
+
+
+@pytest.mark.parametrize("since", range(1, 10))
+async def test_a_step_that_lasts_is_data_wherever_the_pages_end(since: int) -> None:
+    """Three rows at least on either side of it: fewer are not known to last."""
+    odd = {ago: 500.0 + ago for ago in range(since, 10)}
+    records, progress, _ = await filled(Past(odd=odd).exchange, (END - 9 * STEP, END))
+    good = range(10) if 3 <= since <= 7 else range(since, 10) if since < 3 else range(since)
+    assert [(END - r.ts) // STEP for r in records.of(OpenInterest)] == list(good)
+    assert sum(progress.skipped.values()) == 10 - len(good)
+
+
+async def test_zero_and_nonsense_in_a_history_are_set_aside() -> None:
+    odd = {ago: 100.0 + ago for ago in range(7)} | {1: 0, 3: "NaN", 4: -3.0}
+    records, progress, _ = await filled(Past(odd=odd).exchange, (END - 6 * STEP, END))
+    assert [r.raw for r in records.of(OpenInterest)] == [100, 102, 105, 106]
+    assert {(q.check, q.raw) for q in records.of(Quarantined)} == {
+        ("not_positive", "0.0"), ("not_finite", "nan"), ("not_positive", "-3.0"),
+    }  # fmt: skip
+    assert progress.skipped == {"set aside: see quarantine": 3}
+
+
+async def test_a_hole_of_one_row_is_held_against_what_was_heard_since() -> None:
+    now = OpenInterest(
+        BTC,
+        Field("oi", Unit.BASE),
+        END + STEP,
+        END + STEP,
+        11.0,
+        11.0,
+        1.0,
+        1.0,
+        None,
+        None,
+        None,
+        Source.STREAM,
+        True,
+        0,
+    )
+    for odd, good in (({0: 1e9}, []), ({}, [10])):
+        records, _, _ = await filled(Past(odd=odd).exchange, (END, END), last={BTC.id: now}.get)
+        assert [r.raw for r in records.of(OpenInterest)] == good
+    records, _, _ = await filled(Past(odd={0: 1e9}).exchange, (END, END))
+    assert [r.raw for r in records.of(OpenInterest)] == [1e9], "nothing is known that contradicts it"
 
 
 async def test_only_what_is_missing_is_asked_for_and_taken() -> None:

@@ -1,16 +1,24 @@
-"""The page: one table of who holds how much, which asks the REST interface again and again."""
+"""The page: pictures and one table of who holds how much, which it asks for again and again."""
 
+import logging
 from importlib.resources import files
 
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.types import CallToolResult
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from server.answers import Answer
+from server.pictures import PICTURES, refusal
 from server.protocol import OIServer
 from server.rest import Handler, guarded
 
+log = logging.getLogger(__name__)
+
 # Nothing from elsewhere is loaded, and the page may talk to its own server only.
 HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; "
+    "img-src 'self'",
     "cache-control": "no-cache",
     "x-content-type-options": "nosniff",
 }
@@ -20,6 +28,8 @@ TYPES = {"html": "text/html", "js": "text/javascript"}
 def add_page(server: OIServer) -> None:
     for path, name in {"/": "index.html", "/page.js": "page.js"}.items():
         server.custom_route(path, methods=["GET"])(guarded(sending(name)))
+    for name in PICTURES:
+        server.custom_route(f"/picture/{name}.svg", methods=["GET"])(guarded(drawing(server, name)))
 
 
 def sending(name: str) -> Handler:
@@ -30,3 +40,29 @@ def sending(name: str) -> Handler:
         return HTMLResponse(content, headers=HEADERS, media_type=kind)
 
     return send
+
+
+def drawing(server: OIServer, name: str) -> Handler:
+    """A picture of an answer as of now. `again` may say anything: a browser asks anew for an address that is new."""
+    tool, fixed, wanted, draw = PICTURES[name]
+
+    async def send(request: Request) -> Response:
+        asked = {key: value for key, value in request.query_params.items() if key != "again"}
+        try:
+            if unknown := sorted(set(asked) - wanted):
+                raise ToolError(f"{', '.join(unknown)}: unknown parameter. Parameters: {', '.join(sorted(wanted))}.")
+            result = await server.call_tool(tool, {**fixed, **asked})
+        except UnexpectedToolError:
+            log.exception("%s", request.url.path)
+            return picture(refusal(f"{tool} failed; the daemon's log has the details."), 500)
+        except ToolError as wrong:
+            return picture(refusal(str(wrong)), 400)
+        assert isinstance(result, CallToolResult)  # our tools never ask the client for input
+        return picture(draw(Answer.model_validate(result.structured_content)))
+
+    return send
+
+
+def picture(words: str, status: int = 200) -> Response:
+    headers = {**HEADERS, "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(words, status, headers, media_type="image/svg+xml")

@@ -54,6 +54,7 @@ ROUTES: Mapping[str, tuple[str, Arguments]] = {
     "/api/v1/status": ("get_status", by_query),
     "/api/v1/open-interest": ("get_open_interest", by_query),
     "/api/v1/charts": ("list_charts", by_query),
+    "/api/v1/liquidation-map": ("get_liquidation_map", by_query),
     "/api/v1/exchange-intelligence/{metric_id}/history": ("get_chart_value", chart_arguments),
 }
 

@@ -1,4 +1,4 @@
-// Fills the table from /api/v1/open-interest every five seconds. Texts are set, never parsed as HTML: venues wrote them.
+// Fills the table from /api/v1/open-interest every five seconds, and has the pictures drawn anew every minute. Texts are set, never parsed as HTML: venues wrote them.
 "use strict";
 const at = (id) => document.getElementById(id);
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", minimumSignificantDigits: 4, maximumSignificantDigits: 4 });
@@ -60,6 +60,23 @@ const ask = async () => {
     at("as-of").textContent = "The server does not answer. These numbers are old; asking again.";
   }
 };
+// Pictures are drawn by the server; an address that is new is asked for again.
+const PICTURES = {
+  "open-interest": [["asset", "timeframe"], (asset, span) => `Open interest of ${asset} on all exchanges over ${span}, USD, with its band`],
+  exchanges: [["asset"], (asset) => `Open interest of ${asset} by exchange, shares; the table below has the numbers`],
+  "liquidation-map": [["asset"], (asset) => `Liquidation map of ${asset}: USD of longs and shorts by price`],
+};
+const draw = () => {
+  const asked = { asset: at("asset").value, timeframe: at("timeframe").value };
+  for (const [name, [wanted, words]] of Object.entries(PICTURES)) {
+    const query = new URLSearchParams(wanted.map((key) => [key, asked[key]]));
+    const link = at(name).parentElement.querySelector("a[data-path]");
+    if (link) link.href = `${link.dataset.path}?${query}`;
+    query.set("again", String(Math.floor(Date.now() / 60000)));
+    at(name).src = `/picture/${name}.svg?${query}`;
+    at(name).alt = words(asked.asset, asked.timeframe);
+  }
+};
 const repeat = async () => { await ask(); setTimeout(repeat, 5000); };
 const begin = async () => {
   let assets = ["BTC", "ETH", "SOL"];
@@ -69,7 +86,10 @@ const begin = async () => {
     at("simulated").hidden = health.mode !== "demo";
   } catch { /* the loop below says so */ }
   at("asset").replaceChildren(...assets.map((name) => new Option(name, name)));
-  at("asset").addEventListener("change", ask);
+  at("asset").addEventListener("change", () => { ask(); draw(); });
+  at("timeframe").addEventListener("change", draw);
+  draw();
+  setInterval(draw, 60000);
   repeat();
 };
 begin();

@@ -1,6 +1,7 @@
 """Faults of faults.md, each played over a loopback socket against a made-up venue."""
 
 import itertools
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from collectors.board import Board
 from collectors.feeds import backoff
 from collectors.http import utc_ms
 from collectors.supervisor import Collecting
-from collectors.venue import Limits, Update
+from collectors.venue import Limits, Update, Venue
 from store.records import Field, Flag, Gap, Health, Hold, Instrument, Payoff, Quarantined, Source, Unit
 from tests.collectors.toy import (
     OI,
@@ -126,6 +127,27 @@ async def test_f01_an_answer_that_ends_is_a_gap_again() -> None:
     assert ended.start == first.start
     assert abs(second.start - reading.seen) <= 5
     assert "live" not in records.states()
+
+
+async def test_f01_a_line_that_opened_and_said_nothing_proves_nothing() -> None:
+    """The gap begins with the last answer, not with the last dial: nothing was known between them."""
+    answers = [now_of("BTC", 7.0, mark=100.0)]
+
+    async def talk(peer: Peer) -> None:
+        await peer.listen()
+
+    exchange = Exchange(talk)
+    exchange.replies["/oi/BTC"] = lambda: answers.pop()()
+    with socket.create_server(("127.0.0.1", 0)) as nobody:  # takes the second question and never answers
+
+        def address(at: Venue, url: str) -> str:
+            real = exchange.address(at, url)
+            return real if answers or "/oi/" not in url else f"http://127.0.0.1:{nobody.getsockname()[1]}/"
+
+        async with collecting(exchange, spared(), rhythm=replace(QUICK, spare=0.3), address=address) as records:
+            await records.until(lambda: len(records.gaps()) >= 3)
+    (reading,) = records.readings()
+    assert abs(records.gaps()[2].start - reading.seen) <= 5
 
 
 async def test_f02_deaf_from_the_start_is_noticed_from_the_handshake() -> None:

@@ -2,7 +2,8 @@
 
 Catalogues, acks and heartbeats are those of the scripts, whose venues can list further contracts; only the data is
 canned. Every subscription is pushed equally often: snapshots once, then what follows them, again and again. Times are
-those of the sending: digits overwrite as many digits. Open interest and marks move from round to round.
+those of the sending: digits overwrite as many digits. Open interest and marks move from round to round. Forced closes
+are not canned: they trickle between, a few a second in all.
 """
 
 import gzip
@@ -28,6 +29,7 @@ from simulator.fixed import Fixed
 from simulator.many import all_widened
 from simulator.quotes import Forced, Quote, Quotes
 from simulator.script import load_all
+from simulator.trickle import EVERY_S, Trickle
 from simulator.values import Views
 
 STAMP_MS = 9_000_000_012_345  # stands for the time of sending
@@ -83,8 +85,10 @@ class Load:
     """How much is sent, and how much was."""
 
     rate: float  # frames a second, over all connections
+    every_s: float = EVERY_S  # between two forced closes on one connection
     rounds: int = 20  # different values each subscription goes through before they repeat
-    sent: int = 0  # data frames
+    sent: int = 0  # canned data frames
+    closes: int = 0  # frames with a forced close, beside those
     by_venue: Counter[str] = field(default_factory=Counter[str])  # of any kind, by venue
     late: int = 0  # bursts put off because the reader was behind
     lines: int = 0  # connections that are being fed
@@ -173,13 +177,17 @@ async def flood(load: Load, line: Line) -> None:
             await anyio.sleep(SETTLED_S)
             continue
         ready = await rendered(line, load.rounds)
-        if ready is None or len(subscriptions) != count:
+        if len(subscriptions) != count:
             await anyio.sleep(SETTLED_S)
+            continue
+        trickle = Trickle(line.talk, time.monotonic(), utc_ms(), load.every_s)
+        if ready is None:
+            await closes(load, line, trickle)
             continue
         load.lines += 1
         load.weight += ready.weight
         try:
-            await bursts(load, line, ready)
+            await bursts(load, line, ready, trickle)
         finally:
             load.lines -= 1
             load.weight -= ready.weight
@@ -199,12 +207,29 @@ def beat(load: Load, line: Line) -> None:
         load.by_venue[venue_of(line)] += 1
 
 
+def die(load: Load, line: Line, trickle: Trickle) -> None:
+    """The next forced close, if it is time."""
+    for frame in () if load.over else trickle.due(time.monotonic(), utc_ms()):
+        line.socket.transport.write(wire(frame))
+        load.closes += 1
+        load.by_venue[venue_of(line)] += 1
+
+
+async def closes(load: Load, line: Line, trickle: Trickle) -> None:
+    """Forced closes alone, until the connection ends or something else is subscribed."""
+    subscribed = len(line.talk.subscriptions)
+    while open_still(line) and len(line.talk.subscriptions) == subscribed:
+        beat(load, line)
+        die(load, line, trickle)
+        await anyio.sleep(SETTLED_S / 2)
+
+
 def venue_of(line: Line) -> str:
     assert line.socket.request is not None
     return real(line.socket.request.path, "wss")[0]
 
 
-async def bursts(load: Load, line: Line, ready: Canned) -> None:
+async def bursts(load: Load, line: Line, ready: Canned, trickle: Trickle) -> None:
     """Burst after burst, until the connection ends or something else is subscribed."""
     transport, subscribed, venue = line.socket.transport, len(line.talk.subscriptions), venue_of(line)
     await anyio.sleep(random.uniform(0, TICK_S))  # not all lines at the same moment
@@ -220,6 +245,7 @@ async def bursts(load: Load, line: Line, ready: Canned) -> None:
         if transport.get_write_buffer_size() > HELD:
             load.late += 1
             continue
+        die(load, line, trickle)
         count = int(owed)
         if count == 0:
             continue
@@ -234,10 +260,11 @@ def serve_load(pipe: Connection, rate: float, venues: Sequence[str] = (), rounds
     """Target of a process: the venues (none named: all) under load, until the pipe is closed or says None.
 
     `further` assets are listed beside those of the scripts. Sends {"ws": port, "http": port} first; then answers
-    anything but None with {"sent", "late", "lines", "venues", "waiting"} so far; after "over" no more data are sent.
+    anything but None with {"sent", "closes", "late", "lines", "venues", "waiting"} so far; after "over" no more data
+    are sent.
     """
     fast = {"use_uvloop": find_spec("uvloop") is not None}
-    anyio.run(serve, pipe, Load(rate, rounds), venues, further, backend_options=fast)
+    anyio.run(serve, pipe, Load(rate, rounds=rounds), venues, further, backend_options=fast)
 
 
 async def serve(pipe: Connection, load: Load, venues: Sequence[str], further: int = 0) -> None:
@@ -259,7 +286,10 @@ def told(load: Load, it: Exchange) -> dict[str, object]:
     """`venues`: frames of any kind sent by each; `waiting`: bytes that readers have not taken yet."""
     waiting = sum(line.socket.transport.get_write_buffer_size() for lines in it.lines.values() for line in lines)
     frames = dict(load.by_venue + it.said)
-    return {"sent": load.sent, "late": load.late, "lines": load.lines, "venues": frames, "waiting": waiting}
+    return {
+        "sent": load.sent, "closes": load.closes, "late": load.late, "lines": load.lines, "venues": frames,
+        "waiting": waiting,
+    }  # fmt: skip
 
 
 def address(ports: Mapping[str, int], venue: str, url: str) -> str:

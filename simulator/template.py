@@ -130,8 +130,8 @@ def leaf(template: dict[str, Any], place: str) -> Make:
         raise TemplateError(f"{place}: unknown keys {sorted(unknown)} beside $; known: {sorted(LEAF)}")
     if kind is not None and kind not in KINDS:
         raise TemplateError(f"{place}: 'as' is one of {sorted(KINDS)}, not {kind!r}")
-    if isinstance(factor, dict):
-        check(factor.get("by", ""), place)
+    if isinstance(factor, dict | str):
+        check(factor.get("by", "") if isinstance(factor, dict) else factor, place)
 
     def fill(scope: Scope) -> Any:
         found = value(scope, name)
@@ -141,8 +141,7 @@ def leaf(template: dict[str, Any], place: str) -> Make:
             return words[found]
         if not numeric(found):
             return found
-        times = chosen(factor, value(scope, factor["by"])) if isinstance(factor, dict) else factor
-        number = found * times
+        number = found * times(factor, scope)
         if kind == "text":
             return f"{number:.{dp}f}" if dp is not None else repr(number)
         if kind == "int":
@@ -152,9 +151,14 @@ def leaf(template: dict[str, Any], place: str) -> Make:
     return fill
 
 
-def chosen(factors: dict[str, Any], of: Any) -> float:
-    """The factor of a value, or the one for all others; KeyError where a script has neither."""
-    return factors[of] if of in factors else factors["else"]
+def times(factor: dict[str, Any] | str | float, scope: Scope) -> float:
+    """A factor: itself, a value, or the one that a value decides. KeyError where a script has neither it nor `else`."""
+    if isinstance(factor, str):
+        return value(scope, factor)
+    if isinstance(factor, dict):
+        of = value(scope, factor["by"])
+        return factor[of] if of in factor else factor["else"]
+    return factor
 
 
 def numeric(found: Any) -> TypeGuard[float]:

@@ -12,7 +12,7 @@ from websockets.frames import Frame, Opcode
 from simulator.conversation import Conversation, Speech
 from simulator.exchange import exchange, utc_ms
 from simulator.fixed import Fixed
-from simulator.load import STAMP_MS, STAMPS, Canned, Load, address, canned, flood, serve_load, wire
+from simulator.load import STAMP_MS, STAMPS, Canned, Load, address, canned, flood, serve_load, told, wire
 from simulator.script import load, load_all
 from simulator.values import Views
 from tests.simulator.acme import NOW_MS, WS, acme, loaded, written
@@ -81,6 +81,36 @@ async def test_a_load_keeps_its_rate_and_stamps_what_it_sends(tmp_path: Path) ->
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("args", [["deaths"], ["deaths", "book.btc-p"]], ids=["alone", "beside data"])
+async def test_forced_closes_trickle_and_every_frame_is_counted(tmp_path: Path, args: list[str]) -> None:
+    script = {"acme": loaded(tmp_path)}
+    sent = Load(rate=100, every_s=0.05, rounds=3)
+
+    async def pusher(line):
+        await flood(sent, line)
+
+    with anyio.fail_after(30):
+        async with (
+            exchange(script, Fixed(script), pusher=pusher) as it,
+            connect(it.address("acme", WS), proxy=None, close_timeout=0.1) as line,
+        ):
+            await line.send(msgspec.json.encode({"op": "each", "args": args}).decode())
+            frames = [await line.recv()]
+            while sum('"short"' in str(f) for f in frames) < 3:
+                frames.append(await line.recv())
+            sent.over = True
+            while len(frames) < told(sent, it)["venues"]["acme"]:
+                frames.append(await line.recv())
+            with pytest.raises(TimeoutError), anyio.fail_after(0.2):
+                frames.append(await line.recv())
+    died = [msgspec.json.decode(f) for f in frames if '"long"' in str(f) or '"short"' in str(f)]
+    turns = [(symbol, side) for ((symbol, side, _),) in died]
+    assert turns[:6] == [(symbol, side) for side in ("long", "short") for symbol in ("BTC-P", "kPEPE-P", "BTC-I")]
+    assert len(died) == sent.closes
+    assert (sent.sent > 0) == (len(args) > 1), "a connection of forced closes alone is no part of the rate"
+
+
+@pytest.mark.anyio
 async def test_a_process_of_its_own_serves_every_venue() -> None:
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve_load, args=(there, 100.0))
@@ -90,8 +120,8 @@ async def test_a_process_of_its_own_serves_every_venue() -> None:
         venue, script = next(iter(load_all().items()))
         async with connect(address(ports, venue, script.sockets[0].url), proxy=None):
             here.send("how much?")
-            told = await anyio.to_thread.run_sync(here.recv)
-            assert told == {"sent": 0, "late": 0, "lines": 0, "venues": {}, "waiting": 0}
+            said = await anyio.to_thread.run_sync(here.recv)
+            assert said == {"sent": 0, "closes": 0, "late": 0, "lines": 0, "venues": {}, "waiting": 0}
         here.send(None)
         await anyio.to_thread.run_sync(process.join, 10)
         assert process.exitcode == 0

@@ -38,6 +38,7 @@ SCOPE = Scope(
         ({"$": "side", "map": {"long": "Buy", "short": "Sell"}}, "Sell"),
         ({"$": "size_contracts", "x": {"by": "side", "long": 1, "short": -1}, "as": "text", "dp": 0}, "-124"),
         ({"$": "size_contracts", "x": {"by": "symbol", "ETHUSDT": 3, "else": 2}}, 248.0),
+        ({"$": "size_contracts", "x": "oi_base"}, 124 * 26332.321),
         ([{"at": 0}, {"$each": "listed", "spread": True, "of": "{symbol}"}], [{"at": 0}, "AAA", "BBB"]),
         ({"$": "says.fundingInterval"}, 480),
         ({"$": "request.id"}, 7),

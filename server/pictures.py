@@ -14,10 +14,10 @@ UNITS = ((1e9, "bn USD"), (1e6, "M USD"), (1e3, "k USD"))
 Scale = Callable[[float], float]
 Point = tuple[float, float]
 STYLE = """
-text{font:12px system-ui,sans-serif;fill:#24292f}.h{font-size:15px;font-weight:600}.q,.a{fill:#57606a}
+.p{fill:#fff}text{font:12px system-ui,sans-serif;fill:#24292f}.h{font-size:15px;font-weight:600}.q,.a{fill:#57606a}
 .g{stroke:#d8dee4}.l{fill:none;stroke:#0b57d0;stroke-width:1.6}.b,.u{fill:#0b57d0;opacity:.2}.u{stroke:#0b57d0;stroke-width:3}.c{fill:#9a3412;opacity:.35}
 .v{fill:#0b57d0}.s{fill:#9a3412}.m{stroke:#24292f;stroke-dasharray:4 3}.w{fill:#b42318}.ww{fill:#fff;font-weight:600}
-@media(prefers-color-scheme:dark){text{fill:#e6edf3}.q,.a{fill:#8b949e}.g{stroke:#30363d}.m{stroke:#e6edf3}
+@media(prefers-color-scheme:dark){.p{fill:#0d1117}text{fill:#e6edf3}.q,.a{fill:#8b949e}.g{stroke:#30363d}.m{stroke:#e6edf3}
 .l,.u{stroke:#6ea8fe}.b,.u,.v{fill:#6ea8fe}.s,.c{fill:#f0883e}}
 """
 
@@ -84,7 +84,7 @@ def drawn(title: str, answer: Answer | None, high: int, parts: Iterable[str], mo
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {high}" role="img" aria-labelledby="t d">'
         f'<title id="t">{escape(title)}</title><desc id="d">{escape(words)}</desc><style>{STYLE}</style>'
-        f"{''.join([*head, *parts])}</svg>"
+        f"{''.join([rect(0, 0, WIDTH, high, 'p'), *head, *parts])}</svg>"
     )
 
 
@@ -156,7 +156,7 @@ def level(answer: Answer, high: int = 330) -> str:
         text(8, TOP - 8, f"{unit}, one-sided; the axis does not begin at zero", "a"),
     ]  # fmt: skip
     if missing:
-        parts.append(text(LEFT + 4, foot - 10, "not all of it was heard", "a"))
+        parts.append(text(LEFT, foot + 36, "marked below the line: not all of it was heard", "a"))
     return drawn(name, answer, high, parts, more)
 
 

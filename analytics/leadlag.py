@@ -16,6 +16,7 @@ from analytics.provenance import Code, Method, Reason
 from analytics.settings import DEFAULTS, Settings
 from analytics.units import Floats
 
+FINEST_S = 0.25  # between lags that are tried
 LAGS_S = (1, 2, 5, 10, 30, 60, 120, 300)  # both ways, and zero
 METHOD = Method("leadlag.hayashi_yoshida")
 
@@ -35,8 +36,8 @@ class Lead:
 
     first: str
     second: str
-    lag_s: int | None  # of the largest |rho| among all whole seconds that sampling resolves
-    rho: float | None
+    lag_s: float | None  # of the largest |rho| within 300 s; None where sampling does not resolve that one
+    rho: float | None  # at that lag
     llr: float | None  # sum of rho^2 where the first leads over that where the second does
     p: float | None  # by circular shifts, of the stronger half
     resolution_s: float  # lags below this cannot be told apart
@@ -122,14 +123,29 @@ def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int, setti
     stronger = 1 if ahead >= behind else -1
     chance = np.square(squared[(n + shifts[:, None] + stronger * lags[None, :]) % (2 * n)]).sum(axis=1)
     p = (1 + int((chance >= max(ahead, behind)).sum())) / (1 + len(shifts)) if len(shifts) else None
-    every = np.arange(-LAGS_S[-1], LAGS_S[-1] + 1)
-    every = every[np.abs(every) >= resolution]
-    best = int(every[np.argmax(np.abs(squared[n + every]))])
+    best, rho = nearest(x, y, int(np.argmax(np.abs(squared[n - LAGS_S[-1] : n + LAGS_S[-1] + 1]))) - LAGS_S[-1])
+    told = (
+        abs(best) >= resolution
+    )  # else what stands out most lies where none can be told, and any other would be noise
     llr = ahead / behind if behind > 0 else float("inf")
     ratio = max(llr, 1.0 / llr if llr > 0 else float("inf"))
     sure = ratio >= settings.lead_ratio and p is not None and p <= settings.significance
     leader = None if not sure else first if ahead > behind else second
-    return Lead(first, second, best, float(squared[n + best]), min(llr, 1e9), p, resolution, leader, None)
+    return Lead(
+        first, second, best if told else None, rho if told else None, min(llr, 1e9), p, resolution, leader, None
+    )  # fmt: skip
+
+
+def nearest(x: Ticks, y: Ticks, about: int) -> tuple[float, float]:
+    """(lag [s], rho) that stands out most within a second of `about`, by the times as they are: full seconds may put
+    two statements together, or apart by one. Steps of half the two cadences, a quarter of a second at least.
+    """
+    step = min(max((x.cadence_s + y.cadence_s) / 2.0, FINEST_S), 1.0)
+    beside = np.arange(step, 1.0 + 1e-9, step)
+    lags = about + np.concatenate([[0.0], *([-s, s] for s in beside)])
+    found = np.array([correlation(x.t / 1000.0, x.x, y.t / 1000.0, y.x, lag) or 0.0 for lag in lags])
+    k = int(np.argmax(np.abs(found)))
+    return round(float(lags[k]), 2), float(found[k])
 
 
 def cut(of: Ticks, start: int, end: int) -> Ticks:

@@ -53,6 +53,29 @@ def test_a_lag_between_those_of_the_test_is_stated_as_it_is():
     assert {f.lag_s for f in found.pairs} <= {46, 47, 48}
 
 
+def test_a_lag_of_little_more_than_a_second_is_not_lost_to_full_seconds():
+    """By full seconds both move in the same one; what would stand out then is noise."""
+    rng = np.random.default_rng(8)
+    ends = np.sort(rng.choice(np.arange(1, HOURS), HOURS // 15, replace=False)).astype(float)
+    moves = np.append(0.0, np.cumsum(rng.standard_t(3, len(ends))))
+    t = np.arange(0, HOURS, 0.1)
+    fast = Ticks((t * 1000).round().astype(np.int64), moves[np.searchsorted(ends + 0.74, t, side="right")], 0.1)
+    late = np.arange(0.26, HOURS, 1.0)
+    slow = Ticks((late * 1000).round().astype(np.int64), moves[np.searchsorted(ends - 0.69, late, side="right")], 1.0)
+    found = leadlag.lead({"fast": fast, "slow": slow}, 0, HOURS * 1000)
+    assert all(-1.5 <= (f.lag_s or 0.0) <= -0.5 for f in found.pairs), "the slow one leads by 1.43 s, and is late"
+    both = Ticks(fast.t, moves[np.searchsorted(ends + 0.27, t, side="right")], 0.1)
+    near = leadlag.lead({"fast": fast, "both": both}, 0, HOURS * 1000)
+    assert {f.lag_s for f in near.pairs} == {0.5}, "0.47 s, where no full second stands out"
+
+
+def test_venues_that_move_together_are_not_given_a_lag():
+    true = path(6)
+    found = leadlag.lead({"a": sampled(true, 2), "b": sampled(true, 2, 0, 1)}, 0, HOURS * 1000)
+    assert {(f.lag_s, f.rho, f.leader) for f in found.pairs} == {(None, None, None)}
+    assert found.leader is None
+
+
 def test_statements_within_a_second_lose_nothing_of_the_path():
     true = path(4)
     tenths = np.interp(np.arange(0, len(true) - 1, 0.1), np.arange(len(true)), true)

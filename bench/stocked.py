@@ -17,7 +17,7 @@ from server import past
 from simulator.script import load_all
 from store.bars import coarsened, noted
 from store.engine import Store, open_store
-from store.records import Field, Health, Instrument, OpenInterest, Payoff, Source
+from store.records import Field, Health, Instrument, Kind, OpenInterest, Payoff, Source
 from store.writer import Writer
 
 MINUTE, DAY = 60_000, 86_400_000
@@ -90,7 +90,8 @@ def lines(count: int) -> list[Line]:
     made: list[Line] = []
     for venue, script in load_all().items():
         for asset, most in ASSETS.items() if VENUES[venue].closed_on is None else ():
-            for contract in [c for c in script.instruments if c.asset == asset and c.live][:most]:
+            kind = VENUES[venue].only or Kind.PERPETUAL
+            for contract in [c for c in script.instruments if (c.asset, c.kind) == (asset, kind) and c.live][:most]:
                 spelled = past.reading(script, contract)
                 key = past.key(VENUES[venue], spelled)
                 field = next(f for f in VENUES[venue].fields if str(f.key) == key and f.unit == spelled.unit)

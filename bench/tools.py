@@ -19,6 +19,7 @@ from mcp.client import Client
 
 from bench.figures import Figure
 from bench.stocked import DAY, MINUTE, Stocked, stocked
+from collectors.venues import VENUES
 from server import protocol
 from server.maps import FRESH_BARS, Maps
 from server.sweep import Sweep
@@ -79,7 +80,8 @@ class Market:
 
     def __init__(self, held: Stocked, folder: Path) -> None:
         self.held = held
-        reader = Reader(held.store, held.writer.latest)
+        always = [venue.id for venue in VENUES.values() if venue.only is not None]
+        reader = Reader(held.store, held.writer.latest, always=always)
         self.maps, self.late = Maps(reader, folder, ["BTC"]), Maps(reader, folder, ["BTC"])
         self.house = House(
             reader=reader, simulated=True, version="1", started=held.first, now=self.now, map_state=self.maps.state

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from statistics import median
 
 from collectors.board import OLD_MARK_MS, Board, Worth
-from store.records import Payoff
+from store.records import Kind, Payoff
 
 KEPT_MS = 1000  # a price is looked up once a second, however many contracts ask
 
@@ -19,9 +19,10 @@ class Coins:
         self.kept: dict[str, tuple[int, tuple[float, int] | None]] = {}
 
     def __call__(self, coin: str) -> tuple[float, int] | None:
-        """USD a coin, and when that was heard [ms UTC]: the median mark of its contracts, none older than a minute.
+        """USD a coin, and when that was heard [ms UTC]: the median mark of its perpetuals, none older than a minute.
 
-        Else what it was worth before. None where nobody knows.
+        Where there is no perpetual that of dated contracts, whose price has a basis; else what it was worth before.
+        None where nobody knows.
         """
         now = self.now()
         at, price = self.kept.get(coin, (-KEPT_MS, None))
@@ -32,7 +33,7 @@ class Coins:
 
     def asked(self, coin: str, now: int) -> tuple[float, int] | None:
         marks = [
-            known.price * known.dollar
+            (known.instrument.kind, known.price * known.dollar)
             for board in self.boards.values()
             for known in board.known.values()
             if known.price is not None
@@ -40,4 +41,5 @@ class Coins:
             and known.instrument.payoff is not Payoff.QUANTO
             and now - known.mark_seen <= OLD_MARK_MS
         ]
-        return (median(marks), now) if marks else self.before(coin)
+        perpetual = [mark for kind, mark in marks if kind is Kind.PERPETUAL]
+        return (median(perpetual or [mark for _, mark in marks]), now) if marks else self.before(coin)

@@ -82,7 +82,7 @@ async def serve(settings: Settings, say: Say, world: World | None = None) -> Non
     make_home(settings)
     with listening(settings) as line:
         url = f"http://{settings.host}:{line.getsockname()[1]}"
-        async with kept(settings, world.simulated) as store, anyio.create_task_group() as tasks:
+        async with kept(settings, world.simulated, world.venues) as store, anyio.create_task_group() as tasks:
             tasks.start_soon(stop_on_signal, tasks.cancel_scope, say)
             if store.store.replaced is not None:
                 say(f"The store was damaged. It was moved to {store.store.replaced}; a new one was started.")
@@ -141,15 +141,21 @@ def listening(settings: Settings) -> socket.socket:
 
 
 @asynccontextmanager
-async def kept(settings: Settings, simulated: bool) -> AsyncGenerator[Kept]:
-    """The store, open; flushed and closed at the end whatever happens."""
+async def kept(
+    settings: Settings, simulated: bool, venues: Sequence[Venue] = tuple(VENUES.values())
+) -> AsyncGenerator[Kept]:
+    """The store, open; flushed and closed at the end whatever happens. Answers count perpetuals, or dated contracts
+    where nothing else is collected; of a venue that lists one kind only, they count that.
+    """
     try:
         store = await to_thread.run_sync(open_store, settings.store, settings.mode)
     except REFUSALS as refused:
         raise ServeError(str(refused)) from None
     writer = Writer(store, simulated)
     try:
-        yield Kept(store, writer, Reader(store, writer.latest))
+        always = [venue.id for venue in venues if venue.only is not None]
+        universe = "dated" if settings.universe == "dated" else "perpetual"
+        yield Kept(store, writer, Reader(store, writer.latest, universe=universe, always=always))
     finally:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(writer.close, FLUSH_S)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from store.minutes import FAR, minutes
-from store.questions import INSTRUMENT_VERSION, VENUE_VERSION
+from store.questions import COUNTED, INSTRUMENT_VERSION, VENUE_VERSION
 from store.records import Source
 
 Array = npt.NDArray[Any]
@@ -43,7 +43,7 @@ HIGHS, LOWS = frozenset({"mark_high", "last_seen"}), frozenset({"mark_low"})
 
 NAMES = f"""
 SELECT i.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.payoff, i.symbol
-FROM {INSTRUMENT_VERSION} i LEFT JOIN {VENUE_VERSION} v USING (venue) WHERE i.asset = $asset
+FROM {INSTRUMENT_VERSION} i LEFT JOIN {VENUE_VERSION} v USING (venue) WHERE i.asset = $asset AND {COUNTED}
 ORDER BY i.instrument_id
 """
 

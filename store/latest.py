@@ -4,7 +4,7 @@ from collections import deque
 from enum import IntEnum
 from statistics import median
 
-from store.records import Field, Flag, Health, OpenInterest, Source
+from store.records import Field, Flag, Health, Kind, OpenInterest, Source
 
 MARK_STEP = 0.0005  # a mark that moved by more than 5 bp is worth a row
 HEARTBEAT_MS = 60_000  # and so is being heard at all, this often
@@ -131,9 +131,11 @@ class Latest:
     def worth(self, asset: str, since: int) -> tuple[float, int] | None:
         """What a coin was worth in USD by the newest readings, and when that was heard; None where not after `since`.
 
-        The median over the instruments that were heard within a minute of the newest of them, by marks of their own.
+        The median over the perpetuals (where there is none, over all instruments) that were heard within a minute of
+        the newest of them, by marks of their own.
         """
         told = [s.current for s in self.snapshot(asset) if not s.current.flags & BORROWED and s.current.base > 0]
+        told = [r for r in told if r.instrument.kind is Kind.PERPETUAL and r.seen >= since] or told
         newest = max((r.seen for r in told), default=0)
         if newest < since or not told:
             return None

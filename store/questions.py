@@ -22,6 +22,8 @@ READING_COLUMNS = (
 UNSTATED = ("index", "funding", "funding_interval_h", "cadence_s")  # numbers that a venue may leave out
 
 INSTRUMENT_VERSION = version("instruments", "instrument_id")
+COUNTED = "($universe = 'all' OR i.kind = $universe OR list_contains(string_split($always, ','), i.venue))"
+"""Of instruments `i`: who is of the universe that is asked about, or of a venue that counts in any."""
 VENUE_VERSION = version("venues", "venue")
 FIELD_VERSION = f"""(FROM {version("side_registry", "venue, segment, field, unit")}
     -- a field that was added later was not there: what was known first stands in, and nothing after it
@@ -62,7 +64,7 @@ LEFT JOIN (  -- a segment never heard live: what all fields in the venue's file 
     SELECT venue, {agreed("field")}, {agreed("unit")}, {agreed("sides")}, {agreed("status")}
     FROM {FIELD_VERSION} WHERE segment = '' GROUP BY venue
 ) w ON w.venue = i.venue
-WHERE $asset IS NULL OR i.asset = $asset
+WHERE ($asset IS NULL OR i.asset = $asset) AND {COUNTED}
 ORDER BY i.venue, i.segment, i.symbol
 """
 
@@ -104,8 +106,8 @@ HAVING coalesce(epoch_ms(max("end")), $end) >= $start
 ORDER BY start, venue, segment, symbol
 """
 
-SYMBOLS = """
-SELECT DISTINCT venue, segment, symbol FROM instruments WHERE asset = $asset AND $as_of IS NOT NULL
+SYMBOLS = f"""
+SELECT DISTINCT venue, segment, symbol FROM instruments i WHERE asset = $asset AND {COUNTED} AND $as_of IS NOT NULL
 """
 
 EVENTS = """
@@ -124,14 +126,14 @@ FROM (
       AND seen <= make_timestamp_ms($as_of)
     QUALIFY row_number() OVER (PARTITION BY instrument_id, holder ORDER BY seen DESC) = 1
 ) p JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
-WHERE i.asset = $asset AND p.base > 0 ORDER BY p.base DESC, p.holder
+WHERE i.asset = $asset AND {COUNTED} AND p.base > 0 ORDER BY p.base DESC, p.holder
 """
 
 LIQUIDATIONS = f"""
 SELECT l.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.symbol, epoch_ms(l.ts) AS ts,
     epoch_ms(l.seen) AS seen, l.side, l.size, l.unit, l.base, l.usd, l.price, l.feed
 FROM liquidations l JOIN {INSTRUMENT_VERSION} i USING (instrument_id) LEFT JOIN {VENUE_VERSION} v USING (venue)
-WHERE i.asset = $asset AND l.ts >= make_timestamp_ms($start) AND l.ts < make_timestamp_ms($end)
+WHERE i.asset = $asset AND {COUNTED} AND l.ts >= make_timestamp_ms($start) AND l.ts < make_timestamp_ms($end)
   AND l.seen <= make_timestamp_ms($as_of)
 ORDER BY l.ts, l.instrument_id
 """
@@ -143,7 +145,7 @@ FROM (FROM volumes WHERE ts >= make_timestamp_ms($start) AND ts < make_timestamp
         AND seen <= make_timestamp_ms($as_of)
     QUALIFY row_number() OVER (PARTITION BY instrument_id, ts ORDER BY seen DESC) = 1) r
 JOIN {INSTRUMENT_VERSION} i USING (instrument_id) LEFT JOIN {VENUE_VERSION} v USING (venue)
-WHERE i.asset = $asset
+WHERE i.asset = $asset AND {COUNTED}
 ORDER BY r.ts, i.venue, i.symbol
 """
 
@@ -154,14 +156,14 @@ FROM (FROM ratios WHERE ts >= make_timestamp_ms($start) AND ts < make_timestamp_
         AND seen <= make_timestamp_ms($as_of)
     QUALIFY row_number() OVER (PARTITION BY instrument_id, kind, ts ORDER BY seen DESC) = 1) r
 JOIN {INSTRUMENT_VERSION} i USING (instrument_id) LEFT JOIN {VENUE_VERSION} v USING (venue)
-WHERE i.asset = $asset
+WHERE i.asset = $asset AND {COUNTED}
 ORDER BY r.ts, i.venue, i.symbol, r.kind
 """
 
 RATIOS_BY = f"""
 SELECT r.instrument_id, i.venue, r.kind, epoch_ms(max(r.ts)) AS ts, arg_max(r.ratio, (r.ts, r.seen)) AS ratio
 FROM ratios r JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
-WHERE i.asset = $asset AND r.ts >= make_timestamp_ms($start) AND r.ts < make_timestamp_ms($end)
+WHERE i.asset = $asset AND {COUNTED} AND r.ts >= make_timestamp_ms($start) AND r.ts < make_timestamp_ms($end)
   AND r.seen <= make_timestamp_ms($as_of)
 GROUP BY r.instrument_id, i.venue, r.kind, epoch_ms(r.ts) // $step
 ORDER BY ts, i.venue, r.instrument_id
@@ -171,7 +173,7 @@ TRADED = f"""
 SELECT instrument_id, (t // $step + 1) * $step AS t, sum(base) AS base, sum(taker_buy) AS taker_buy, count(*) AS minutes
 FROM (
     SELECT instrument_id, epoch_ms(ts) AS t, arg_max(base, seen) AS base, arg_max_null(taker_buy, seen) AS taker_buy
-    FROM volumes SEMI JOIN (FROM {INSTRUMENT_VERSION} WHERE asset = $asset) i USING (instrument_id)
+    FROM volumes SEMI JOIN (FROM {INSTRUMENT_VERSION} i WHERE asset = $asset AND {COUNTED}) i USING (instrument_id)
     WHERE ts >= make_timestamp_ms($start) AND ts < make_timestamp_ms($end) AND seen <= make_timestamp_ms($as_of)
     GROUP BY ALL
 )
@@ -181,7 +183,8 @@ GROUP BY ALL ORDER BY instrument_id, t
 FEEDS = f"""
 SELECT i.venue, l.feed, epoch_ms(min(l.ts)) AS since, count(*) AS count
 FROM liquidations l JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
-WHERE ($asset IS NULL OR i.asset = $asset) AND l.ts >= make_timestamp_ms($start) AND l.ts < make_timestamp_ms($end)
+WHERE ($asset IS NULL OR (i.asset = $asset AND {COUNTED}))
+  AND l.ts >= make_timestamp_ms($start) AND l.ts < make_timestamp_ms($end)
   AND l.seen <= make_timestamp_ms($as_of)
 GROUP BY ALL ORDER BY i.venue, l.feed
 """
@@ -192,7 +195,7 @@ SELECT t.instrument_id, i.venue, coalesce(v.class, 'none') AS class, i.symbol, t
 FROM (FROM tiers WHERE known_at <= make_timestamp_ms($as_of)
     QUALIFY known_at = max(known_at) OVER (PARTITION BY instrument_id)) t
 JOIN {INSTRUMENT_VERSION} i USING (instrument_id) LEFT JOIN {VENUE_VERSION} v USING (venue)
-WHERE i.asset = $asset
+WHERE i.asset = $asset AND {COUNTED}
 ORDER BY i.venue, i.symbol, t.tier
 """
 
@@ -205,7 +208,7 @@ GROUP BY ALL ORDER BY count DESC, venue, segment, symbol
 HOLDS = "SELECT venue, epoch_ms(max(until)) AS until, arg_max(reason, until) AS reason FROM holds GROUP BY venue"
 
 SPAN = f"""
-WITH mine AS (SELECT instrument_id FROM {INSTRUMENT_VERSION} WHERE asset = $asset)
+WITH mine AS (SELECT instrument_id FROM {INSTRUMENT_VERSION} i WHERE asset = $asset AND {COUNTED})
 SELECT min(first) AS first, max(last) AS last FROM (
     SELECT epoch_ms(min(bucket)) AS first, epoch_ms(max(last_seen)) AS last
     FROM bars_1d SEMI JOIN mine USING (instrument_id)
@@ -236,7 +239,7 @@ ORDER BY opened, id
 READINGS = f"""
 SELECT r.instrument_id, i.venue, epoch_ms(r.ts) AS ts, r.raw / r.sides AS native, r.usd
 FROM readings r JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
-WHERE i.asset = $asset AND r.ts >= make_timestamp_ms($start) AND r.ts < make_timestamp_ms($end)
+WHERE i.asset = $asset AND {COUNTED} AND r.ts >= make_timestamp_ms($start) AND r.ts < make_timestamp_ms($end)
   AND r.seen <= make_timestamp_ms($as_of) AND r.source IN ('stream', 'poll')
 ORDER BY r.instrument_id, r.ts, r.seen
 """

@@ -2,12 +2,13 @@
 
 `as_of` (ms UTC, None for now) hides what was heard or computed later. Instruments and venues are spelling, not
 observation: where no version is that old, the oldest one stands in, so that imported history can be named.
+What is asked of an asset is of one universe: perpetuals and dated contracts are only added up where both are asked for.
 """
 
 from collections.abc import Callable, Collection
 from copy import copy
 from time import time
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import duckdb
 import pandas as pd
@@ -24,6 +25,7 @@ from store.spelling import Once, Spelling
 TIMEOUT_S = 10.0
 Frame = pd.DataFrame
 Answer = TypeVar("Answer")
+Universe = Literal["perpetual", "dated", "all"]
 
 
 class Reader:
@@ -38,8 +40,12 @@ class Reader:
         moment: int | None = None,
         spelling: Spelling | Once | None = None,
         patience: Patience | None = None,
+        universe: Universe = "perpetual",
+        always: Collection[str] = (),
     ) -> None:
         self.store = store
+        self.universe: Universe = universe  # what is counted
+        self.always = tuple(sorted(always))  # venues that list one kind only, which counts in any universe
         self.live = live if moment is None else None
         self.timeout_s = timeout_s
         self.moment = moment  # ms UTC: no question to this reader sees what came later; None for now
@@ -50,9 +56,15 @@ class Reader:
 
     def at(self, moment: int) -> "Reader":
         """A reader to whom it is `moment`, ms UTC, whatever it is asked."""
-        return Reader(
-            self.store, timeout_s=self.timeout_s, moment=moment, spelling=self.spelling, patience=self.patience
-        )
+        reader = self.once()
+        reader.moment, reader.live = moment, None
+        return reader
+
+    def of(self, universe: Universe) -> "Reader":
+        """The same of another universe."""
+        reader = copy(self)
+        reader.universe = universe
+        return reader
 
     def once(self) -> "Reader":
         """The same for the length of one answer: what is listed is looked up once, and all its parts see the same."""
@@ -261,8 +273,8 @@ class Reader:
         return self.ask(q.EPISODES, asset=asset, start=start, end=end, as_of=self._until(as_of))
 
     def lists(self, asset: str) -> bool:
-        """Whether any venue has ever listed it."""
-        return len(self._spelled(q.SYMBOLS, None, asset=asset)) > 0
+        """Whether any venue has ever listed it, in whatever universe."""
+        return len(self._spelled(q.SYMBOLS, None, asset=asset, universe="all")) > 0
 
     def counts(self) -> dict[str, int]:
         """Rows in each table, as the engine estimates them."""
@@ -281,7 +293,7 @@ class Reader:
         return None if pd.isna(first) or pd.isna(last) else (int(first), int(last))
 
     def ask(self, sql: str, **values: Any) -> Frame:
-        return self.ask_with(lambda con: con.execute(sql, values).df())
+        return self.ask_with(lambda con: con.execute(sql, {**self._counted(sql), **values}).df())
 
     def ask_with(self, question: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
         """Run one question on a cursor of its own, interrupted when its time is up."""
@@ -293,7 +305,11 @@ class Reader:
 
     def _spelled(self, sql: str, as_of: int | None, **values: Any) -> Frame:
         """The answer to a question of what is listed, from memory where it is known."""
-        return self.spelling.asked(self.ask_with, sql, self._until(as_of), values)
+        return self.spelling.asked(self.ask_with, sql, self._until(as_of), {**self._counted(sql), **values})
+
+    def _counted(self, sql: str) -> dict[str, str]:
+        """What a question of a universe must be told."""
+        return {"universe": self.universe, "always": ",".join(self.always)} if "$universe" in sql else {}
 
 
 def time_ms() -> int:

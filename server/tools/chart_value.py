@@ -13,7 +13,7 @@ from server.tools.arguments import Asset, Detail, asset_of, venue_of
 from server.tools.charts import known, venues
 from server.tools.conventions import gaps
 from server.tools.house import House
-from server.tools.moment import AsOf, at
+from server.tools.moment import AsOf, OfUniverse, at, expiring
 from server.tools.provenance import coverage, warnings
 from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, WINDOW_S, carried_ms, floor, recent
 from server.tools.tracked import ROWS, thinned, tracked
@@ -44,6 +44,7 @@ def get_chart_value(
     ] = None,
     detail: Annotated[Detail, Field(description="detailed: every point; concise: at most 200")] = "concise",
     as_of: AsOf = None,
+    universe: OfUniverse = None,
 ) -> Answer:
     """One chart as a series with its newest value: open interest, what follows from it (coins, contracts-only index,
     share of the year's high, concentration), flows, funding, long/short, liquidations, z-scores, overheat and more.
@@ -57,7 +58,7 @@ def get_chart_value(
     high_share is the part of the year's highest close, with zone and plateau_days. Table venues where a chart has one:
     the same by exchange. The last row may be provisional: it is now, no close. An outage is never a fall: see coverage.
     """
-    house = at(house, as_of)
+    house = at(house, as_of, universe)
     named = asset_of(house, asset)
     found = chosen(house, metric_id, venue)
     if "{venue}" in found.chart.id and found.venue is None:
@@ -115,6 +116,7 @@ def get_chart_value(
         coverage=coverage(shown.coverage),
         warnings=[
             *warnings(shown.coverage, told.reasons(shown, series)),
+            *expiring(house),
             *told.shorter(named, timeframe, start, shown.points[0].t, step),
             *(f"universe_change: {venue} left the level at {utc(t)}; this is no decline." for t, venue in shown.left),
         ],

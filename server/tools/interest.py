@@ -13,7 +13,7 @@ from server.answers import Answer, Cell, rounded, tenths, usd, utc
 from server.tools.arguments import Asset, asset_of, venue_of
 from server.tools.conventions import gaps
 from server.tools.house import House
-from server.tools.moment import AsOf, at
+from server.tools.moment import AsOf, OfUniverse, at, expiring
 from server.tools.provenance import coverage, money, pct, warnings
 from server.tools.spans import DAY_MS, WINDOW_S, recent
 from server.tools.standins import HELD_MS, held_back, polled_instead
@@ -30,6 +30,7 @@ def get_open_interest(
     by: Annotated[Literal["venue", "instrument"], Field(description="What a row is")] = "venue",
     limit: Annotated[int, Field(ge=1, le=MOST, description="Most rows")] = 30,
     as_of: AsOf = None,
+    universe: OfUniverse = None,
 ) -> Answer:
     """Open interest now, by venue or by instrument, largest first: one-sided, in USD and coins, with its age.
 
@@ -44,7 +45,7 @@ def get_open_interest(
     warning polled_instead names a venue whose stream is silent and whose values come over REST; held_back one whose
     newest value waits for a second source.
     """
-    house = at(house, as_of)
+    house = at(house, as_of, universe)
     named = asset_of(house, asset)
     only = None if venue is None else venue_of(house, venue)
     now = house.now()
@@ -117,7 +118,11 @@ def get_open_interest(
         columns=columns,
         rows=rows[:limit],
         coverage=coverage(held.coverage),
-        warnings=[*minded(house, now, held.instruments, only), *warnings(held.coverage, held.reasons)],
+        warnings=[
+            *minded(house, now, held.instruments, only),
+            *warnings(held.coverage, held.reasons),
+            *expiring(house),
+        ],
         truncated=len(rows) > limit,
         next=rest
         + ("get_concentration for how fragile the spread is" if by == "venue" else "get_status for connections"),

@@ -9,20 +9,28 @@ from pydantic import Field
 
 from server.answers import utc
 from server.tools.house import House, no_writer, unmeasured
+from store.reader import Universe
 
 AsOf = Annotated[
     str | int | None,
     Field(description="RFC 3339 or ms UTC: the answer as it would have been at that time; now if left out"),
 ]
+OfUniverse = Annotated[
+    Universe | None,
+    Field(description="What counts: perpetual (if left out, unless only dated futures are collected), dated or all"),
+]
 RUN_MS = 3_600_000  # how far before a past instant a connection's last word still tells of it
 
 
-def at(house: House, as_of: str | int | None) -> House:
-    """The house for one answer. With `as_of` as it was: its reader hides what came later, its clock stands still.
+def at(house: House, as_of: str | int | None, universe: Universe | None = None) -> House:
+    """The house for one answer. With `as_of` as it was: its reader hides what came later, its clock stands still. With
+    `universe` it counts that one, of which no plausibility is measured.
 
     What is not kept for past instants (the measured plausibility, how writing did) is left out; plausibility says so by
     being unmeasured.
     """
+    if universe is not None and universe != house.reader.universe:
+        house = replace(house, reader=house.reader.of(universe), plausible=unmeasured)
     if as_of is None:
         return replace(house, reader=house.reader.once())
     moment, now = instant(as_of), house.now()
@@ -32,6 +40,13 @@ def at(house: House, as_of: str | int | None) -> House:
         house, reader=house.reader.at(moment), now=lambda: moment, started=min(house.started, moment - RUN_MS),
         plausible=unmeasured, progress=no_writer,
     )  # fmt: skip
+
+
+def expiring(house: House) -> list[str]:
+    """What must be known of a universe whose contracts end."""
+    if house.reader.universe == "perpetual":
+        return []
+    return ["expiry: dated contracts are counted; open interest that falls as they expire is no deleveraging."]
 
 
 def instant(said: str | int) -> int:

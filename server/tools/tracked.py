@@ -12,6 +12,7 @@ from server.tools.arguments import Detail
 from server.tools.beside import beside
 from server.tools.conventions import gaps
 from server.tools.house import House
+from server.tools.moment import expiring
 from server.tools.provenance import coverage as heard
 from server.tools.provenance import warnings
 from server.tools.spans import DAY_MS, WINDOW_S, carried_ms, floor, history, recent
@@ -69,7 +70,10 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
         rows=[[utc(seen.t[k]), *(cell(seen.columns[name][k]) for name in names)] for k in keep],
         tables=tables(house, asset, drawn, seen, window, now, latest, found.venue),
         coverage=heard(resting),
-        warnings=[*warnings(resting, seen.reasons), *told.shorter(asset, timeframe, start, stated[0][1], step)],
+        warnings=[
+            *warnings(resting, seen.reasons), *expiring(house),
+            *told.shorter(asset, timeframe, start, stated[0][1], step),
+        ],
         truncated=truncated,
         next="detail=detailed for every point" if truncated else (
             f"get_chart_value {chart.related[0]} beside it; list_charts with metric_id={chart.id} for how to read it"

@@ -1,13 +1,15 @@
 from collectors.board import Board
 from collectors.coins import Coins
 from collectors.venue import Update
-from store.records import Field, Instrument, Payoff, Unit
+from store.records import Field, Instrument, Kind, Payoff, Unit
 
 NOW = 1_790_000_000_000
 
 
-def board(symbol: str, mark: float, seen: int = NOW, payoff: Payoff = Payoff.LINEAR) -> Board:
-    made = Board([Instrument("toy", symbol, symbol, "BTC", "USDT", "USDT", payoff=payoff)])
+def board(
+    symbol: str, mark: float, seen: int = NOW, payoff: Payoff = Payoff.LINEAR, kind: Kind = Kind.PERPETUAL
+) -> Board:
+    made = Board([Instrument("toy", symbol, symbol, "BTC", "USDT", "USDT", kind=kind, payoff=payoff)])
     made.apply(Update(symbol, mark=mark), seen)
     return made
 
@@ -21,6 +23,16 @@ def test_a_coin_is_worth_the_median_mark_of_its_contracts() -> None:
     coins.boards["old"] = board("BTC", 1.0, NOW - 60_001)
     assert coins("BTC") == (61_000.0, NOW)
     assert coins("ETH") is None
+
+
+def test_dated_contracts_price_a_coin_only_where_no_perpetual_does() -> None:
+    dated = {str(mark): board("BTC", mark, kind=Kind.DATED) for mark in (63_000.0, 64_000.0, 65_000.0)}
+    coins = Coins(lambda: NOW)
+    coins.boards = {**dated}
+    assert coins("BTC") == (64_000.0, NOW)
+    coins = Coins(lambda: NOW)
+    coins.boards = {**dated, "perpetual": board("BTC", 60_000.0)}
+    assert coins("BTC") == (60_000.0, NOW)
 
 
 def test_a_price_is_looked_up_once_a_second() -> None:

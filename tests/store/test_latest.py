@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from store.latest import Latest, Verdict
-from store.records import Flag, Health, Source
+from store.records import Flag, Health, Kind, Source
 from tests.store.made import LINEAR, MINUTE, T0, reading
 
 
@@ -133,3 +133,7 @@ def test_a_coin_is_worth_the_median_of_the_newest_marks_and_says_when_they_were_
         at = T0 + MINUTE - ago
         latest.hear(reading(at, 10.0, mark, seen=at, of=replace(LINEAR, symbol=f"other{k}"), flags=flags))
     assert latest.worth(LINEAR.asset, T0) == (101_000.0, T0 + MINUTE)
+    for k in range(5):
+        dated = replace(LINEAR, symbol=f"dated{k}", kind=Kind.DATED)
+        latest.hear(reading(T0 + MINUTE, 10.0, 120_000.0, seen=T0 + MINUTE, of=dated))
+    assert latest.worth(LINEAR.asset, T0) == (101_000.0, T0 + MINUTE), "their price has a basis"

@@ -17,7 +17,7 @@ from store.bulk import write_readings
 from store.closes import GRACE_MS, write_closes
 from store.engine import open_store
 from store.reader import Reader
-from store.records import Field, Instrument, OpenInterest, Payoff, Record, Source, Status, Unit
+from store.records import Field, Instrument, Kind, OpenInterest, Payoff, Record, Source, Status, Unit
 from store.writer import Writer
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -98,7 +98,9 @@ def market(folder: Path, *held: Held, said: Sequence[Record] = (), simulated: bo
             first = min(h.start for h in held)
             build(store, first - first % DAY, NOW)
             write_closes(store, first, NOW - GRACE_MS)
-        yield House(reader=Reader(store), simulated=simulated, version="1", started=NOW - HOUR, now=lambda: NOW)
+        perpetual = {h.of.venue for h in held if h.of.kind is Kind.PERPETUAL}
+        reader = Reader(store, always={h.of.venue for h in held} - perpetual)
+        yield House(reader=reader, simulated=simulated, version="1", started=NOW - HOUR, now=lambda: NOW)
     finally:
         store.close()
 

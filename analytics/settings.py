@@ -1,12 +1,14 @@
 """Every threshold of the analyses, with its default (analytics.md, 11). Frozen: a changed one is a new object."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 DAY_S = 86_400
 HOUR_S = 3_600
 Procedure = Literal["benjamini_hochberg", "benjamini_yekutieli"]
 Policy = Literal["age_hazard", "pro_rata", "fifo", "lifo"]
+Rungs = tuple[float, float, float, float, float, float, float, float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,34 @@ class Settings:
 
     removal_policy: Policy = "age_hazard"  # 6.5: who leaves the liquidation map when contracts are closed
 
+    # 6: the liquidation map. Another value of any of these builds the maps anew; particles stand either way of a middle
+    map_transfer_share: float = 0.2  # chi: of the volume that changed no open interest, what changes hands
+    map_transfer_spread: float = 0.1
+    map_holding_scale: float = 1.0  # tau: times the holding days
+    map_holding_spread: float = 0.3
+    map_exposed_share: float = 0.6  # l0: of entries, what any price closes
+    map_exposed_spread: float = 0.1
+    map_tilt: float = 0.2  # l1: how far a one-sided minute tilts exposure
+    map_funding_tilt: float = 0.3  # of tanh of the funding's z, beside the takers' imbalance
+    map_funding_memory_days: float = 30.0
+    map_turnover_limit: float = 0.5  # of the open interest, in one bar; a guard, not a model
+    # 6.3, by effective leverage 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100; the institutional is one rung down
+    map_mix_speculative: Rungs = (0.15, 0.20, 0.20, 0.13, 0.10, 0.07, 0.05, 0.04, 0.03, 0.02, 0.01)
+    map_mix_institutional: Rungs = (0.35, 0.20, 0.13, 0.10, 0.07, 0.05, 0.04, 0.03, 0.02, 0.01, 0.0)
+    map_holding_days: Rungs = (10.0, 10.0, 6.0, 4.0, 2.0, 1.2, 0.7, 0.4, 0.2, 0.1, 0.08)  # mean, 6.5
+    map_holding_none_days: float = 10.0  # hedged, below 2x, portfolio margin: as long as the lowest rung
+    map_daily_volatility: float = 0.025  # of ln price; how far entries nobody saw may lie from the first mark
+    map_large_usd: float = 1e6  # 6.4: the 90th percentile of sizes, for the band and the kernel
+    map_alpha: float = 2.0  # 6.9: Gamma prior of omega, unit 1 M USD: mean 1, sd 0.71
+    map_beta: float = 2.0
+    map_legacy_alpha: float = 1.0  # of entries nobody saw: mean 1, sd 1
+    map_forgetting: float = 0.98  # a day
+    map_borrowed: float = 0.5  # of what its class learned, for a venue that hides amounts
+    map_range: float = 0.20  # 6.6: of mark, both ways
+    map_silent_s: float = 300.0  # a venue without a bar for longer is carried, frozen
+    map_cluster_percentile: float = 90.0
+    map_thin_history: float = 0.5  # legacy share above which a map says insufficient_history
+
     # 3.5; a stored ending names them (`episodes.rules`)
     episode_leader_x: float = 2.5  # own scales, to be one of the leaders
     episode_closed: float = 1.0 / 3.0  # of the first gap
@@ -108,9 +138,25 @@ class Settings:
         """Points of own history that a threshold for this window needs (decisions 12)."""
         return self.z_min_daily if window_s >= DAY_S else self.z_min
 
+    def of_map(self) -> Mapping[str, Any]:
+        """Those that a liquidation map is made by; who leaves it, a state says itself."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name.startswith("map_")}
+
     def expiry_s(self, window_s: float) -> float:
         """How long a divergence over such a window is followed (3.5)."""
         return max(self.episode_expiry_s, self.episode_expiry_windows * window_s)
 
 
 DEFAULTS = Settings()
+
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "map_transfer_share": (0.0, 1.0), "map_transfer_spread": (0.0, 1.0), "map_holding_scale": (0.01, 100.0),
+    "map_holding_spread": (0.0, 0.99), "map_exposed_share": (0.0, 1.0), "map_exposed_spread": (0.0, 1.0),
+    "map_tilt": (0.0, 1.0), "map_funding_tilt": (0.0, 10.0), "map_funding_memory_days": (0.01, 3650.0),
+    "map_turnover_limit": (0.0, 1.0), "map_holding_days": (1e-3, 3650.0), "map_holding_none_days": (1e-3, 3650.0),
+    "map_daily_volatility": (1e-4, 1.0), "map_alpha": (0.01, 1e6), "map_beta": (0.01, 1e6),
+    "map_legacy_alpha": (0.01, 1e6), "map_forgetting": (0.0, 1.0), "map_borrowed": (0.0, 1.0),
+    "map_range": (0.005, 0.45), "map_silent_s": (60.0, 86_400.0), "map_cluster_percentile": (0.0, 99.9),
+    "map_thin_history": (0.0, 1.0),
+}  # fmt: skip
+"""Beyond these a map cannot be computed: a grid ends at half the mark, a mean time is above zero."""

@@ -89,7 +89,7 @@ async def serve(settings: Settings, say: Say, world: World | None = None) -> Non
             await world.prepare(store)
             chosen = [v for v in world.venues if settings.venues is None or v.id in settings.venues]
             store.writer.register(chosen)
-            maps = Maps(store.reader, settings.home / "maps", settings.assets or MAPPED)
+            maps = Maps(store.reader, settings.home / "maps", settings.assets or MAPPED, settings.thresholds)
             trust = Trust(
                 store.reader, store.writer.put, settings.assets or MAPPED, settings.thresholds,
                 every=settings.assets is None, now=utc_ms,
@@ -219,7 +219,7 @@ def house_of(settings: Settings, store: Kept, maps: Maps, trust: Trust, simulate
         now=utc_ms,
         thresholds=settings.thresholds,
         map_state=maps.state,
-        past_map=Past().state,
+        past_map=Past(settings.thresholds).state,
         plausible=trust.plausible,
         progress=store.writer.progress,
     )

@@ -173,7 +173,12 @@ async def judge(settings: Settings, kept: Sequence[Kept], say: Say) -> None:
     """Judge the liquidation maps of the last week's closes, once: a demo cannot wait a day for its first score."""
     for store in kept:
         count = await to_thread.run_sync(
-            pastbeside.judged, store.reader, store.store, settings.home / "maps", "BTC", utc_ms()
+            partial(pastbeside.judged, settings=settings.thresholds),
+            store.reader,
+            store.store,
+            settings.home / "maps",
+            "BTC",
+            utc_ms(),
         )
         if count:
             say(f"The liquidation maps of the last {count} days were judged: chart derivatives-map-skill.")

@@ -24,7 +24,7 @@ DAY_MS = 86_400_000
 
 def jobs(store: Store, maps: Maps, trust: Trust, sweep: Sweep, raw_days: float) -> Sequence[Job]:
     house = sweep.house
-    scores = Scores(house.reader, store, maps.folder, maps.states, house.simulated, house.now)
+    scores = Scores(house.reader, store, maps.folder, maps.states, house.simulated, house.now, house.thresholds)
     return (
         Job("bars", MINUTE, in_thread(Kept(store, house.reader).up), after=4),
         Job("maps", MINUTE, in_thread(maps.advance), after=10),

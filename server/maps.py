@@ -12,13 +12,13 @@ import pandas as pd
 from analytics import conventions
 from analytics.liquidation import MapState, Terms, advance, from_bytes, start, to_bytes
 from analytics.liquidation.prior import MAX_LEVERAGE, of_ladder
+from analytics.settings import DEFAULTS, Settings
 from server.recounts import recounts
 from store.reader import Reader
 
 log = logging.getLogger(__name__)
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
-LARGE_USD = 1e6
 PAST_MAPS = 3  # some 40 MB each
 FRESH_BARS = 60  # minutes that are caught up bar by bar; beyond that the map is built anew (decisions.md, 19)
 REBUILT = ((30 * DAY_MS, DAY_MS, HOUR_MS), (DAY_MS, HOUR_MS, 5 * MINUTE_MS), (HOUR_MS, 0, MINUTE_MS))
@@ -28,8 +28,9 @@ REBUILT = ((30 * DAY_MS, DAY_MS, HOUR_MS), (DAY_MS, HOUR_MS, 5 * MINUTE_MS), (HO
 class Maps:
     """Owns the newest state of each asset's map. `advance` in one thread at a time; anyone may look."""
 
-    def __init__(self, reader: Reader, folder: Path, assets: Iterable[str]) -> None:
+    def __init__(self, reader: Reader, folder: Path, assets: Iterable[str], settings: Settings = DEFAULTS) -> None:
         self.reader = reader
+        self.settings = settings
         self.folder = folder
         self.states: dict[str, MapState | None] = dict.fromkeys(assets)
 
@@ -38,14 +39,19 @@ class Maps:
         return self.states.get(asset)
 
     def load(self) -> None:
-        """Take up what an earlier run kept. One that cannot be read is built anew: it is derived from bars."""
+        """Take up what an earlier run kept. One that cannot be read, or was made by other settings, is built anew."""
         for asset in self.states:
             try:
-                self.states[asset] = from_bytes(self.file(asset).read_bytes())
+                kept = from_bytes(self.file(asset).read_bytes())
             except FileNotFoundError:
                 continue
             except ValueError as unusable:
                 log.warning("%s: %s", self.file(asset), unusable)
+                continue
+            if (kept.policy, kept.settings.of_map()) == (self.settings.removal_policy, self.settings.of_map()):
+                self.states[asset] = kept
+            else:
+                log.info("the liquidation map of %s was made by other settings and is built anew", asset)
 
     def save(self) -> None:
         """Keep every state, whole or not at all."""
@@ -68,20 +74,21 @@ class Maps:
             noted = recounts(self.reader, asset, *around(end))
             known = None if state is None else state.as_of
             if state is None or known is None or end - known > FRESH_BARS * MINUTE_MS or mistaken(known, noted):
-                built = rebuilt(self.reader, asset, end)
+                built = rebuilt(self.reader, asset, end, self.settings)
                 self.states[asset] = state if built.as_of is None else built
             elif end > known:
                 bars = self.reader.bars(asset, known, end, MINUTE_MS)
                 breaks = conventions.breaks(noted)
                 if end % HOUR_MS == 0:  # ladders are heard, and change, while we run
-                    state = replace(state, terms=terms(self.reader, asset))
+                    state = replace(state, terms=terms(self.reader, asset, self.settings))
                 self.states[asset] = advance(state, finished(bars, end), step_ms=MINUTE_MS, breaks=breaks)
 
 
 class Past:
     """Owns maps of past minutes, built when they are asked for: the last few, so that the next question is quick."""
 
-    def __init__(self, most: int = PAST_MAPS) -> None:
+    def __init__(self, settings: Settings = DEFAULTS, most: int = PAST_MAPS) -> None:
+        self.settings = settings
         self.most = most
         self.lock = Lock()  # building takes seconds: whoever asks for the same waits for it
         self.states: dict[tuple[str, int], MapState] = {}
@@ -91,23 +98,25 @@ class Past:
         key = (asset, moment - moment % MINUTE_MS)
         with self.lock:
             found = self.states.pop(key, None)
-            self.states[key] = then(reader, asset, moment) if found is None else found  # the newest stand last
+            if found is None:
+                found = then(reader, asset, moment, self.settings)
+            self.states[key] = found  # the newest stand last
             while len(self.states) > self.most:
                 del self.states[next(iter(self.states))]
-            return self.states[key]
+            return found
 
 
-def then(reader: Reader, asset: str, moment: int) -> MapState:
+def then(reader: Reader, asset: str, moment: int, settings: Settings = DEFAULTS) -> MapState:
     """The map at the last full minute before `moment`, ms UTC, out of what was known in that minute. It is coarser than
     the one that was kept then, which had passed every minute.
     """
     minute = moment - moment % MINUTE_MS
-    return rebuilt(reader.at(minute), asset, minute)
+    return rebuilt(reader.at(minute), asset, minute, settings)
 
 
-def rebuilt(reader: Reader, asset: str, end: int) -> MapState:
+def rebuilt(reader: Reader, asset: str, end: int, settings: Settings) -> MapState:
     """The map out of the last thirty days of bars."""
-    state = start(asset, terms(reader, asset))
+    state = start(asset, terms(reader, asset, settings), settings.removal_policy, settings)
     breaks = conventions.breaks(recounts(reader, asset, *around(end)))
     first = end - REBUILT[0][0]
     for _, until, step in REBUILT:
@@ -134,7 +143,7 @@ def mistaken(as_of: int, noted: pd.DataFrame) -> bool:
     return bool(((steps + 1 < as_of) & (noted["known_at"].to_numpy(float) > as_of)).any())
 
 
-def terms(reader: Reader, asset: str) -> dict[str, Terms]:
+def terms(reader: Reader, asset: str, settings: Settings = DEFAULTS) -> dict[str, Terms]:
     """What each venue lets its traders do, where it says so: the highest leverage of its instruments, and the ladder of
     the one that asks the least maintenance, which is its main one.
     """
@@ -147,4 +156,5 @@ def terms(reader: Reader, asset: str) -> dict[str, Terms]:
     for (venue, _), rows in reader.tiers(asset).groupby(["venue", "instrument_id"], observed=True):
         steps = [(float(lower), float(rate)) for lower, rate in zip(rows["lower"], rows["maintenance"], strict=True)]
         ladders[str(venue)] = min(steps, ladders.get(str(venue), steps), key=lambda known: known[0][1])
-    return {v: of_ladder(most.get(v, MAX_LEVERAGE), ladders.get(v, []), LARGE_USD) for v in {*most, *ladders}}
+    large = settings.map_large_usd
+    return {v: of_ladder(most.get(v, MAX_LEVERAGE), ladders.get(v, []), large) for v in {*most, *ladders}}

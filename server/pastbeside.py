@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from analytics.liquidation import MapState, advance, start
+from analytics.settings import DEFAULTS, Settings
 from collectors.venue import Gives, Venue
 from server.maps import HOUR_MS, finished, terms
 from server.past import instrument_of, listed
@@ -90,7 +91,7 @@ def facts(market: Market, days: Sequence[int]) -> Iterator[Event]:
 
 
 def judged(reader: Reader, store: Store, folder: Path, asset: str, until_ms: int,
-           said: Callable[[int], None] = lambda _: None) -> int:  # fmt: skip
+           said: Callable[[int], None] = lambda _: None, settings: Settings = DEFAULTS) -> int:  # fmt: skip
     """Maps of the last closes, each built from what came before it, frozen, and judged by the day after. Gives how many
     were; none where maps of this asset have been judged before.
     """
@@ -98,13 +99,14 @@ def judged(reader: Reader, store: Store, folder: Path, asset: str, until_ms: int
     if newest(reader, asset, until_ms) is not None:
         return 0
     first = midnight - JUDGED_DAYS * DAY_MS
-    state = grown(reader, start(asset, terms(reader, asset)), first - LEARNED_DAYS * DAY_MS, first, DAY_MS)
+    state = start(asset, terms(reader, asset, settings), settings.removal_policy, settings)
+    state = grown(reader, state, first - LEARNED_DAYS * DAY_MS, first, DAY_MS)
     states: dict[str, MapState | None] = {asset: state}
     count = 0
     for close in range(first, midnight + 1, DAY_MS):
         if close > first:
             states[asset] = state = grown(reader, state, close - DAY_MS, close, HOUR_MS)
-        scores = Scores(reader, store, folder, states, True, now=lambda at=close: at + 90_000)
+        scores = Scores(reader, store, folder, states, True, now=lambda at=close: at + 90_000, settings=settings)
         scores.daily(close)
         count += close > first
         said(count)

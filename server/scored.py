@@ -19,6 +19,7 @@ from analytics.liquidation.calibration import Counts, omegas
 from analytics.liquidation.frozen import Day, Frozen, Judged, freeze, from_bytes, judge, to_bytes
 from analytics.liquidation.scoring import DistanceLaw, Score, Swept, score
 from analytics.provenance import VERSION
+from analytics.settings import DEFAULTS, Settings
 from store.derived import append
 from store.patience import Cursors
 from store.reader import Reader
@@ -46,7 +47,7 @@ class Scores:
 
     def __init__(
         self, reader: Reader, store: Cursors, folder: Path, states: Mapping[str, MapState | None], simulated: bool,
-        now: Callable[[], int],
+        now: Callable[[], int], settings: Settings = DEFAULTS,
     ) -> None:  # fmt: skip
         self.reader = reader
         self.store = store
@@ -54,6 +55,7 @@ class Scores:
         self.states = states  # by asset, as the clock advances them
         self.simulated = simulated
         self.now = now
+        self.settings = settings
 
     def daily(self, due: int) -> None:
         """Shortly after midnight UTC: judge what was frozen a day ago, then freeze what stands now."""
@@ -73,7 +75,7 @@ class Scores:
         before = newest(self.reader, asset, midnight)
         law, counts = learned(before)
         day, full = self.day_after(held)
-        found = judge(held, day, law, counts, full)
+        found = judge(held, day, law, counts, full, settings=self.settings)
         now = self.now()
         past = swept(ledger(self.reader, asset, WHOLE, held.as_of - WINDOW_DAYS * DAY_MS, now))
         told = score([*past, *found.swept])
@@ -195,7 +197,7 @@ def calibrated(reader: Reader, asset: str, state: MapState, as_of: int) -> dict[
     """Omega by venue, as known at `as_of`; venues that were never judged borrow from those of their class."""
     _, counts = learned(newest(reader, asset, as_of))
     classes = {book.venue: book.venue_class for book in state.books}
-    return omegas(counts, classes, set(classes) - set(counts)) if counts else {}
+    return omegas(counts, classes, set(classes) - set(counts), state.settings) if counts else {}
 
 
 def map_score(reader: Reader, asset: str, as_of: int) -> dict[str, Any] | None:

@@ -7,17 +7,16 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from platformdirs import user_data_path
 
-from analytics.settings import Procedure
 from analytics.settings import Settings as Thresholds
+from server.said import Said, SettingsError, near, one_of, read_number, thresholds
 
 Mode = Literal["live", "demo"]
 PORTS: Mapping[Mode, int] = {"live": 8787, "demo": 8788}
@@ -26,10 +25,6 @@ UNIVERSES = ("perpetual", "dated", "all")
 CONTEXT = ("coinmetrics", "coingecko", "coingecko_derivatives")  # whom we know to ask (collectors/context.py)
 LOOPBACK = ("127.0.0.1", "localhost")
 PREFIX = "CROSSOI_"
-
-
-class SettingsError(Exception):
-    """A setting we cannot take, in one sentence: where it stands, what is wrong, what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +56,6 @@ class Settings:
     @property
     def store(self) -> Path | str:
         return self.store_url or self.home / "store.duckdb"
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A value and where the user said it, for the error that may follow."""
-
-    value: object
-    where: str
 
 
 def load(
@@ -190,14 +177,6 @@ def checked(key: str, venues: tuple[str, ...], where: str, shown: str) -> str:
     return key
 
 
-def near(word: str, known: list[str] | tuple[str, ...], show: int = 12) -> str:
-    """The sentence that follows every misspelling: what may have been meant, and what there is."""
-    by_lower = {name.lower(): name for name in known}
-    close = [by_lower[name] for name in get_close_matches(word.lower(), by_lower, n=3, cutoff=0.6)]
-    listed = ", ".join(sorted(known)[:show]) + (", ..." if len(known) > show else "")
-    return (f"Did you mean {' or '.join(close)}? " if close else "") + f"There is: {listed}."
-
-
 def names(said: Said) -> list[str]:
     """A list, or a text with commas; repeated words count once."""
     value = said.value
@@ -248,40 +227,12 @@ def read_host(said: Said, _: tuple[str, ...]) -> str:
     return str(said.value)
 
 
-def one_of(said: Said, value: object, what: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise SettingsError(f"{said.where}: unknown {what} {value!r}. {near(str(value), known)}")
-    return str(value)
-
-
 def read_text(said: Said, _: tuple[str, ...]) -> str:
     if not isinstance(said.value, str):
         raise SettingsError(f"{said.where}: wants a text, not {said.value!r}.")
     return said.value
 
 
-def read_number(least: float, most: float, whole: bool = False) -> Callable[[Said, tuple[str, ...]], float]:
-    def read(said: Said, _: tuple[str, ...]) -> float:
-        value = said.value
-        try:
-            number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
-        except ValueError:
-            number = None
-        if number is None or not least <= number <= most or (whole and number != int(number)):
-            kind = "whole number" if whole else "number"
-            raise SettingsError(f"{said.where}: wants a {kind} from {least:g} to {most:g}, not {value!r}.")
-        return int(number) if whole else number
-
-    return read
-
-
-def read_threshold(like: float) -> Callable[[Said, tuple[str, ...]], float]:
-    """A reader of numbers of the same kind and sign as the default."""
-    low, high = (-1e9, 0.0) if like < 0 else (0.0, 1e9)
-    return read_number(low, high, whole=isinstance(like, int))
-
-
-THRESHOLDS = {f.name: f.default for f in fields(Thresholds) if isinstance(f.default, int | float)}
 READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
     "venues": read_venues,
     "assets": read_assets,
@@ -295,6 +246,5 @@ READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
     "context.sources": read_sources,
     "checks.unanswered_s": read_number(60, 7 * 86_400),
     "poll.*.every_s": read_number(0.5, 86_400),
-    **{f"analytics.{name}": read_threshold(like) for name, like in THRESHOLDS.items()},
-    "analytics.multiplicity": lambda said, _: one_of(said, said.value, "procedure", get_args(Procedure)),
+    **thresholds(),
 }

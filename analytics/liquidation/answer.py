@@ -33,7 +33,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Neighbouring bins above the 90th percentile of their side's bins."""
+    """Neighbouring bins above the 90th percentile (`map_cluster_percentile`) of their side's bins."""
 
     side: Literal["long", "short"]
     price_low: float
@@ -65,7 +65,7 @@ class BookView:
     identified_share: float
     as_of: int  # end of its last bar, ms UTC
     age_s: float
-    silent: bool  # no bar for more than five minutes: carried, frozen
+    silent: bool  # no bar for longer than `map_silent_s`: carried, frozen
     gap_changes: int
     gap_change_usd: float
     residual_usd: float

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.liquidation.prior import ALPHA_LEGACY, Floats, Omega, Terms, omega_draws, tier_spread
+from analytics.liquidation.prior import Floats, Omega, Terms, omega_draws, tier_spread, unlearned
 from analytics.liquidation.state import BINS, NONE, STEP, MapState, Shapes
 
 LARGE, USUAL = slice(4), slice(4, None)  # of the draws of omega; the mid is the last of the usual
@@ -47,14 +47,15 @@ def density(
     fine = np.exp((np.arange(start, stop) + 0.5) * STEP)
     mass = state.mass
     count = mass.gain.shape[-1]
-    legacy_draws = omega_draws(np.full(NONE, ALPHA_LEGACY), np.full(NONE, ALPHA_LEGACY))
+    blind = np.full(NONE, state.settings.map_legacy_alpha)
+    legacy_draws, prior = omega_draws(blind, blind), unlearned(state.settings)
     large = np.zeros((2, count, len(fine), len(legacy_draws) // 2))  # USD by side, particle, bin and draw
     usual = np.zeros((2, count, len(fine), len(legacy_draws) // 2 + 1))  # and the mid
     per_book, capped = np.zeros((len(chosen), 2)), False
     offsets = state.offsets()
     for i, b in enumerate(chosen):
         book, ledger = state.books[b], state.ledger
-        known = omega.get(book.venue, Omega())
+        known = omega.get(book.venue, prior)
         nearer = round(tier_spread(state.terms.get(book.venue, Terms())) / STEP)  # bins
         posterior = omega_draws(np.asarray(known.alpha), np.asarray(known.beta))
         value = np.full(len(fine), ledger.unit_usd[b])

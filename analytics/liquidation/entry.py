@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from analytics.liquidation.prior import CLASSES, DAILY_VOLATILITY, HOLDING_DAYS, TILT, Floats, Particles
+from analytics.liquidation.prior import CLASSES, Floats, Particles
 from analytics.liquidation.state import BINS, MARGIN, NONE, REACH, STEP, Mass
+from analytics.settings import DEFAULTS, Settings
 
 KERNEL_REACH = 3.0  # standard deviations
 
@@ -21,11 +22,11 @@ def enter(
 ) -> None:
     """Add `amount` [B, P] on both sides at `mark` [B], in equal parts at each of the `distances` [B, 2, CLASSES, M],
     smeared by a Gaussian of `width` [B, ln]. The exposed share is clip(l0 + l1 b) of longs and clip(l0 - l1 b) of
-    shorts, b = `tilt` [B]; the rest is "none". Books that open nothing may have a NaN mark."""
+    shorts, l1 b = `tilt` [B]; the rest is "none". Books that open nothing may have a NaN mark."""
     rows = np.flatnonzero(amount.max(axis=1) > 0)
     if not len(rows):
         return
-    signed = TILT * tilt[rows, None] * np.array([[1.0, -1.0]])
+    signed = tilt[rows, None] * np.array([[1.0, -1.0]])
     exposed = np.clip(particles.exposed[None, None, :] + signed[:, :, None], 0.0, 1.0)
     opening = amount[rows, None, :]
     added = (opening * exposed)[:, :, None, :] * mixes[rows, None, :, None]  # [n, 2, CLASSES, P]
@@ -62,11 +63,19 @@ def enter(
 
 
 def found(
-    mass: Mass, book: int, amount: float, mix: Floats, distance: Floats, exposed: Floats, mark: float, centre: int
-):
+    mass: Mass,
+    book: int,
+    amount: float,
+    mix: Floats,
+    distance: Floats,
+    particles: Particles,
+    mark: float,
+    centre: int,
+    settings: Settings = DEFAULTS,
+) -> None:
     """The stock of a book at first sight. A class that is held for tau days was entered as far from here as prices walk
     in tau days; what would be dead by now is not there."""
-    walked = np.maximum(DAILY_VOLATILITY * np.sqrt(np.asarray(HOLDING_DAYS)), STEP)
+    walked = np.maximum(settings.map_daily_volatility * np.sqrt(np.asarray(settings.map_holding_days)), STEP)
     cells = np.arange(BINS)[None, :] + _offsets(centre)[:, None] + 0.5  # [2, BINS]
     off = cells[:, None, :] * STEP - (np.log(mark) + distance)[:, :, None]
     weight = np.nan_to_num(np.exp(-0.5 * (off / walked[None, :, None]) ** 2))
@@ -74,7 +83,8 @@ def found(
     weight *= alive[:, None, :]
     norm = weight.sum(axis=2, keepdims=True)
     weight = np.divide(weight, norm, out=np.zeros_like(weight), where=norm > 0)
-    added = amount * exposed[None, None, :] * (mix[None, :] * (norm[..., 0] > 0))[:, :, None]  # [2, CLASSES, P]
+    shares = (mix[None, :] * (norm[..., 0] > 0))[:, :, None]
+    added = amount * particles.exposed[None, None, :] * shares  # [2, CLASSES, P]
     mass.gain[book] = 1.0
     mass.shape[book] = weight[..., None] * added[:, :, None, :]
     mass.total[book, :, :NONE] = added

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.liquidation.calibration import Counts, learned
-from analytics.liquidation.prior import CLASSES, Floats, Omega
+from analytics.liquidation.prior import CLASSES, Floats, Omega, unlearned
 from analytics.liquidation.scoring import DistanceLaw, Swept
 from analytics.liquidation.state import BINS, NONE, STEP, MapState
+from analytics.settings import DEFAULTS, Settings
 
 BIN = 2 * STEP  # 10 bp of ln price
 REACH = 300  # bins either side of the mark: +-30 % in ln
@@ -52,7 +53,7 @@ def freeze(state: MapState, sigma: float, omega: Mapping[str, Omega] | None = No
     if state.as_of is None or not state.books:
         return None
     ledger, whole = state.ledger, state.mass
-    mark = float(np.median(ledger.mark[state.as_of - ledger.seen <= 300_000]))
+    mark = float(np.median(ledger.mark[state.as_of - ledger.seen <= 1000 * state.settings.map_silent_s]))
     first = round(np.log(mark) / BIN) - REACH
     venues = tuple(sorted({book.venue for book in state.books}))
     mass = np.zeros((len(venues), 2, CLASSES, 2 * REACH))
@@ -76,7 +77,7 @@ def freeze(state: MapState, sigma: float, omega: Mapping[str, Omega] | None = No
             for row, usd in zip(mass[v, side], cells * value, strict=True):
                 row += np.bincount(place[use], usd[use], 2 * REACH)
     legacy = np.divide(unseen, held, out=np.zeros_like(held), where=held > 0)
-    means = np.array([(omega or {}).get(venue, Omega()).mean() for venue in venues])
+    means = np.array([(omega or {}).get(venue, unlearned(state.settings)).mean() for venue in venues])
     called = ((legacy + (1 - legacy) * means[:, None, :]) * held).sum(axis=2)
     limit = np.minimum(1.0, np.divide(amounts[:, None], called, out=np.ones_like(called), where=called > 0))
     return Frozen(
@@ -105,7 +106,7 @@ class Judged:
 
 
 def judge(frozen: Frozen, day: Day, law: DistanceLaw, counts: Mapping[str, Counts], full: Collection[str],
-          ladders: Floats | None = None) -> Judged:  # fmt: skip
+          ladders: Floats | None = None, settings: Settings = DEFAULTS) -> Judged:  # fmt: skip
     """Hold a frozen map against the day after it. `law` and `counts` of before that day; given back with it learned.
 
     A side's bins are those between the mark of the freeze and the day's extreme on that side: where the map could
@@ -146,7 +147,7 @@ def judge(frozen: Frozen, day: Day, law: DistanceLaw, counts: Mapping[str, Count
                 np.concatenate((a, b), axis=-1) for a, b in zip(learned_from[venue], parts, strict=True)
             ]
     for venue, (realised, seen, unseen) in learned_from.items():
-        after[venue] = learned(counts.get(venue, Counts()), realised, seen, unseen)
+        after[venue] = learned(counts.get(venue, Counts()), realised, seen, unseen, settings=settings)
     faded = DistanceLaw(new_law.usd * LAW_FORGETS, new_law.bins * LAW_FORGETS)
     return Judged(tuple(rows), {v: tuple(s) for v, s in own.items()}, faded, after)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import gamma, norm
 
 from analytics.liquidation.price import log_distance
-from analytics.settings import Policy
+from analytics.settings import DEFAULTS, Policy, Settings
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)  # of removal
 BY_AGE: tuple[Policy, ...] = ("fifo", "lifo")  # those that ask who came first
@@ -23,18 +23,8 @@ Floats = NDArray[np.float64]
 
 RUNGS = (2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 75.0, 100.0)  # effective leverage
 CLASSES = len(RUNGS)
-SPECULATIVE = (0.15, 0.20, 0.20, 0.13, 0.10, 0.07, 0.05, 0.04, 0.03, 0.02, 0.01)
-INSTITUTIONAL = (SPECULATIVE[0] + SPECULATIVE[1], *SPECULATIVE[2:], 0.0)  # one rung down
-MIXED = tuple((a + b) / 2 for a, b in zip(SPECULATIVE, INSTITUTIONAL, strict=True))
-HOLDING_DAYS = (10.0, 10.0, 6.0, 4.0, 2.0, 1.2, 0.7, 0.4, 0.2, 0.1, 0.08)  # mean, along the rungs
-HOLDING_DAYS_NONE = 10.0  # hedged, below 2x, portfolio margin: as long as the lowest rung
 PARTS = 16  # of a rung's range
-TILT = 0.2  # l1: how far a one-sided minute tilts exposure
-FUNDING_TILT = 0.3
-DAILY_VOLATILITY = 0.025  # of ln price; how far entries nobody saw may lie from the first mark
 MAX_LEVERAGE = 100.0  # where a venue does not say
-ALPHA = BETA = 2.0  # of omega's Gamma prior, unit 1 M USD: mean 1, sd 0.71
-ALPHA_LEGACY = 1.0  # entries nobody saw: mean 1, sd 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,36 +58,47 @@ def tier_spread(terms: Terms) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Particles:
-    """Eight fixed corners around the defaults chi 0.2, tau 1, l0 0.6: deterministic, symmetric, of equal weight."""
+    """Eight fixed corners around chi, tau and l0: deterministic, symmetric, of equal weight."""
 
-    chi: Floats = field(default_factory=lambda: _corner(0))
-    tau: Floats = field(default_factory=lambda: _corner(1))  # multiplies the holding times, but not that of "none"
-    exposed: Floats = field(default_factory=lambda: _corner(2))  # l0
+    chi: Floats = field(default_factory=lambda: corners(DEFAULTS)[0])
+    tau: Floats = field(default_factory=lambda: corners(DEFAULTS)[1])  # times the holding days, but not of "none"
+    exposed: Floats = field(default_factory=lambda: corners(DEFAULTS)[2])  # l0
 
     def __len__(self) -> int:
         return len(self.chi)
+
+
+def corners(s: Settings) -> tuple[Floats, Floats, Floats]:
+    """chi, tau and l0 of the particles; by default 0.2, 1 and 0.6, give or take 0.1, 0.3 and 0.1."""
+    signs = np.array(list(product((-1.0, 1.0), repeat=3)))
+    chi = s.map_transfer_share + s.map_transfer_spread * signs[:, 0]
+    tau = s.map_holding_scale * (1 + s.map_holding_spread * signs[:, 1])
+    exposed = s.map_exposed_share + s.map_exposed_spread * signs[:, 2]
+    return np.clip(chi, 0.0, 1.0), tau, np.clip(exposed, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Omega:
     """Realised over predicted mass of one venue, per class: Gamma(alpha, beta). The place of the calibration."""
 
-    alpha: tuple[float, ...] = (ALPHA,) * CLASSES
-    beta: tuple[float, ...] = (BETA,) * CLASSES
+    alpha: tuple[float, ...] = (DEFAULTS.map_alpha,) * CLASSES
+    beta: tuple[float, ...] = (DEFAULTS.map_beta,) * CLASSES
 
     def mean(self) -> Floats:
         return np.asarray(self.alpha) / np.asarray(self.beta)
 
 
-def _corner(axis: int) -> Floats:
-    corners = product((0.1, 0.3), (0.7, 1.3), (0.5, 0.7))
-    return np.array([corner[axis] for corner in corners])
+def unlearned(s: Settings = DEFAULTS) -> Omega:
+    """Omega before any day was judged."""
+    return Omega((s.map_alpha,) * CLASSES, (s.map_beta,) * CLASSES)
 
 
-def mix(venue_class: str, max_leverage: float) -> Floats:
+def mix(venue_class: str, max_leverage: float, s: Settings = DEFAULTS) -> Floats:
     """Share of exposed mass per rung [CLASSES], sums to 1. Rungs above the venue's maximum join the highest allowed.
-    An unknown class counts as mixed."""
-    weights = np.array({"speculative": SPECULATIVE, "institutional": INSTITUTIONAL}.get(venue_class, MIXED))
+    Mixed venues, and an unknown class, are half-way between the two others."""
+    ends = {"speculative": np.array(s.map_mix_speculative), "institutional": np.array(s.map_mix_institutional)}
+    ends = {name: weights / weights.sum() for name, weights in ends.items()}
+    weights = ends.get(venue_class, (ends["speculative"] + ends["institutional"]) / 2)
     allowed = max(int(np.searchsorted(RUNGS, max_leverage, side="right")), 1)
     weights[allowed - 1] += weights[allowed:].sum()
     weights[allowed:] = 0.0
@@ -139,14 +140,14 @@ def astray(count: int = PARTS) -> Floats:
     return np.asarray(steps / steps.std(), np.float64)
 
 
-def hazards(tau: Floats) -> Floats:
+def hazards(tau: Floats, s: Settings = DEFAULTS) -> Floats:
     """Closing weight of a contract per class, "none" last [CLASSES + 1][particles], 1/day.
 
     With exponentially distributed holding times of mean tau_d the chance to close next is 1/tau_d whatever the age, so
     ages need not be kept.
     """
-    rungs = 1.0 / (np.asarray(HOLDING_DAYS)[:, None] * tau[None, :])
-    return np.vstack([rungs, np.full((1, len(tau)), 1.0 / HOLDING_DAYS_NONE)])
+    rungs = 1.0 / (np.asarray(s.map_holding_days)[:, None] * tau[None, :])
+    return np.vstack([rungs, np.full((1, len(tau)), 1.0 / s.map_holding_none_days)])
 
 
 def omega_draws(alpha: Floats, beta: Floats, draws: int = 8) -> Floats:

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.liquidation.prior import CLASSES, POLICIES, Floats, Particles, Policy, Terms
+from analytics.settings import DEFAULTS, Settings
 
-VERSION = 3  # of the bytes below and of the meaning of the arrays
+VERSION = 4  # of the bytes below and of the meaning of the arrays
 STEP = 5e-4  # ln price, width of a bin
 REACH = 1440  # bins a side: ln 2 and a little, where 2x lies
 MARGIN = 60  # bins beyond the centre that a side keeps, so that the mark may wander before the grid scrolls
@@ -86,6 +87,7 @@ class MapState:
     cohorts: tuple[Mass, ...]  # by time of entry, youngest first; a single one unless the policy asks for ages
     born: tuple[int, ...]  # when the entries of each cohort begin, ms UTC; 0 for the last: unknown
     rejected: int  # bars that were unusable: not finite, not positive, or not newer than what is known
+    settings: Settings = DEFAULTS  # those of the map: what it is made and shown by
 
     @property
     def mass(self) -> Mass:
@@ -97,9 +99,14 @@ class MapState:
         return self.centre - REACH, self.centre - MARGIN
 
 
-def start(asset: str, terms: Mapping[str, Terms] | None = None, policy: Policy = "age_hazard") -> MapState:
-    """A map of nothing; the first bars of a book found it. `terms` by venue, where known. Raises ValueError for a
-    policy that there is not."""
+def start(
+    asset: str,
+    terms: Mapping[str, Terms] | None = None,
+    policy: Policy = "age_hazard",
+    settings: Settings = DEFAULTS,
+) -> MapState:
+    """A map of nothing; the first bars of a book found it. `terms` by venue, where known; it keeps the `settings` of
+    its own, `map_*`. Raises ValueError for a policy that there is not."""
     if policy not in POLICIES:
         raise ValueError(f"no removal policy {policy!r}; there are {', '.join(POLICIES)}")
     numbers, counts = np.zeros(0), np.zeros(0, np.int64)
@@ -121,7 +128,8 @@ def start(asset: str, terms: Mapping[str, Terms] | None = None, policy: Policy =
         instrument_amount=numbers,
         instrument_seen=counts,
     )
-    return MapState(asset, policy, dict(terms or {}), None, 0, (), ledger, (nothing(0),), (0,), 0)
+    own = Settings(**settings.of_map())
+    return MapState(asset, policy, dict(terms or {}), None, 0, (), ledger, (nothing(0),), (0,), 0, own)
 
 
 def nothing(books: int) -> Mass:
@@ -163,6 +171,7 @@ def to_bytes(state: MapState) -> bytes:
         "books": [asdict(book) for book in state.books],
         "born": state.born,
         "rejected": state.rejected,
+        "settings": state.settings.of_map(),
     }
     arrays = {f.name: getattr(state.ledger, f.name) for f in fields(Ledger)}
     arrays |= {f"{f.name}_{k}": getattr(mass, f.name) for k, mass in enumerate(state.cohorts) for f in fields(Mass)}
@@ -188,7 +197,8 @@ def from_bytes(data: bytes) -> MapState:
     if any(mass.shape.shape != (len(books), 2, CLASSES, BINS, len(Particles())) for mass in cohorts):
         raise ValueError("map state has another grid than this program: rebuild it")
     terms = {venue: Terms(**words) for venue, words in head["terms"].items()}
+    settings = {name: tuple(said) if isinstance(said, list) else said for name, said in head["settings"].items()}
     return MapState(
         head["asset"], head["policy"], terms, head["as_of"], head["centre"], books, ledger, cohorts,
-        tuple(head["born"]), head["rejected"],
+        tuple(head["born"]), head["rejected"], Settings(**settings),
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """The state one bar on: what the mark went through is gone, closures thin the rest, openings enter at the mark."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -12,13 +12,13 @@ from analytics.liquidation.flow import Flows, read
 from analytics.liquidation.prior import (
     BY_AGE,
     CLASSES,
-    FUNDING_TILT,
     PARTS,
     Floats,
     Particles,
     Policy,
     Terms,
     astray,
+    corners,
     distances,
     hazards,
     mix,
@@ -27,14 +27,13 @@ from analytics.liquidation.prior import (
 )
 from analytics.liquidation.removal import close, fold, in_turn, recentred, rescale, sweep
 from analytics.liquidation.state import STEP, Book, Ledger, MapState, Mass, copy, nothing
+from analytics.settings import Settings
 
 DAY_MS = 86_400_000
 GOLDEN, SILVER = (5**0.5 - 1) / 2, 2**0.5 - 1  # turns that share no period
 PARTS_A_BAR = 2
-MEMORY_DAYS = 30.0  # of the funding statistics
 FUNDING_READY_MS = DAY_MS  # before that a z of funding is noise, and counts as 0
 ASTRAY = astray()
-TURNOVER_LIMIT = 0.5  # of the open interest may change hands in one bar; a guard, not a model
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,7 @@ class Facts:
     policy: Policy
     weights: Floats  # [CLASSES + 1, P] of closing, where ages are not asked for
     particles: Particles
+    settings: Settings
 
 
 def advance(
@@ -79,7 +79,7 @@ def advance(
         return replace(state, rejected=state.rejected + rejected)
     ledger, cohorts = _enlarged(*copy(state), len(books) - len(state.books))
     born = list(state.born)
-    facts = _facts(books, state.terms, state.policy)
+    facts = _facts(books, state)
     centre, first = state.centre, state.as_of is None
     for i in range(len(flows.t)):
         if state.policy in BY_AGE:
@@ -109,17 +109,19 @@ def advance(
     )
 
 
-def _facts(books: tuple[Book, ...], terms: Mapping[str, Terms], policy: Policy) -> Facts:
-    particles = Particles()
-    own = [(book, terms.get(book.venue, Terms())) for book in books]
+def _facts(books: tuple[Book, ...], state: MapState) -> Facts:
+    s, policy = state.settings, state.policy
+    particles = Particles(*corners(s))
+    own = [(book, state.terms.get(book.venue, Terms())) for book in books]
     return Facts(
-        mixes=np.array([mix(book.venue_class, said.max_leverage) for book, said in own]),
+        mixes=np.array([mix(book.venue_class, said.max_leverage, s) for book, said in own]),
         distances=np.array([distances(book.payoff, said) for book, said in own]),
         spread=np.array([spread(book.payoff, said) for book, said in own]),
         tiers=np.array([tier_spread(said) for _, said in own]),
         policy=policy,
-        weights=hazards(particles.tau) if policy == "age_hazard" else np.ones((CLASSES + 1, len(particles))),
+        weights=hazards(particles.tau, s) if policy == "age_hazard" else np.ones((CLASSES + 1, len(particles))),
         particles=particles,
+        settings=s,
     )
 
 
@@ -154,7 +156,8 @@ def _step(ledger: Ledger, cohorts: Sequence[Mass], facts: Facts, flows: Flows, i
             swept[b] = gone
     opened, closed = flows.opened[i], flows.closed[i]
     spare = np.where(joined, np.maximum(np.nan_to_num(flows.volume[i] - np.abs(opened - closed)), 0.0), 0.0)
-    transfers = np.minimum(facts.particles.chi * spare[:, None], TURNOVER_LIMIT * ledger.amount[:, None])
+    s = facts.settings
+    transfers = np.minimum(facts.particles.chi * spare[:, None], s.map_turnover_limit * ledger.amount[:, None])
     leaving = np.maximum(closed[:, None, None] - swept, 0.0) + transfers[:, None, :]
     match facts.policy:
         case "fifo":
@@ -166,21 +169,20 @@ def _step(ledger: Ledger, cohorts: Sequence[Mass], facts: Facts, flows: Flows, i
     for mass in cohorts:
         fold(mass)
     width = np.where(opened + spare > 0, np.log(flows.high[i] / flows.low[i]) / 2, 0.0)
-    tilt = flows.imbalance[i] + FUNDING_TILT * np.tanh(_funding_z(ledger, flows.funding[i], flows.t[i]))
+    leaning = flows.imbalance[i] + s.map_funding_tilt * np.tanh(_funding_z(ledger, flows.funding[i], flows.t[i]))
     entering = opened[:, None] + transfers
     youngest, oldest = cohorts[0], cohorts[-1]
     places = parts(facts, int(flows.t[i]), width)
-    enter(youngest, entering, tilt, facts.mixes, places, facts.particles, flows.mark[i], width, centre)
+    enter(youngest, entering, s.map_tilt * leaning, facts.mixes, places, facts.particles, flows.mark[i], width, centre)
     amount = np.maximum(ledger.amount + opened - closed, 0.0)
     rescale(cohorts, amount, old, observed=True)
     if flows.jumps[i].any():
         amount = np.maximum(amount + flows.jump[i], 0.0)
         rescale(cohorts, amount, old & (flows.jumps[i] > 0), observed=False)
     for b in map(int, np.flatnonzero(new)):
-        exposed = facts.particles.exposed
         mark = float(flows.mark[i, b])
-        found(oldest, b, float(amount[b]), facts.mixes[b], facts.distances[b], exposed, mark, centre)
-    _write(ledger, flows, i, amount, swept, new)
+        found(oldest, b, float(amount[b]), facts.mixes[b], facts.distances[b], facts.particles, mark, centre, s)
+    _write(ledger, flows, i, amount, swept, new, s.map_funding_memory_days)
 
 
 def parts(facts: Facts, t: int, width: Floats) -> Floats:
@@ -205,8 +207,10 @@ def _funding_z(ledger: Ledger, funding: Floats, t: int) -> Floats:
     return np.where(ready, (np.nan_to_num(funding) - np.nan_to_num(ledger.funding_mean)) / scale, 0.0)
 
 
-def _write(ledger: Ledger, flows: Flows, i: int, amount: Floats, swept: Floats, new: np.ndarray) -> None:
-    """The numbers per book, after the step."""
+def _write(
+    ledger: Ledger, flows: Flows, i: int, amount: Floats, swept: Floats, new: np.ndarray, memory_days: float
+) -> None:
+    """The numbers per book, after the step; funding's are remembered for so many days."""
     heard, t = flows.heard[i], int(flows.t[i])
     old = heard & ~new
     passed = np.where(old, t - ledger.seen, 0)
@@ -220,7 +224,7 @@ def _write(ledger: Ledger, flows: Flows, i: int, amount: Floats, swept: Floats, 
     begins = told & np.isnan(ledger.funding_mean)
     ledger.funding_mean[begins] = flows.funding[i, begins]
     age = np.maximum(t - ledger.first, 1)
-    pace = np.maximum(1 - np.exp(-passed / (MEMORY_DAYS * DAY_MS)), passed / age)  # a plain mean while it is young
+    pace = np.maximum(1 - np.exp(-passed / (memory_days * DAY_MS)), passed / age)  # a plain mean while it is young
     off = np.where(told, np.nan_to_num(flows.funding[i]) - np.nan_to_num(ledger.funding_mean), 0.0)
     pace = np.where(told, np.minimum(pace, 0.5), 0.0)
     ledger.funding_variance[...] = (1 - pace) * (ledger.funding_variance + pace * off**2)

@@ -11,13 +11,9 @@ from analytics.liquidation.prior import Floats, Omega
 from analytics.liquidation.state import STEP, MapState
 
 METHOD = "liquidation map 1: 5 bp bins, 11 distance rungs, 8 particles x 8 omega draws"
-RANGE = 0.20  # of mark, both ways
 BIN_STEP = 2 * STEP  # 10 bp
 MOST_BINS = 2000
 NEAR_PCT = (1.0, 2.0, 5.0, 10.0)
-SILENT_MS = 300_000
-CLUSTER_PERCENTILE = 90.0
-THIN_HISTORY = 0.5  # legacy share above which a map says insufficient_history
 
 
 def view(
@@ -36,10 +32,11 @@ def view(
     chosen = [b for b, book in enumerate(state.books) if venues is None or book.venue in venues]
     if state.as_of is None or not chosen:
         return _nothing(state)
-    rows, ledger = np.array(chosen), state.ledger
-    speaking = rows[state.as_of - ledger.seen[rows] <= SILENT_MS]
+    rows, ledger, s = np.array(chosen), state.ledger, state.settings
+    silent_ms = 1000 * s.map_silent_s
+    speaking = rows[state.as_of - ledger.seen[rows] <= silent_ms]
     mark = float(np.median(ledger.mark[speaking if len(speaking) else rows]))
-    edges = _edges(mark, mark * step_share if step_usd is None and step_share is not None else step_usd)
+    edges = _edges(mark, mark * step_share if step_usd is None and step_share is not None else step_usd, s.map_range)
     spread, per_book, capped = density(state, chosen, mark, edges, omega or {})
     mid, draws = spread.at(edges)
     mid, draws = np.diff(mid, axis=1), np.diff(draws, axis=1)
@@ -61,7 +58,7 @@ def view(
             identified_share=float(share[b]),
             as_of=int(ledger.seen[b]),
             age_s=max(now - int(ledger.seen[b]), 0) / 1000,
-            silent=now - int(ledger.seen[b]) > SILENT_MS,
+            silent=now - int(ledger.seen[b]) > silent_ms,
             gap_changes=int(ledger.gap_changes[b]),
             gap_change_usd=float(ledger.gap_change_usd[b]),
             residual_usd=float(residual[b]),
@@ -80,7 +77,7 @@ def view(
         reasons=reasons,
         caveats=caveats,
         bins=bins,
-        clusters=_clusters(mark, edges, mid, draws),
+        clusters=_clusters(mark, edges, mid, draws, s.map_cluster_percentile),
         within=_within(mark, spread),
         long_usd=float(mid[0].sum()),
         short_usd=float(mid[1].sum()),
@@ -98,8 +95,8 @@ def view(
     )
 
 
-def _edges(mark: float, step_usd: float | None) -> Floats:
-    low, high = mark * (1 - RANGE), mark * (1 + RANGE)
+def _edges(mark: float, step_usd: float | None, reach: float) -> Floats:
+    low, high = mark * (1 - reach), mark * (1 + reach)
     if step_usd is None:
         first, last = np.floor(np.log(low) / BIN_STEP), np.ceil(np.log(high) / BIN_STEP)
         return np.exp(np.arange(first, last + 1) * BIN_STEP)
@@ -133,14 +130,14 @@ def _bins(mark: float, edges: Floats, mid: Floats, draws: Floats) -> tuple[Bin, 
     )
 
 
-def _clusters(mark: float, edges: Floats, mid: Floats, draws: Floats) -> tuple[Cluster, ...]:
+def _clusters(mark: float, edges: Floats, mid: Floats, draws: Floats, percentile: float) -> tuple[Cluster, ...]:
     names: tuple[Literal["long", "short"], ...] = ("long", "short")
     found: list[Cluster] = []
     for side, name in enumerate(names):
         own = edges[:-1] < mark if side == 0 else edges[1:] > mark
         if not own.any():
             continue
-        above = own & (mid[side] > np.percentile(mid[side, own], CLUSTER_PERCENTILE))
+        above = own & (mid[side] > np.percentile(mid[side, own], percentile))
         turns = np.flatnonzero(np.diff(np.concatenate(([0], above.astype(np.int8), [0]))))
         for a, z in turns.reshape(-1, 2):
             peak = int(a + np.argmax(mid[side, a:z]))
@@ -183,6 +180,7 @@ def _doubts(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Reason codes that apply now, and the sentences: `code: words` where a code goes with it."""
     silent = sorted({book.venue for book in books if book.silent})
+    minutes = state.settings.map_silent_s / 60
     doubts = [
         (True, "unvalidated_map", ""),
         (
@@ -191,16 +189,16 @@ def _doubts(
             "No traded volume is collected, so transfers between holders are 0 and old entries refresh too slowly.",
         ),
         (
-            identified is not None and 1 - identified > THIN_HISTORY,
+            identified is not None and 1 - identified > state.settings.map_thin_history,
             "insufficient_history",
             "Most open interest was entered before it was observed; its place is a wide guess around the first mark.",
         ),
         (
-            state.as_of is not None and now - state.as_of > SILENT_MS,
+            state.as_of is not None and now - state.as_of > 1000 * state.settings.map_silent_s,
             "stale_reference_price",
-            "The last bar is older than five minutes.",
+            f"The last bar is older than {minutes:g} minutes.",
         ),
-        (bool(silent), "", f"Silent for more than five minutes, frozen: {', '.join(silent)}."),
+        (bool(silent), "", f"Silent for more than {minutes:g} minutes, frozen: {', '.join(silent)}."),
         (capped, "", "Calibrated mass exceeded open interest on a side and was scaled down to it."),
         (bool(state.rejected), "", f"{state.rejected} bars were unusable or late and left out."),
     ]

@@ -11,6 +11,7 @@ import pytest
 
 from analytics.conventions import CHANGED
 from analytics.liquidation import MapState, Terms
+from analytics.settings import Settings
 from server.maps import HOUR_MS, Maps, terms
 from store.bars import build
 from store.derived import append
@@ -170,6 +171,22 @@ def test_a_map_outlives_a_restart_and_a_damaged_one_is_built_anew(store: Store, 
     assert state(third).as_of == START + 6 * MINUTE
 
 
+def test_other_settings_build_the_kept_map_anew(store: Store, tmp_path: Path) -> None:
+    kept(store, 6)
+    first = Maps(Reader(store), tmp_path / "maps", ["COIN"])
+    first.advance(START + 6 * MINUTE)
+    first.save()
+    for settings in (Settings(map_tilt=0.4), Settings(removal_policy="pro_rata")):
+        other = Maps(Reader(store), tmp_path / "maps", ["COIN"], settings)
+        other.load()
+        assert other.state("COIN") is None
+        other.advance(START + 6 * MINUTE)
+        assert (state(other).settings.map_tilt, state(other).policy) == (settings.map_tilt, settings.removal_policy)
+    same = Maps(Reader(store), tmp_path / "maps", ["COIN"], Settings(fdr=0.2))
+    same.load()
+    assert state(same).as_of == START + 6 * MINUTE, "what no map is made by changes none"
+
+
 def test_a_venues_terms_are_the_widest_it_states_and_the_ladder_of_its_main_contract(store: Store) -> None:
     usdc, other, bare = (
         Instrument("northern", "linear", "COINC", "COIN", "USDC", "USDC", max_leverage=100.0),
@@ -182,6 +199,7 @@ def test_a_venues_terms_are_the_widest_it_states_and_the_ladder_of_its_main_cont
         put_ladder(writer, COIN, 0.005, 0.006, 0.01)
         put_ladder(writer, usdc, 0.02, 0.03, 0.04)
         put_ladder(writer, other, 0.01, 0.01, 0.01)
+    assert terms(Reader(store), "COIN", Settings(map_large_usd=2e5))["northern"].large == 0.006
     assert terms(Reader(store), "COIN") == {
         "northern": Terms(100.0, 0.0055, 0.01),
         "southern": Terms(100.0, 0.01, 0.01),

@@ -1,7 +1,9 @@
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from analytics.settings import Settings as Thresholds
 from server.app import what
 from server.settings import Settings, SettingsError, load, venue_names
 
@@ -94,6 +96,22 @@ def test_assets_and_venues_are_read_from_lists_and_texts(tmp_path: Path) -> None
             '[analytics]\nmultiplicity = "yekutieli"\n',
             "line 2, analytics.multiplicity: unknown procedure 'yekutieli'. Did you mean benjamini_yekutieli?",
         ),
+        (
+            "[analytics]\nmap_range = 0.9\n",
+            "line 2, analytics.map_range: wants a number from 0.005 to 0.45, not 0.9.",
+        ),
+        (
+            "[analytics]\nmap_holding_days = [10, 5]\n",
+            "line 2, analytics.map_holding_days: wants 11 numbers, like [10.0, 10.0, 6.0,",
+        ),
+        (
+            "[analytics]\nmap_mix_speculative = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]\n",
+            "line 2, analytics.map_mix_speculative: wants 11 numbers, like [0.15,",
+        ),
+        (
+            "[analytics]\noverheat_weights = [1, 1, 1, 0, -1]\n",
+            "weights: wants a number from 0 to 1e+09, not -1.",
+        ),
         ("[poll.northern]\nevery_s = 0\n", "line 2, poll.northern.every_s: wants a number from 0.5 to 86400, not 0."),
     ],
 )
@@ -118,6 +136,19 @@ def test_the_procedure_for_many_tests_is_chosen_in_the_file(tmp_path: Path) -> N
     assert read(tmp_path).thresholds.multiplicity == "benjamini_hochberg"
     got = read(tmp_path, '[analytics]\nmultiplicity = "benjamini_yekutieli"\n')
     assert got.thresholds.multiplicity == "benjamini_yekutieli"
+
+
+def test_every_threshold_can_be_said_and_its_default_is_taken_back(tmp_path: Path) -> None:
+    for field in fields(Thresholds):
+        value = getattr(Thresholds(), field.name)
+        said = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        got = read(tmp_path, env={f"CROSSOI_ANALYTICS_{field.name.upper()}": said})
+        assert got.thresholds == Thresholds(), field.name
+
+
+def test_several_numbers_are_a_list_in_the_file(tmp_path: Path) -> None:
+    got = read(tmp_path, "[analytics]\nmap_tilt = 0.5\noverheat_weights = [0.3, 0.3, 0.2, 0.2, 0]\n").thresholds
+    assert (got.map_tilt, got.overheat_weights) == (0.5, (0.3, 0.3, 0.2, 0.2, 0.0))
 
 
 def test_venues_are_known_without_being_imported() -> None:

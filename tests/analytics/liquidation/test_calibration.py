@@ -5,6 +5,7 @@ import pytest
 
 from analytics.liquidation.calibration import Counts, learned, omegas, posterior
 from analytics.liquidation.prior import CLASSES
+from analytics.settings import Settings
 
 
 def one_class(k: int, usd: list[float]) -> np.ndarray:
@@ -52,3 +53,12 @@ def test_a_venue_that_hides_amounts_borrows_from_its_class_shrunk_to_one() -> No
     assert found["a"].mean()[5] == pytest.approx(0.02)
     assert found["b"].mean()[5] == pytest.approx(0.51)
     assert found["c"].mean().tolist() == [1.0] * CLASSES
+
+
+def test_the_prior_and_what_is_forgotten_are_settings() -> None:
+    s = Settings(map_alpha=4.0, map_beta=8.0, map_forgetting=0.5, map_borrowed=0.0)
+    first = learned(Counts(), np.array([3e6]), one_class(4, [8e6]), np.zeros(1), settings=s)
+    later = learned(first, np.zeros(0), np.zeros((CLASSES, 0)), np.zeros(0), settings=s)
+    assert later.expected == pytest.approx(0.5 * first.expected)
+    assert later.omega(s).mean()[0] == pytest.approx(0.5)
+    assert omegas({"a": first}, {"a": "x", "b": "x"}, {"b"}, s)["b"].mean() == pytest.approx(np.ones(CLASSES))

@@ -10,13 +10,16 @@ from analytics.liquidation.prior import (
     Particles,
     Terms,
     astray,
+    corners,
     distances,
     hazards,
     mix,
     of_ladder,
     omega_draws,
     tier_spread,
+    unlearned,
 )
+from analytics.settings import Settings
 
 
 def test_mixes_sum_to_one_and_institutions_sit_one_rung_down() -> None:
@@ -98,3 +101,17 @@ def test_what_strays_is_a_normal_distribution() -> None:
     steps = astray()
     assert (steps.mean(), steps.std()) == (pytest.approx(0.0, abs=1e-12), pytest.approx(1.0))
     assert steps == pytest.approx(-steps[::-1])
+
+
+def test_other_settings_make_other_assumptions() -> None:
+    s = Settings(
+        map_mix_speculative=(1.0,) * 11, map_holding_days=(5.0,) * 11, map_holding_none_days=20.0,
+        map_exposed_share=0.95, map_transfer_spread=0.3, map_holding_scale=2.0, map_alpha=3.0, map_beta=6.0,
+    )  # fmt: skip
+    assert mix("speculative", 100, s) == pytest.approx(np.full(11, 1 / 11))
+    assert mix("mixed", 100, s)[0] == pytest.approx((1 / 11 + 0.35) / 2)
+    assert hazards(np.array([1.0]), s)[:, 0] == pytest.approx([*[0.2] * 11, 0.05])
+    chi, tau, exposed = corners(s)
+    assert (chi.min(), chi.max(), exposed.max()) == (0.0, 0.5, 1.0), "shares end at 0 and 1"
+    assert (tau.min(), tau.max()) == pytest.approx((1.4, 2.6))
+    assert unlearned(s).mean() == pytest.approx(np.full(11, 0.5))

@@ -9,6 +9,7 @@ import pytest
 
 from analytics.liquidation import Terms, advance, from_bytes, start, to_bytes
 from analytics.liquidation.state import Ledger, Mass
+from analytics.settings import Settings
 from tests.analytics.liquidation.market import bars, breathe, wander
 
 
@@ -21,6 +22,12 @@ def test_bytes_give_the_same_state_back_and_it_advances_the_same() -> None:
     for part, kind in (("ledger", Ledger), ("mass", Mass)):
         for f in fields(kind):
             np.testing.assert_array_equal(getattr(getattr(one, part), f.name), getattr(getattr(other, part), f.name))
+
+
+def test_a_state_keeps_the_settings_it_was_made_by() -> None:
+    made = start("BTC", settings=Settings(map_tilt=0.5, map_holding_days=(1.0,) * 11, fdr=0.2))
+    assert made.settings == Settings(map_tilt=0.5, map_holding_days=(1.0,) * 11), "those of the map, not of others"
+    assert from_bytes(to_bytes(made)).settings == made.settings
 
 
 def test_an_empty_state_survives_too() -> None:

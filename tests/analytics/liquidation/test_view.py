@@ -10,6 +10,7 @@ import pytest
 
 from analytics.liquidation import LiquidationMap, MapState, Omega, Terms, advance, start, view
 from analytics.liquidation.prior import CLASSES
+from analytics.settings import Settings
 from tests.analytics.liquidation.market import MINUTE, T0, bars, breathe, wander
 
 
@@ -218,3 +219,29 @@ def test_the_band_holds_what_large_positions_would_say_and_the_mid_does_not() ->
     one, other = usual.within[0], large.within[0]
     assert other.long_band.p90 > 1.1 * one.long_band.p90, "a large long dies higher"
     assert other.short_band.p90 > 1.1 * one.short_band.p90, "a large short dies lower"
+
+
+def test_what_a_map_is_shown_by_is_a_setting() -> None:
+    frame = bars([100.0] * 60, [1000.0 + 50 * k for k in range(60)])
+    near, usual = (
+        view(advance(start("BTC", settings=s), frame), now=frame["t"].iloc[-1] + 100_000)
+        for s in (Settings(map_range=0.05, map_silent_s=60.0, map_thin_history=0.1, map_tilt=0.9), Settings())
+    )
+    assert near.mark is not None
+    assert near.bins[0].price_low == pytest.approx(95.0, rel=1e-3)
+    assert (near.books[0].silent, usual.books[0].silent) == (True, False)
+    assert "insufficient_history" in near.reasons
+    assert "insufficient_history" not in usual.reasons
+    assert "Silent for more than 1 minutes, frozen: alpha." in near.caveats
+
+
+def test_tilt_and_transfers_are_settings() -> None:
+    frame = bars([100.0] * 20, [1000.0 + 50 * k for k in range(20)])
+    frame = frame.assign(volume=200.0, taker_buy=180.0, taker_sell=20.0)
+    shares = []
+    for s in (Settings(), Settings(map_tilt=0.4), Settings(map_transfer_share=0.6)):
+        mass = advance(start("BTC", settings=s), frame).mass
+        exposed = mass.total[0, :, :-1].mean(axis=2).sum(axis=1)
+        shares.append((exposed[0] / exposed[1], mass.identified.sum()))
+    assert shares[1][0] > 1.1 * shares[0][0] > 1.1
+    assert shares[2][1] > 1.05 * shares[0][1]

@@ -313,15 +313,16 @@ async def test_forced_closes_are_records_and_a_feed_of_them_may_be_silent() -> N
     async def talk(peer: Peer) -> None:
         await peer.take()
         if peer.place == 0:
-            await peer.send(kind="death", ts=5)
+            await peer.send(kind="death", ts=exchange.clock.epoch)
             await anyio.sleep(0.3)
             return
         await peer.listen()
 
     socket = replace(SOCKET, gives=frozenset({"liquidations"}), parse=deaths, cadence=None)
-    async with collecting(Exchange(talk), venue(socket)) as records:
+    exchange = Exchange(talk)
+    async with collecting(exchange, venue(socket)) as records:
         (death,) = await records.until(lambda: records.of(Liquidation))
-        assert (death.ts, death.usd, death.side) == (5, 200.0, Side.LONG)
+        assert (death.ts, death.usd, death.side) == (exchange.clock.epoch, 200.0, Side.LONG)
         await records.until(lambda: len(records.of(Event)) == 2)
         assert records.gaps() == []  # open interest was not in this feed, and is not missed
     opened, ended = (json.loads(event.detail) for event in records.of(Event)[:2])

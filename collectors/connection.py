@@ -8,14 +8,13 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
 from collectors.besides import Besides
 from collectors.board import Board
-from collectors.http import Clock, Sink, utc_ms
+from collectors.http import Clock, Sink, proxy, utc_ms
 from collectors.ledger import LIVE, Ledger
 from collectors.subscriptions import Subscriptions
 from collectors.venue import (
@@ -100,7 +99,6 @@ class Line:
     async def live(self, url: str) -> None:
         """From dial to end. Raises what ended it."""
         patience = self.patience
-        loopback = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
         line = await connect(
             url,
             additional_headers=self.socket.headers,
@@ -110,7 +108,7 @@ class Line:
             # Where silence proves nothing, pongs must; elsewhere only data does, and some venues answer no ping.
             ping_timeout=patience.probe if self.socket.cadence is None else None,
             max_size=2**24,
-            proxy=None if loopback else True,
+            proxy=proxy(url),
         )
         self.opened = self.spoke = self.clock()
         self.proved = self.opened if self.socket.cadence is None else None  # else only data prove anything

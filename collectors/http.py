@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from types import TracebackType
+from typing import Literal
 from urllib.parse import urlsplit
 
 import anyio
@@ -30,6 +31,7 @@ Address = Callable[[Venue, str], str]
 Sink = Callable[[Record], None]
 Clock = Callable[[], float]
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")  # a proxy is never asked for it
 BODY_LIMIT = 64 * 2**20  # bytes, unpacked; the largest catalogue known is under 10 MiB
 HELD_S = 15.0  # when a venue limits us and does not say for how long; doubled each time ...
 HELD_MAX_S = 600.0  # ... up to this
@@ -55,6 +57,11 @@ class LimitedError(Exception):
 
 def real(_: Venue, url: str) -> str:
     return url
+
+
+def proxy(url: str) -> Literal[True] | None:
+    """Whose proxy a connection takes: the environment's (True), or nobody's."""
+    return None if urlsplit(url).hostname in LOOPBACK else True
 
 
 def utc_ms() -> int:
@@ -133,7 +140,7 @@ class Http:
         self.client = httpx2.AsyncClient(
             timeout=self.timeout,
             headers={"User-Agent": "crossoi"},
-            mounts={"all://127.0.0.1": None, "all://localhost": None},  # a proxy is never asked for the loopback
+            mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK},
         )
         self.holds = {hold.venue: hold for hold in sorted(self.holds, key=lambda hold: hold.until)}.values()
 

@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
@@ -19,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from collectors.board import factor
 from collectors.connection import UNREADABLE, beat, leaf, text
 from collectors.feeds import BROKEN, Delays, backoff
-from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink, utc_ms
+from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink, proxy, utc_ms
 from collectors.public import Dealt, Held, Positions
 from collectors.venue import Segment, Venue
 from store.records import Event, Instrument, OpenInterest, Position, Side
@@ -120,8 +119,7 @@ class Sampler:
     async def line(self, instruments: Sequence[Instrument]) -> None:
         """One connection, until it ends."""
         url = self.http.address(self.venue, self.positions.url)
-        loopback = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
-        async with connect(url, open_timeout=15, close_timeout=0.5, proxy=None if loopback else True) as line:
+        async with connect(url, open_timeout=15, close_timeout=0.5, proxy=proxy(url)) as line:
             try:
                 async with anyio.create_task_group() as tasks:
                     if self.positions.heartbeat is not None:

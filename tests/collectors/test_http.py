@@ -6,7 +6,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from collectors.http import BlockedError, Budget, FailedError, Http, LimitedError, stated_wait
+from collectors.http import BlockedError, Budget, FailedError, Http, LimitedError, proxy, stated_wait
 from collectors.venue import Ask, Limits, Venue
 from store.records import Hold
 from tests.collectors.toy import Exchange, Peer, Records, venue
@@ -136,6 +136,26 @@ async def test_used_weight_throttles_before_the_limit() -> None:
             await client.ask(toy, ASK)
         (first, _), (second, _) = at.requests
     assert second - first >= 0.35  # our own count alone would have let it through
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("wss://fstream.example.com/ws", True),
+        ("ws://127.0.0.1:8/ws", None),
+        ("ws://localhost:8", None),
+        ("ws://[::1]:8/ws", None),
+    ],
+)
+def test_no_proxy_is_asked_for_the_loopback(url: str, taken: bool | None) -> None:
+    assert proxy(url) is taken
+
+
+async def test_a_question_to_the_loopback_passes_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ALL_PROXY", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    async with exchange((200, {}, "[]")).open() as at, http(at, Records()) as client:
+        assert await client.ask(venue(), ASK) == b"[]"
 
 
 def test_a_budget_is_never_exceeded_in_any_window() -> None:

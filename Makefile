@@ -43,7 +43,7 @@ lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 bench: $(STAMP)  ## ratios to a stated floor: a table, and bench/results.json
 	$(BIN)/python -m bench
 
-docs: $(STAMP)  ## renew the generated parts of docs/
+docs: $(STAMP)  ## renew the generated parts of docs/; its examples: docs/examples.py
 	$(BIN)/python docs/generate.py
 
 clean:  ## the environment and caches; never data

@@ -111,7 +111,8 @@ def then(reader: Reader, asset: str, moment: int, settings: Settings = DEFAULTS)
     the one that was kept then, which had passed every minute.
     """
     minute = moment - moment % MINUTE_MS
-    return rebuilt(reader.at(minute), asset, minute, settings)
+    state = rebuilt(reader.at(minute), asset, minute, settings)
+    return replace(state, cohorts=(state.mass,), born=(0,))  # it never advances: ages are of no use any more
 
 
 def rebuilt(reader: Reader, asset: str, end: int, settings: Settings) -> MapState:

@@ -10,7 +10,7 @@ from analytics.liquidation.density import Density, density
 from analytics.liquidation.prior import Floats, Omega
 from analytics.liquidation.state import STEP, MapState
 
-METHOD = "liquidation map 1: 5 bp bins, 11 distance rungs, 8 particles x 8 omega draws"
+METHOD = "liquidation map 2: 5 bp bins, 11 distance rungs, maintenance tiers, 8 particles x 8 omega draws"
 BIN_STEP = 2 * STEP  # 10 bp
 MOST_BINS = 2000
 NEAR_PCT = (1.0, 2.0, 5.0, 10.0)

@@ -8,6 +8,7 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
 from analytics.liquidation.answer import UNVALIDATED
+from analytics.settings import Settings
 from server.answers import utc
 from server.maps import Maps, Past
 from server.tools.house import House
@@ -109,6 +110,8 @@ def test_the_second_question_about_a_past_minute_builds_nothing(tmp_path: Path) 
     with market(tmp_path, *two()) as house:
         past = Past(most=2)
         first = past.state(house.reader, "BTC", NOW - HOUR)
+        by_age = Past(Settings(removal_policy="fifo")).state(house.reader, "BTC", NOW - HOUR)
+        assert (by_age.policy, len(by_age.cohorts)) == ("fifo", 1), "eight times the memory, for nothing"
         assert past.state(house.reader, "BTC", NOW - HOUR + 59_999) is first
         past.state(house.reader, "BTC", NOW - 2 * HOUR)
         assert past.state(house.reader, "BTC", NOW - HOUR) is first

@@ -38,7 +38,7 @@ RESTS_ON = ("simulator/truth*.py", "bench/truth*.py", "analytics/**/*.py", "coll
 WARM = 12  # days that teach the map and are not scored
 QUIET_DAYS = 14  # before the first episode, so that every hour has its history
 FAULTY_HOURS = 6
-POLICIES_EVERY = 4  # seeds: the three other policies of the map take two minutes of a processor each
+POLICIES_EVERY = 4  # seeds: the three other policies take some four minutes of a processor together
 
 
 @cache

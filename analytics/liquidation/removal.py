@@ -59,9 +59,9 @@ def sweep(mass: Mass, book: int, low: float, high: float, centre: int) -> Floats
     first = min(max(int(np.ceil(np.log(low) / STEP - 0.5)) - (centre - REACH), 0), BINS)
     last = min(max(int(np.floor(np.log(high) / STEP - 0.5)) + 1 - (centre - MARGIN), 0), BINS)
     longs, shorts = mass.shape[book, 0, :, first:], mass.shape[book, 1, :, :last]
+    if not (longs.any() or shorts.any()):  # most bars of most books, and nearly all that is old
+        return np.zeros((2, mass.gain.shape[-1]))
     hit = np.stack((longs.sum(axis=1, dtype=np.float64), shorts.sum(axis=1, dtype=np.float64)))
-    if not hit.any():
-        return np.zeros((2, hit.shape[-1]))
     longs[...] = 0.0
     shorts[...] = 0.0
     return take(mass, book, hit * mass.gain[book], keep=False)

@@ -96,7 +96,7 @@ def judged(reader: Reader, store: Store, folder: Path, asset: str, until_ms: int
     were; none where maps of this asset have been judged before.
     """
     midnight = until_ms - until_ms % DAY_MS
-    if newest(reader, asset, until_ms) is not None:
+    if newest(reader, asset, until_ms, settings.removal_policy) is not None:
         return 0
     first = midnight - JUDGED_DAYS * DAY_MS
     state = start(asset, terms(reader, asset, settings), settings.removal_policy, settings)

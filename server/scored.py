@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics.liquidation import MapState, Omega
+from analytics.liquidation import MapState, Omega, Policy
 from analytics.liquidation.calibration import Counts, omegas
 from analytics.liquidation.frozen import Day, Frozen, Judged, freeze, from_bytes, judge, to_bytes
 from analytics.liquidation.scoring import DistanceLaw, Score, Swept, score
@@ -36,6 +36,7 @@ WHOLE = ""  # the ledger's word for all venues with full feeds together
 LEDGER = """
 SELECT asset, epoch_ms(day::TIMESTAMP) AS day, detail, epoch_ms(known_at) AS known_at FROM map_scores
 WHERE asset = $asset AND venue = $venue AND known_at <= make_timestamp_ms($as_of) AND day >= make_timestamp_ms($since)
+    AND coalesce(json_extract_string(detail, '$.policy'), 'age_hazard') = $policy
 ORDER BY day, known_at
 """
 
@@ -72,20 +73,21 @@ class Scores:
         held = self.frozen(asset)
         if held is None or abs(held.as_of + DAY_MS - midnight) > LATE_MS:
             return False
-        before = newest(self.reader, asset, midnight)
+        before = newest(self.reader, asset, midnight, held.policy)
         law, counts = learned(before)
         day, full = self.day_after(held)
         found = judge(held, day, law, counts, full, settings=self.settings)
         now = self.now()
-        past = swept(ledger(self.reader, asset, WHOLE, held.as_of - WINDOW_DAYS * DAY_MS, now))
+        past = swept(ledger(self.reader, asset, WHOLE, held.as_of - WINDOW_DAYS * DAY_MS, now, held.policy))
         told = score([*past, *found.swept])
         rows = [self.row(asset, WHOLE, held, detail(told, found, len(day.usd)), now)]
         for venue, own in found.by_venue.items():
             rows.append(self.row(asset, venue, held, {"score": asdict(score(own))}, now))
         append(self.store, "map_scores", rows)
         said = {
-            "as_of": held.as_of, "days": told.days, "ratio": told.ratio, "validated": told.validated,
-            "skill": None if told.skill is None else asdict(told.skill), "version": VERSION,
+            "as_of": held.as_of, "policy": held.policy, "days": told.days, "ratio": told.ratio,
+            "validated": told.validated, "skill": None if told.skill is None else asdict(told.skill),
+            "version": VERSION,
         }  # fmt: skip
         append(self.store, "events", [(now, SCORED, asset, WHOLE, json.dumps(said), self.simulated, now)])
         log.info("the map of %s was scored: %s", asset, told.skill)
@@ -93,7 +95,7 @@ class Scores:
 
     def row(self, asset: str, venue: str, held: Frozen, words: Mapping[str, Any], now: int) -> tuple[Any, ...]:
         day = (held.as_of + LATE_MS) // DAY_MS * DAY_MS
-        return asset, venue, day, json.dumps(words), self.simulated, now
+        return asset, venue, day, json.dumps({"policy": held.policy, **words}), self.simulated, now
 
     def day_after(self, held: Frozen) -> tuple[Day, set[str]]:
         """Extremes and forced closes of the 24 hours after a freeze, and the venues that showed all of theirs."""
@@ -164,16 +166,19 @@ def numbers(values: np.ndarray) -> list[float]:
     return [float(f"{x:.6g}") for x in values]
 
 
-def ledger(reader: Reader, asset: str, venue: str, since: int, as_of: int) -> Sequence[Mapping[str, Any]]:
-    """The details of the days from `since` on, oldest first, the newest word on each."""
-    rows = reader.ask(LEDGER, asset=asset, venue=venue, since=max(since, 0), as_of=as_of)
+def ledger(
+    reader: Reader, asset: str, venue: str, since: int, as_of: int, policy: Policy
+) -> Sequence[Mapping[str, Any]]:
+    """The details of the days from `since` on, oldest first, the newest word on each. Each policy has its own."""
+    rows = reader.ask(LEDGER, asset=asset, venue=venue, since=max(since, 0), as_of=as_of, policy=policy)
     by_day = {int(row["day"]): json.loads(str(row["detail"])) for row in rows.to_dict("records")}
     return [{**words, "day": day} for day, words in sorted(by_day.items())]
 
 
-def newest(reader: Reader, asset: str, as_of: int) -> Mapping[str, Any] | None:
+def newest(reader: Reader, asset: str, as_of: int, policy: Policy) -> Mapping[str, Any] | None:
     """The last day in the ledger, all venues together."""
-    rows = reader.ask(NEWEST, asset=asset, venue=WHOLE, since=max(as_of - WINDOW_DAYS * DAY_MS, 0), as_of=as_of)
+    rows = reader.ask(NEWEST, asset=asset, venue=WHOLE, since=max(as_of - WINDOW_DAYS * DAY_MS, 0), as_of=as_of,
+                      policy=policy)  # fmt: skip
     return json.loads(str(rows["detail"].iloc[0])) if len(rows) else None
 
 
@@ -195,20 +200,20 @@ def swept(rows: Sequence[Mapping[str, Any]]) -> list[Swept]:
 
 def calibrated(reader: Reader, asset: str, state: MapState, as_of: int) -> dict[str, Omega]:
     """Omega by venue, as known at `as_of`; venues that were never judged borrow from those of their class."""
-    _, counts = learned(newest(reader, asset, as_of))
+    _, counts = learned(newest(reader, asset, as_of, state.policy))
     classes = {book.venue: book.venue_class for book in state.books}
     return omegas(counts, classes, set(classes) - set(counts), state.settings) if counts else {}
 
 
-def map_score(reader: Reader, asset: str, as_of: int) -> dict[str, Any] | None:
+def map_score(reader: Reader, asset: str, as_of: int, policy: Policy) -> dict[str, Any] | None:
     """What is published with every map: {information gain, interval, ratio, n_events, window, baseline, status}.
 
     None before any day was judged. `status` is `unvalidated` while the lower bound of skill is not above 0.
     """
-    row = newest(reader, asset, as_of)
+    row = newest(reader, asset, as_of, policy)
     if row is None:
         return None
-    events = [int(day["events"]) for day in ledger(reader, asset, WHOLE, as_of - WINDOW_DAYS * DAY_MS, as_of)]
+    events = [int(day["events"]) for day in ledger(reader, asset, WHOLE, as_of - WINDOW_DAYS * DAY_MS, as_of, policy)]
     told, skill = row["score"], row["score"]["skill"]
     return {
         "skill_nats_per_usd": None if skill is None else skill["gain"],

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.liquidation.calibration import Counts, learned
-from analytics.liquidation.prior import CLASSES, Floats, Omega, unlearned
+from analytics.liquidation.prior import CLASSES, Floats, Omega, Policy, unlearned
 from analytics.liquidation.scoring import DistanceLaw, Swept
 from analytics.liquidation.state import BINS, NONE, STEP, MapState
 from analytics.settings import DEFAULTS, Settings
 
 BIN = 2 * STEP  # 10 bp of ln price
 REACH = 300  # bins either side of the mark: +-30 % in ln
-VERSION = 1
+VERSION = 2
 LAW_FORGETS = 0.98  # a day
 
 
@@ -29,6 +29,7 @@ class Frozen:
     """USD by venue, side (long, short), distance class and bin. Bin j begins at (first + j) * BIN in ln P."""
 
     asset: str
+    policy: Policy  # of removal
     as_of: int  # ms UTC
     mark: float  # USD a coin
     sigma: float  # of ln P, a day, as known at as_of
@@ -81,7 +82,8 @@ def freeze(state: MapState, sigma: float, omega: Mapping[str, Omega] | None = No
     called = ((legacy + (1 - legacy) * means[:, None, :]) * held).sum(axis=2)
     limit = np.minimum(1.0, np.divide(amounts[:, None], called, out=np.ones_like(called), where=called > 0))
     return Frozen(
-        state.asset, state.as_of, mark, sigma, first, venues, mass.astype(np.float32), legacy, means, limit
+        state.asset, state.policy, state.as_of, mark, sigma, first, venues, mass.astype(np.float32), legacy, means,
+        limit,
     )  # fmt: skip
 
 

@@ -52,7 +52,8 @@ def feeds(house: House, asset: str, since: int, now: int) -> tuple[dict[str, fro
 def noted(house: House, asset: str, kind: str, since: int, now: int, venue: str | None) -> pd.DataFrame:
     """Rows t, venue, detail (JSON): measurements of blindness, judged maps, or facts from outside."""
     if kind == "map":
-        told = scored.ledger(house.reader, asset, venue or scored.WHOLE, since - DAY_MS, now)
+        policy = house.thresholds.removal_policy
+        told = scored.ledger(house.reader, asset, venue or scored.WHOLE, since - DAY_MS, now, policy)
         rows = [
             {"t": int(row["day"]) + DAY_MS, "venue": venue or "", "detail": json.dumps({"score": row["score"]})}
             for row in told

@@ -60,7 +60,7 @@ def get_liquidation_map(
         )
     venues = None if only is None else {only}
     omega = scored.calibrated(house.reader, named, state, now)
-    score = scored.map_score(house.reader, named, now)
+    score = scored.map_score(house.reader, named, now, state.policy)
     status = "unvalidated" if score is None else str(score["status"])
     share = WIDTH if detail == "concise" else None
     try:

@@ -41,7 +41,7 @@ def test_the_past_has_forced_closes_ratios_and_judged_maps(tmp_path: Path) -> No
         facts = reader.events("context", NOW - 5 * DAY, NOW, asset="BTC")
         count = pastbeside.judged(reader, store, tmp_path / "maps", "BTC", NOW)
         again = pastbeside.judged(reader, store, tmp_path / "maps", "BTC", NOW)
-        rows = scored.ledger(reader, "BTC", scored.WHOLE, NOW - 10 * DAY, NOW)
+        rows = scored.ledger(reader, "BTC", scored.WHOLE, NOW - 10 * DAY, NOW, "age_hazard")
     finally:
         store.close()
     assert {str(v): str(f) for v, f in zip(feeds["venue"], feeds["feed"], strict=True)} == {

@@ -1,12 +1,13 @@
 """The ledger of map scores: what the daily job freezes, judges and remembers."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from analytics.liquidation import MapState, advance, start
-from server.scored import DAY_MS, SCORED, Scores, calibrated, map_score
+from analytics.liquidation import MapState, Policy, advance, start
+from server.scored import DAY_MS, SCORED, WHOLE, Scores, calibrated, ledger, map_score
 from store.bars import build
 from store.derived import append
 from store.engine import Store, open_store
@@ -28,12 +29,12 @@ def store(tmp_path: Path):
     store.close()
 
 
-def state() -> MapState:
+def state(policy: Policy = "age_hazard") -> MapState:
     """Open interest that grew at 100 USD a coin for five hours, until midnight."""
     rows = bars(
         [100.0] * 300, [1e5 * (1 + 0.01 * k) for k in range(300)], venue="northern", start=MIDNIGHT - 300 * MINUTE
     )
-    return advance(start("COIN"), rows)
+    return advance(start("COIN", policy=policy), rows)
 
 
 def lived(store: Store, feed: FeedClass) -> None:
@@ -59,17 +60,17 @@ def made(store: Store, folder: Path) -> Scores:
 def test_a_map_is_frozen_at_midnight_and_judged_a_day_later(store: Store, tmp_path: Path) -> None:
     scores = made(store, tmp_path)
     scores.daily(MIDNIGHT + MINUTE)
-    assert map_score(scores.reader, "COIN", MIDNIGHT + DAY_MS) is None
+    assert map_score(scores.reader, "COIN", MIDNIGHT + DAY_MS, "age_hazard") is None
     lived(store, FeedClass.FULL)
     assert scores.judged("COIN", MIDNIGHT + DAY_MS)
     assert len(scores.reader.events(SCORED, 0, 2**42, asset="COIN")) == 1
-    told = map_score(scores.reader, "COIN", MIDNIGHT + 2 * DAY_MS)
+    told = map_score(scores.reader, "COIN", MIDNIGHT + 2 * DAY_MS, "age_hazard")
     assert told is not None
     assert (told["n_events"], told["window_days"], told["status"]) == (60, 1, "unvalidated")
     assert told["predicted_over_realised"] > 0
     detail = scores.reader.ask("FROM map_scores WHERE venue = ''")["detail"].iloc[0]
     append(store, "map_scores", [("COIN", "", MIDNIGHT + DAY_MS, detail, True, MIDNIGHT + 2 * DAY_MS)])
-    both = map_score(scores.reader, "COIN", MIDNIGHT + 3 * DAY_MS)
+    both = map_score(scores.reader, "COIN", MIDNIGHT + 3 * DAY_MS, "age_hazard")
     assert both is not None
     assert both["n_events"] == 120, "of the whole window"
     omega = calibrated(scores.reader, "COIN", state(), MIDNIGHT + 2 * DAY_MS)["northern"]
@@ -81,8 +82,26 @@ def test_what_was_not_known_yet_is_not_told(store: Store, tmp_path: Path) -> Non
     scores.daily(MIDNIGHT + MINUTE)
     lived(store, FeedClass.FULL)
     scores.judged("COIN", MIDNIGHT + DAY_MS)
-    assert map_score(scores.reader, "COIN", MIDNIGHT + DAY_MS) is None
+    assert map_score(scores.reader, "COIN", MIDNIGHT + DAY_MS, "age_hazard") is None
     assert calibrated(scores.reader, "COIN", state(), MIDNIGHT + DAY_MS) == {}
+
+
+def test_each_policy_has_scores_of_its_own(store: Store, tmp_path: Path) -> None:
+    """What a ledger held before policies were told is the default's."""
+    scores = made(store, tmp_path)
+    scores.states = {"COIN": state("fifo")}
+    scores.daily(MIDNIGHT + MINUTE)
+    lived(store, FeedClass.FULL)
+    assert scores.judged("COIN", MIDNIGHT + DAY_MS)
+    later = MIDNIGHT + 2 * DAY_MS
+    assert map_score(scores.reader, "COIN", later, "fifo") is not None
+    assert map_score(scores.reader, "COIN", later, "age_hazard") is None
+    assert set(calibrated(scores.reader, "COIN", state("fifo"), later)) == {"northern"}
+    assert calibrated(scores.reader, "COIN", state(), later) == {}
+    [words] = ledger(scores.reader, "COIN", WHOLE, MIDNIGHT - DAY_MS, later, "fifo")
+    old = json.dumps({name: value for name, value in words.items() if name not in ("policy", "day")})
+    append(store, "map_scores", [("COIN", WHOLE, MIDNIGHT, old, True, MIDNIGHT + DAY_MS)])
+    assert map_score(scores.reader, "COIN", later, "age_hazard") == map_score(scores.reader, "COIN", later, "fifo")
 
 
 def test_a_feed_that_hides_amounts_teaches_nothing(store: Store, tmp_path: Path) -> None:
@@ -90,7 +109,7 @@ def test_a_feed_that_hides_amounts_teaches_nothing(store: Store, tmp_path: Path)
     scores.daily(MIDNIGHT + MINUTE)
     lived(store, FeedClass.THROTTLED)
     assert scores.judged("COIN", MIDNIGHT + DAY_MS)
-    told = map_score(scores.reader, "COIN", MIDNIGHT + 2 * DAY_MS)
+    told = map_score(scores.reader, "COIN", MIDNIGHT + 2 * DAY_MS, "age_hazard")
     assert told is not None
     assert (told["skill_nats_per_usd"], told["n_events"], told["status"]) == (None, 0, "unvalidated")
 

@@ -112,6 +112,10 @@ def test_assets_and_venues_are_read_from_lists_and_texts(tmp_path: Path) -> None
             "[analytics]\noverheat_weights = [1, 1, 1, 0, -1]\n",
             "weights: wants a number from 0 to 1e+09, not -1.",
         ),
+        (
+            '[analytics]\nremoval_policy = "filo"\n',
+            "line 2, analytics.removal_policy: unknown policy 'filo'. Did you mean fifo? There is: age_hazard,",
+        ),
         ("[poll.northern]\nevery_s = 0\n", "line 2, poll.northern.every_s: wants a number from 0.5 to 86400, not 0."),
     ],
 )
@@ -149,6 +153,12 @@ def test_every_threshold_can_be_said_and_its_default_is_taken_back(tmp_path: Pat
 def test_several_numbers_are_a_list_in_the_file(tmp_path: Path) -> None:
     got = read(tmp_path, "[analytics]\nmap_tilt = 0.5\noverheat_weights = [0.3, 0.3, 0.2, 0.2, 0]\n").thresholds
     assert (got.map_tilt, got.overheat_weights) == (0.5, (0.3, 0.3, 0.2, 0.2, 0.0))
+
+
+def test_who_leaves_the_map_first_is_chosen_in_the_file(tmp_path: Path) -> None:
+    assert read(tmp_path).thresholds.removal_policy == "age_hazard"
+    got = read(tmp_path, '[analytics]\nremoval_policy = "fifo"\n')
+    assert got.thresholds.removal_policy == "fifo"
 
 
 def test_venues_are_known_without_being_imported() -> None:

@@ -42,6 +42,7 @@ def test_a_frozen_map_says_what_was_served() -> None:
 def test_it_comes_back_from_its_bytes_as_it_was() -> None:
     before = frozen()
     after = from_bytes(to_bytes(before))
+    assert after.policy == "age_hazard"
     assert (after.asset, after.as_of, after.mark, after.venues) == ("BTC", before.as_of, before.mark, before.venues)
     assert np.array_equal(after.served(), before.served())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
+from analytics.liquidation import Policy
 from analytics.liquidation.answer import UNVALIDATED
 from analytics.settings import Settings
 from server.answers import utc
@@ -24,8 +25,8 @@ def two() -> tuple[Held, Held]:
     )
 
 
-def mapped(house: House, folder: Path) -> House:
-    maps = Maps(house.reader, folder, ["BTC"])
+def mapped(house: House, folder: Path, policy: Policy = "age_hazard") -> House:
+    maps = Maps(house.reader, folder, ["BTC"], Settings(removal_policy=policy))
     maps.advance(NOW)
     return replace(house, map_state=maps.state, now=lambda: NOW + 30_000)
 
@@ -92,6 +93,15 @@ def test_bins_by_dollars_by_tenths_of_a_percent_and_of_one_venue(tmp_path: Path)
     assert south.figures["open_interest_usd"] == 400_000_000
     assert [row[0] for row in south.tables["venues"].rows] == ["south"]
     assert south.coverage.venues_ok == ["south"]
+
+
+def test_the_answer_says_which_policy_removes(tmp_path: Path) -> None:
+    fell = Held(linear("north"), turned(66_000.0, 60_000.0, NOW - 100 * MINUTE))
+    with market(tmp_path, fell, Held(linear("south"), always(4_000.0))) as house:
+        told = [get_liquidation_map(mapped(house, tmp_path, policy)) for policy in ("age_hazard", "lifo")]
+    assert [a.figures["policy"] for a in told] == ["age_hazard", "lifo"]
+    assert told[0].figures["open_interest_usd"] == told[1].figures["open_interest_usd"]
+    assert told[0].rows != told[1].rows
 
 
 def test_a_past_map_is_built_again_from_what_was_known_then_and_says_so(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ frames, else what the socket says (OSError, websockets' own errors).
 """
 
 import logging
+import re
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -35,10 +37,12 @@ from collectors.venue import (
     spelled,
 )
 from collectors.watch import PATIENCE, Patience, watch
+from collectors.wire import channel_of
 from store.records import Instrument, Quarantined, Source
 
 log = logging.getLogger(__name__)
 
+PARTS = re.compile(r"[.:@/]")  # of a channel's name
 KEPT = 2000  # characters of an unreadable frame
 UNREADABLE = (
     LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, EOFError, OSError, zlib.error,
@@ -89,7 +93,9 @@ class Line:
         self.last: float | None = None
         self.tried: dict[str, tuple[float, float]] = {}  # symbol: when to subscribe it again, and the wait after that
         self.retried = False
-        self.alarmed = False
+        self.heard = Counter[str]()  # frames of each channel, since the first that could not be read ...
+        self.strangers = Counter[str]()  # ... and those that could not
+        self.alarmed = set[str]()  # channels
         self.succeeded = False
         self.proved: float | None = None  # when the line was last known to be whole, where silence proves nothing
         self.looked = 0.0
@@ -137,6 +143,8 @@ class Line:
         while True:
             frame = await recv()
             self.frames += 1
+            if self.unreadable:
+                self.heard[self.channel(frame)] += 1
             at, seen = clock(), now()
             try:
                 message = decode(frame)
@@ -222,6 +230,9 @@ class Line:
 
     def strange(self, frame: str | bytes, fault: Exception, seen: int) -> None:
         """Keep a frame we cannot read for whoever mends it, and go on."""
+        channel = self.channel(frame)
+        self.heard[channel] += not self.unreadable
+        self.strangers[channel] += 1
         self.unreadable += 1
         if isinstance(fault, CatalogueError):
             self.board.unknown += 1  # has the catalogue read again
@@ -229,6 +240,11 @@ class Line:
             raw = frame if isinstance(frame, str) else repr(frame[:KEPT])
             words = f"{fault.__class__.__name__}: {fault}"[:300]
             self.sink(Quarantined(self.ledger.venue, self.ledger.segment, "", seen, "unreadable", words, raw[:KEPT]))
+
+    def channel(self, frame: str | bytes) -> str:
+        """Which kind of channel a frame is of, without the symbol in its name."""
+        name = channel_of(self.socket.decode, frame)
+        return ".".join(part for part in PARTS.split(name) if part not in self.subscriptions.wanted)
 
     def succeed(self, words: str) -> None:
         if not self.succeeded:

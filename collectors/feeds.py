@@ -83,6 +83,7 @@ class Feeding:
     now: Callable[[], int] = utc_ms
     frames: int = 0  # of connections that have ended, and of replies
     unreadable: int = 0
+    strange: int = 0  # replies in a row that could not be read
     lives: "list[Life]" = field(default_factory=lambda: list[Life]())  # connections that are open now
 
     def counts(self) -> tuple[int, int]:

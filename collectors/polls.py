@@ -1,5 +1,6 @@
 """Keeps one poll going for ever: asks its question again when it is time, and sooner where it failed."""
 
+import json
 from collections.abc import Sequence
 
 import anyio
@@ -10,7 +11,9 @@ from collectors.feeds import Ended, Feeding, explain, rest
 from collectors.http import BlockedError, FailedError, LimitedError
 from collectors.ledger import DOUBTED, LIVE
 from collectors.venue import Acked, Ask, Notice, Poll, Refused, Update, question
-from store.records import Instrument, Quarantined, Source
+from store.records import Event, Instrument, Quarantined, Source
+
+STRANGE = 3  # replies in a row that cannot be read: then an alarm is raised
 
 
 async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> None:
@@ -101,12 +104,23 @@ async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> 
                     feed.ledger.revive(standing)
     except UNREADABLE as fault:
         feed.unreadable += 1
+        drift(feed, fault)
         words = f"{fault.__class__.__name__}: {fault}"[:300]
         raw = reply[:KEPT].decode(errors="replace")
         feed.sink(Quarantined(feed.venue.id, feed.segment, "", seen, "unreadable", words, raw))
         feed.ledger.lost(symbols, "down", f"an unreadable reply: {words}")
         return "down", words, None
+    feed.strange = 0
     return None
+
+
+def drift(feed: Feeding, fault: Exception) -> None:
+    """An alarm, once until a reply can be read again: so many in a row that the venue must have changed them."""
+    feed.strange += 1
+    if feed.strange == STRANGE:
+        words = f"{fault.__class__.__name__}: {fault}"[:300]
+        detail = {"segment": feed.segment, "frames": STRANGE, "unreadable": STRANGE, "words": words}
+        feed.sink(Event(feed.now(), "schema_drift", "", feed.venue.id, json.dumps(detail)))
 
 
 def told(board: Board, update: Update) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from collectors.ledger import DOUBTED, LIVE
+from collectors.venue import Gives
 from store.records import Event
 
 if TYPE_CHECKING:
@@ -51,10 +52,14 @@ class Patience:
     bad_least: int = 50  # ... and at least so many: then the connection is given up
     drift_share: float = 0.03  # of the frames of a connection: then an alarm is raised ...
     drift_least: int = 200  # ... and at least so many frames
+    drift_all: int = 20  # or of one channel nothing can be read, and there were so many
     samples: int = 5  # unreadable frames kept between two looks
 
 
 PATIENCE = Patience()
+HUM_S = 60.0  # candles and trades of a major coin are never further apart, at any venue
+MAJORS = frozenset({"BTC", "ETH"})
+QUIET = frozenset[Gives]({"liquidations"})  # for hours, sometimes
 
 
 async def watch(line: "Line") -> None:
@@ -84,14 +89,30 @@ async def watch(line: "Line") -> None:
 
 
 def drift(line: "Line") -> None:
-    """An alarm, once a connection: so many frames are unreadable that the venue must have changed what it sends."""
-    least, share = line.patience.drift_least, line.patience.drift_share
-    if line.alarmed or line.frames < least or line.unreadable <= share * line.frames:
+    """An alarm, once a connection and channel: so many frames are unreadable that the venue must have changed them.
+
+    By channel, because the frames of a busy one would hide that nothing of a slow one can be read. For all together
+    where nobody can tell them apart.
+    """
+    patience = line.patience
+    for channel, bad in line.strangers.items():
+        heard = line.heard[channel]
+        many = heard >= patience.drift_least and bad > patience.drift_share * heard
+        if channel and (many or (bad == heard >= patience.drift_all)):
+            alarm(line, channel, bad, heard)
+    if line.frames >= patience.drift_least and line.unreadable > patience.drift_share * line.frames:
+        alarm(line, "", line.unreadable, line.frames)
+
+
+def alarm(line: "Line", channel: str, bad: int, frames: int) -> None:
+    if channel in line.alarmed or (not channel and line.alarmed):
         return
-    line.alarmed = True
-    detail = {"segment": line.ledger.segment, "frames": line.frames, "unreadable": line.unreadable}
+    line.alarmed.add(channel)
+    detail = {"segment": line.ledger.segment, "frames": frames, "unreadable": bad}
+    if channel:
+        detail["channel"] = channel
     log.warning(
-        "%s %s: %d frames of %d could not be read", line.ledger.venue, line.ledger.segment, line.unreadable, line.frames
+        "%s %s %s: %d frames of %d could not be read", line.ledger.venue, line.ledger.segment, channel, bad, frames
     )
     line.sink(Event(line.now(), "schema_drift", "", line.ledger.venue, json.dumps(detail)))
 
@@ -121,9 +142,27 @@ def due(line: "Line", symbol: str, now: float) -> bool:
     return True
 
 
+def hum(line: "Line") -> float | None:
+    """Seconds between data of the line as a whole, where a symbol's silence proves nothing.
+
+    None where the line's silence proves nothing either: forced closes, and coins that trade now and then.
+    """
+    socket = line.socket
+    if "oi" in socket.gives or not (socket.line or socket.gives - QUIET):
+        return None
+    majors = any(i.asset in MAJORS for i in line.subscriptions.wanted.values())
+    return (socket.line or HUM_S) if majors else None
+
+
 def quiet(line: "Line", now: float) -> None:
-    """A feed whose silence proves nothing is as good as its line, which the pongs prove."""
-    line.proved = max(line.opened, now - line.patience.probe)
+    """A feed whose symbols' silence proves nothing is as good as its line: its data prove that, else the pongs."""
+    cadence = hum(line)
+    if cadence is None:
+        line.proved = max(line.opened, now - line.patience.probe)
+    elif speaking(line, now, cadence, expected(line)):
+        line.proved = line.last
+    else:
+        return
     if line.any_counts and now - line.spoke > line.patience.answer and not line.subscriptions.todo:
         line.complete.set()
         if line.first is None:
@@ -137,22 +176,9 @@ def quiet(line: "Line", now: float) -> None:
 def listening(line: "Line", now: float, cadence: float) -> None:
     """First data in time, then no silence; of the line, then of each symbol."""
     patience, wanted = line.patience, expected(line)
-    if not wanted:
+    if not wanted or not speaking(line, now, cadence, wanted):
         return
-    limit = patience.silences * cadence + patience.margin
-    first = max(patience.first, limit)
-    if line.last is None:
-        waited = now - line.spoke
-        if waited > first:
-            acked = len(line.subscriptions.acked)
-            words = f"{acked} of {len(wanted)} symbols acknowledged" if acked else "not even an acknowledgement"
-            raise SilentError("mute", f"no data {waited:.1f} s after subscribing, {words}")
-        if waited > first / 2 and not line.retried:
-            line.retried = True
-            line.subscriptions.again(wanted)
-        return
-    if now - line.last > limit:
-        raise SilentError("stale", f"no data for {now - line.last:.1f} s")
+    first = max(patience.first, patience.silences * cadence + patience.margin)
     late: list[str] = []
     for symbol in wanted:
         heard = line.ledger.standings[symbol].at
@@ -167,3 +193,23 @@ def listening(line: "Line", now: float, cadence: float) -> None:
                 late.append(symbol)
     if late:
         line.subscriptions.again(late)
+
+
+def speaking(line: "Line", now: float, cadence: float, wanted: list[str]) -> bool:
+    """Whether the line has said anything of the market, lately. Raises SilentError where it should have."""
+    patience = line.patience
+    limit = patience.silences * cadence + patience.margin
+    first = max(patience.first, limit)
+    if line.last is None:
+        waited = now - line.spoke
+        if waited > first:
+            acked = len(line.subscriptions.acked)
+            words = f"{acked} of {len(wanted)} symbols acknowledged" if acked else "not even an acknowledgement"
+            raise SilentError("mute", f"no data {waited:.1f} s after subscribing, {words}")
+        if waited > first / 2 and not line.retried:
+            line.retried = True
+            line.subscriptions.again(wanted)
+        return False
+    if now - line.last > limit:
+        raise SilentError("stale", f"no data for {now - line.last:.1f} s")
+    return True

@@ -94,6 +94,9 @@ def among(
     """
     name = wire(str, *at)
 
+    def channel(frame: str | bytes) -> str:
+        return greeting if greeting is not None and frame == greeting else name(frame)
+
     def read(frame: str | bytes) -> Any:
         try:
             return decode(frame)
@@ -102,7 +105,16 @@ def among(
                 return None
             raise
 
+    read.channel = channel  # type: ignore[attr-defined]  # for `channel_of`, and for nobody else
     return read
+
+
+def channel_of(decode: Callable[[str | bytes], Any], frame: str | bytes) -> str:
+    """The channel that a frame of a socket is of, as `among` reads it; empty where nobody can tell."""
+    try:
+        return getattr(decode, "channel", lambda _: "")(frame)
+    except (msgspec.DecodeError, ValueError, EOFError, zlib.error):
+        return ""
 
 
 def inflate(frame: bytes, limit: int = 16 * 2**20) -> bytes:
@@ -126,4 +138,8 @@ def unpacked(decode: Callable[[str | bytes], Any]) -> Callable[[str | bytes], An
     def read(frame: str | bytes) -> Any:
         return decode(inflate(frame) if isinstance(frame, bytes) and frame[:2] == b"\x1f\x8b" else frame)
 
+    def channel(frame: str | bytes) -> str:
+        return channel_of(decode, inflate(frame) if isinstance(frame, bytes) and frame[:2] == b"\x1f\x8b" else frame)
+
+    read.channel = channel  # type: ignore[attr-defined]  # likewise
     return read

@@ -143,6 +143,8 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
             if t.type == "LIQUIDATED":
                 died = Liquidated(symbol, ms(t.createdAt), SIDES[t.side], t.size, Unit.BASE, t.price, FeedClass.FULL)
                 words.append(died)
+        if part.trades and not words:
+            words.append(Update(symbol))  # nobody was forced, but the line is heard
         return words
 
     def parse(frame: Frame) -> Iterable[Said]:
@@ -196,7 +198,7 @@ VENUE = Venue(
                 ),
                 Socket(
                     WS, frozenset({"liquidations"}), trades, Remembering(make), wire(Frame), greets=True,
-                    per_socket=32, batch=1, cadence=None,
+                    per_socket=32, batch=1, cadence=None, line=60,
                 ),
                 Poll(ask_minutes, 60, frozenset({"volume"}), lambda candles: listed(minutes(candles)), CANDLES),
                 Poll(MARKETS, 86_400, frozenset({"tiers"}), tiers, wire(dict[str, Listing], "markets")),

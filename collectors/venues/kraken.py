@@ -129,6 +129,8 @@ def parse(frame: Frame | Message) -> Iterable[Said]:
         case {"feed": "trade", "type": "liquidation"}:
             side, size, price = SIDES[frame["side"]], float(frame["qty"]), float(frame["price"])
             return (Liquidated(frame["product_id"], frame["time"], side, size, CONTRACTS, price, FeedClass.FULL),)
+        case {"feed": "trade", "product_id": product}:
+            return (Update(product),)  # nobody was forced, but the line is heard
         case _:
             return ()
 
@@ -210,7 +212,7 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
         answers=(Answer(tickers, wire(Tickers), "/api/v3/tickers", Ask(f"{REST}/tickers")),),
         feeds=(
             Socket(WS, STATED, partial(subscribe, "ticker"), parse, heard, greets=True, cadence=20),
-            Socket(WS, DEATHS, partial(subscribe, "trade"), parse, READ, greets=True, cadence=None),
+            Socket(WS, DEATHS, partial(subscribe, "trade"), parse, READ, greets=True, cadence=None, line=60),
             Poll(Lately(volume, 300), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), candles),
             Poll(Lately(ratio, 900), 300, frozenset({"ratios"}), lambda said: crowds(said)[-1:], crowded),
             Poll(LISTED, 86_400, frozenset({"tiers"}), tiers, listing),

@@ -12,7 +12,7 @@ import pytest
 from collectors.http import utc_ms
 from collectors.supervisor import Collecting
 from collectors.venue import CatalogueError, Liquidated, Remembering, Said, Segment, Update, Venue
-from collectors.wire import unpacked, wire
+from collectors.wire import among, unpacked, wire
 from store.records import (
     Event,
     FeedClass,
@@ -88,6 +88,39 @@ async def test_f26_a_field_that_goes_missing_raises_an_alarm_by_itself() -> None
     told = json.loads(alarm.detail)
     assert (alarm.venue, told["segment"]) == ("toy", "main")
     assert told["unreadable"] > 0.03 * told["frames"] >= 0.03 * 200
+
+
+async def test_f26_a_slow_channel_of_which_nothing_can_be_read_is_not_hidden_by_a_busy_one() -> None:
+    """Twenty frames of hundreds: far below the share of the whole line, and all that there is of their channel."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for k in range(1200):
+            await peer.send(kind="snap" if k % 50 else "moved.BTC", symbol="BTC", oi=1000.0, mark=100.0)
+        await peer.flow(oi=1000.0)
+
+    decode = among(wire(Frame), lambda kind: kind != "other", "kind")
+    async with collecting(Exchange(talk), venue(replace(SOCKET, decode=decode))) as records:
+        (alarm,) = await records.until(lambda: [e for e in records.of(Event) if e.kind == "schema_drift"])
+        told = json.loads(alarm.detail)
+        assert told["channel"] == "moved"
+        assert told["unreadable"] == told["frames"] >= 20
+        await records.until(lambda: len(records.readings()) > 1100)
+        assert len(records.of(Event)) == 1
+        assert records.gaps() == []
+
+
+async def test_f26_replies_that_nobody_can_read_raise_an_alarm_too() -> None:
+    said = ["[{]"]
+    exchange = Exchange(flowing, replies={"/oi": lambda: (200, {}, said[0])})
+    async with collecting(exchange, venue(POLL)) as records:
+        (alarm,) = await records.until(lambda: [e for e in records.of(Event) if e.kind == "schema_drift"])
+        await records.until(lambda: len(records.of(Quarantined)) > 6)
+        assert len(records.of(Event)) == 1, "once, until one can be read"
+        said[0] = now_of("BTC", 100.0, mark=1.0)()[2]  # type: ignore[assignment]  # a text
+        await records.until(records.readings)
+    told = json.loads(alarm.detail)
+    assert (alarm.venue, told["unreadable"], told["words"][:11]) == ("toy", 3, "DecodeError")
 
 
 async def test_f27_an_inserted_column_shifts_no_value() -> None:

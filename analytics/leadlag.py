@@ -28,6 +28,7 @@ class Ticks:
     t: NDArray[np.int64]
     x: Floats
     cadence_s: float
+    delay_s: float = 0.0  # from its own time to ours, usually; 0 where it states no time and `t` is ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Leadership:
     resolved: int  # pairs that sampling could resolve in at least two windows
     method: Method
     reasons: tuple[Reason, ...]
+    note: str | None = None  # why nobody is named although sampling could tell: in words, no reason code fits
 
 
 def covariance(x_t: ArrayLike, x: ArrayLike, y_t: ArrayLike, y: ArrayLike, lag: float = 0.0) -> float:
@@ -101,9 +103,9 @@ def by_second(of: Ticks, start: int, seconds: int) -> tuple[NDArray[np.int64], F
 
 
 def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int, settings: Settings = DEFAULTS) -> Lead:
-    """Who of two leads within [start, end) ms. Lags below (kappa_X + kappa_Y)/2 say nothing and are left out."""
+    """Who of two leads within [start, end) ms. Lags below `finest` say nothing and are left out."""
     first, second = names
-    resolution = (x.cadence_s + y.cadence_s) / 2.0
+    resolution = finest(x, y)
     x, y = cut(x, start, end), cut(y, start, end)
     lags = np.array([s for s in LAGS_S if s >= resolution])
     if len(x.t) < 3 or len(y.t) < 3 or not np.diff(x.x).any() or not np.diff(y.x).any():
@@ -136,6 +138,15 @@ def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int, setti
     )  # fmt: skip
 
 
+def finest(x: Ticks, y: Ticks) -> float:
+    """The lag [s] below which two venues cannot be told apart: (kappa_X + kappa_Y)/2 plus publication delay.
+
+    Of the two delays the larger: it bounds how far both together can shift a lag, and stands in for the one that a
+    venue without a time of its own does not tell.
+    """
+    return (x.cadence_s + y.cadence_s) / 2.0 + max(x.delay_s, y.delay_s, 0.0)
+
+
 def nearest(x: Ticks, y: Ticks, about: int) -> tuple[float, float]:
     """(lag [s], rho) that stands out most within a second of `about`, by the times as they are: full seconds may put
     two statements together, or apart by one. Steps of half the two cadences, a quarter of a second at least.
@@ -150,7 +161,7 @@ def nearest(x: Ticks, y: Ticks, about: int) -> tuple[float, float]:
 
 def cut(of: Ticks, start: int, end: int) -> Ticks:
     inside = (of.t >= start) & (of.t < end)
-    return Ticks(of.t[inside], of.x[inside], of.cadence_s)
+    return Ticks(of.t[inside], of.x[inside], of.cadence_s, of.delay_s)
 
 
 def lead(venues: Mapping[str, Ticks], start: int, end: int, settings: Settings = DEFAULTS) -> Leadership:
@@ -174,18 +185,16 @@ def lead(venues: Mapping[str, Ticks], start: int, end: int, settings: Settings =
             led[name] += sum(f.leader == name for f in mine) >= settings.lead_agreeing
     top = max(names, key=lambda v: led[v])
     named = top if 2 * led[top] > len(names) - 1 else None
-    return Leadership(named, tuple(found), led, resolved, METHOD, reasons(named, found, resolved, settings))
-
-
-def reasons(named: str | None, found: Sequence[Lead], resolved: int, settings: Settings) -> tuple[Reason, ...]:
     if named is not None:
-        return ()
+        return Leadership(named, tuple(found), led, resolved, METHOD, ())
     if not resolved:
-        coarse = max((f.resolution_s for f in found), default=0.0)
-        words = (
-            f"No pair of venues is heard often enough to tell who moves first (lags below {coarse:.0f} s are blind)."
-        )
-        return (Reason(Code.UNRESOLVED_BY_SAMPLING, words),)
+        return Leadership(named, tuple(found), led, resolved, METHOD, (unresolved(found),))
     often = f"{settings.lead_agreeing} of {settings.lead_windows} windows"
-    words = f"{resolved} pairs could be told apart, and no venue leads most of its peers in {often}."
-    return (Reason(Code.UNRESOLVED_BY_SAMPLING, words),)
+    note = f"{resolved} pairs could be told apart, and no venue leads most of its peers in {often}."
+    return Leadership(named, tuple(found), led, resolved, METHOD, (), note)
+
+
+def unresolved(found: Sequence[Lead]) -> Reason:
+    coarse = max((f.resolution_s for f in found), default=0.0)
+    words = f"No pair of venues is heard often enough to tell who moves first (lags below {coarse:.0f} s are blind)."
+    return Reason(Code.UNRESOLVED_BY_SAMPLING, words)

@@ -26,11 +26,11 @@ def measure(house: House, store: Cursors, assets: Sequence[str]) -> None:
     for asset in assets:
         every = paths(house, asset, now - SPAN_MS, now)
         largest = dict(list(every.items())[:LARGEST])
-        ticks = {venue: Ticks(t, np.log(x), cadence(t)) for venue, ((t, x), _) in largest.items()}
+        ticks = {v: Ticks(p.t, np.log(p.native), cadence(p.t), p.delay_s) for v, p in largest.items()}
         found = leadlag.lead(ticks, now - SPAN_MS, now, house.thresholds)
         told: dict[str, object] = {
             "leader": found.leader, "led": dict(found.led), "resolved": found.resolved, "venues": sorted(largest),
-            "reasons": [[str(r.code), r.words] for r in found.reasons], "version": VERSION,
+            "reasons": [[str(r.code), r.words] for r in found.reasons], "note": found.note, "version": VERSION,
             "pairs": [asdict(p) for p in found.pairs],
             "growth": [asdict(g) for w in GROWTH_S for g in crosscorr.lagged(ticks, now, w, house.thresholds)],
         }  # fmt: skip

@@ -237,7 +237,7 @@ ORDER BY opened, id
 """
 
 READINGS = f"""
-SELECT r.instrument_id, i.venue, epoch_ms(r.ts) AS ts, r.raw / r.sides AS native, r.usd
+SELECT r.instrument_id, i.venue, epoch_ms(r.ts) AS ts, epoch_ms(r.seen) AS seen, r.raw / r.sides AS native, r.usd
 FROM readings r JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
 WHERE i.asset = $asset AND {COUNTED} AND r.ts >= make_timestamp_ms($start) AND r.ts < make_timestamp_ms($end)
   AND r.seen <= make_timestamp_ms($as_of) AND r.source IN ('stream', 'poll')

@@ -154,8 +154,8 @@ class Reader:
         return self.ask_with(lambda con: daily.closes(con, names, start_day, end_day, self._until(as_of)))
 
     def readings(self, asset: str, start: int, end: int, as_of: int | None = None) -> Frame:
-        """What live feeds stated in [start, end), by instrument and time: instrument_id, venue, ts, native [one-sided
-        contracts], usd.
+        """What live feeds stated in [start, end), by instrument and time: instrument_id, venue, ts, seen [ms], native
+        [one-sided contracts], usd.
         """
         return self.ask(q.READINGS, asset=asset, start=start, end=end, as_of=self._until(as_of))
 

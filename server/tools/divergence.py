@@ -58,7 +58,8 @@ def leader(
         "leader_pairs_resolved": told["resolved"],
     }
     lags = [g for g in told.get("growth", ()) if g["window_s"] == window_s]
-    return figures, [f"{code}: {words}" for code, words in told["reasons"]], lags
+    why = [f"{code}: {words}" for code, words in told["reasons"]]
+    return figures, why + ([told["note"]] if told.get("note") else []), lags
 
 
 def lagging(lags: Iterable[Mapping[str, Any]]) -> Table:

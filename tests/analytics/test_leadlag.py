@@ -107,6 +107,25 @@ def test_one_venue_and_a_frozen_one_lead_nobody():
     assert {f.reason for f in found.pairs} == {"no_data"}
 
 
+def test_what_publication_may_delay_cannot_be_told_apart():
+    true = path(1)
+    a, b = sampled(true, 2), sampled(true, 2, 30, 1)
+    late = Ticks(a.t, a.x, a.cadence_s, 40.0)
+    for pair in ({"a": late, "b": b}, {"a": a, "b": Ticks(b.t, b.x, b.cadence_s, 40.0)}):
+        found = leadlag.lead(pair, 0, HOURS * 1000)
+        assert {(f.lag_s, f.leader, f.resolution_s) for f in found.pairs} == {(None, None, 42.0)}
+    told = leadlag.lead({"a": a, "b": b}, 0, HOURS * 1000)
+    assert {(f.lag_s, f.resolution_s) for f in told.pairs} == {(30.0, 2.0)}, "neither states how late it is"
+    slow = leadlag.lead({"a": Ticks(a.t, a.x, a.cadence_s, 400.0), "b": b}, 0, HOURS * 1000)
+    assert [r.code for r in slow.reasons] == ["unresolved_by_sampling"]
+
+
+def test_nobody_leads_is_no_lack_of_sampling():
+    found = leadlag.lead({name: sampled(path(k), 2) for k, name in enumerate("abcd")}, 0, HOURS * 1000)
+    assert (found.leader, found.resolved, found.reasons) == (None, 6, ())
+    assert (found.note or "").startswith("6 pairs could be told apart")
+
+
 def test_what_names_a_leader_is_a_setting():
     true = path(1)
     venues = {"a": sampled(true, 2), "b": sampled(true, 2, 30, 1)}

@@ -19,8 +19,8 @@ def late(seconds: int):
     return course
 
 
-def venue(name: str, seconds: int, step: int = 2000) -> Held:
-    return Held(linear(name), late(seconds), start=NOW - 6 * HOUR, end=NOW + 1, step=step)
+def venue(name: str, seconds: int, step: int = 2000, told_late: int = 0) -> Held:
+    return Held(linear(name), late(seconds), start=NOW - 6 * HOUR, end=NOW + 1, step=step, late=told_late)
 
 
 def test_the_venue_that_moves_first_is_named(tmp_path: Path) -> None:
@@ -48,3 +48,19 @@ def test_slow_polls_leave_the_leader_unresolved(tmp_path: Path) -> None:
         answer = get_oi_divergence(house)
     assert answer.figures["leader"] is None
     assert any(words.startswith("unresolved_by_sampling:") for words in answer.warnings)
+
+
+def test_how_late_a_venue_is_told_is_part_of_what_cannot_be_told_apart(tmp_path: Path) -> None:
+    with market(tmp_path, venue("east", 60, told_late=3000), venue("north", 0)) as house:
+        measure(house, house.reader.store, ["BTC"])
+        told = json.loads(house.reader.events("lead_lag", NOW - 1, NOW + 1)["detail"][0])
+    assert {pair["resolution_s"] for pair in told["pairs"]} == {2.0 + 3.0}
+
+
+def test_nobody_leads_is_said_in_words(tmp_path: Path) -> None:
+    with market(tmp_path, venue("east", 0), venue("north", 0), venue("west", 0)) as house:
+        measure(house, house.reader.store, ["BTC"])
+        answer = get_oi_divergence(house)
+    assert (answer.figures["leader"], answer.figures["leader_pairs_resolved"]) == (None, 3)
+    assert not any("unresolved_by_sampling" in words for words in answer.warnings)
+    assert any(words.startswith("3 pairs could be told apart") for words in answer.warnings)

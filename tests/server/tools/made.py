@@ -64,6 +64,7 @@ class Held:
     klass: str = "mixed"
     field: Field = FIELD
     funding: float | None = None
+    late: int = 0  # ms from the venue's time to ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def columns(h: Held) -> dict[str, npt.NDArray[np.generic] | float | str | None]:
     coins, mark = (np.broadcast_to(np.asarray(f(ts), float), ts.shape) for f in (h.coins, h.mark))
     raw = coins if h.field.unit is Unit.BASE else coins * mark  # an inverse contract of 1 USD
     return {
-        "ts": ts, "seen": ts, "instrument_id": h.of.id, "field": str(h.field.key), "raw": raw * h.field.sides,
+        "ts": ts, "seen": ts + h.late, "instrument_id": h.of.id, "field": str(h.field.key), "raw": raw * h.field.sides,
         "unit": h.field.unit.value, "sides": h.field.sides, "base": coins, "usd": coins * mark, "mark": mark,
         "funding": h.funding, "funding_interval_h": 8.0, "source": "stream",
     }  # fmt: skip
@@ -120,8 +121,8 @@ def last(h: Held, simulated: bool) -> OpenInterest:
     told = {name: column[-1:] if isinstance(column, np.ndarray) else [column] for name, column in columns(h).items()}
     ts, raw, base, usd, mark = (told[name][0] for name in ("ts", "raw", "base", "usd", "mark"))
     return OpenInterest(
-        h.of, h.field, int(ts), int(ts), float(raw), float(base), float(usd), float(mark), None, h.funding, 8.0,
-        Source.STREAM, simulated, 0,
+        h.of, h.field, int(ts), int(ts) + h.late, float(raw), float(base), float(usd), float(mark), None, h.funding,
+        8.0, Source.STREAM, simulated, 0,
     )  # fmt: skip
 
 

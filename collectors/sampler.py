@@ -21,12 +21,14 @@ from collectors.feeds import BROKEN, Delays, backoff
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink, proxy, utc_ms
 from collectors.public import Dealt, Held, Positions
 from collectors.venue import Segment, Venue
+from collectors.watch import HUM_S, MAJORS, SilentError
 from store.records import Event, Instrument, OpenInterest, Position, Side
 
 log = logging.getLogger(__name__)
 
 SEEN = "positions_seen"
 SLACK = 1.05  # positions were seen at different moments
+SETTLED_S = 30.0  # trades must have flowed for so long before the next wait is short again
 LOOK_S = 1.0  # between two looks whether there is anyone to ask, or any market to listen to
 
 
@@ -39,6 +41,8 @@ class Sampling:
     kept_s: float = 3600.0  # a position counts as open so long after it was seen
     report_s: float = 300.0
     most: int = 20_000  # holders that are remembered
+    silent_s: float = 2 * HUM_S + 5.0  # without a trade the line is dialled again, where a major coin is on it
+    listed_s: float = 10.0  # so long a new listing waits for others before the line is dialled for it
 
 
 SAMPLING = Sampling()
@@ -89,6 +93,7 @@ class Sampler:
         self.now = now
         self.holders: dict[str, Holder] = {}
         self.unreadable = 0
+        self.heard = 0.0  # by the clock: the last trade, or when the line was opened
 
     async def keep(self) -> None:
         """For ever, unless nothing is to be asked."""
@@ -109,11 +114,14 @@ class Sampler:
         while True:
             while not (readings := self.readings()):  # noqa: ASYNC110 - the catalogue is another's to read
                 await anyio.sleep(LOOK_S)
+            begun = self.clock()
             try:
                 await self.http.dial(self.venue)
                 await self.line([r.instrument for r in readings.values()])
             except BROKEN as fault:
                 log.info("%s: the trades of holders ended: %s", self.venue.id, fault)
+            if self.heard - begun > SETTLED_S:
+                delays = self.delays()
             await anyio.sleep(next(delays))
 
     async def line(self, instruments: Sequence[Instrument]) -> None:
@@ -125,6 +133,7 @@ class Sampler:
                     if self.positions.heartbeat is not None:
                         tasks.start_soon(beat, line, self.positions.heartbeat, self.now)
                     tasks.start_soon(self.subscribe, line, instruments)
+                    tasks.start_soon(self.watch, instruments)
                     while True:
                         self.frame(await line.recv())
             except BaseExceptionGroup as group:
@@ -135,12 +144,29 @@ class Sampler:
             await line.send(text(message, self.now()))
             await anyio.sleep(self.positions.pace)
 
+    async def watch(self, instruments: Sequence[Instrument]) -> None:
+        """Ends the line, by an error, when it says nothing or lacks what is listed by now. Only trades count."""
+        self.heard = self.clock()
+        majors, symbols = any(i.asset in MAJORS for i in instruments), {i.symbol for i in instruments}
+        whole = self.clock()
+        while True:
+            await anyio.sleep(min(LOOK_S, self.sampling.listed_s))
+            now = self.clock()
+            if majors and now - self.heard > self.sampling.silent_s:
+                raise SilentError("stale", f"no trade for {now - self.heard:.1f} s")
+            if self.readings().keys() <= symbols:
+                whole = now
+            elif now - whole >= self.sampling.listed_s:
+                raise SilentError("closed", "more is listed than it carries")
+
     def frame(self, frame: str | bytes) -> None:
         try:
             dealt = list(self.positions.learn(self.positions.decode(frame)))
         except UNREADABLE:
             self.unreadable += 1
             return
+        if dealt:
+            self.heard = self.clock()
         for one in dealt:
             self.hear(one)
 

@@ -111,8 +111,9 @@ def among(
 
 def channel_of(decode: Callable[[str | bytes], Any], frame: str | bytes) -> str:
     """The channel that a frame of a socket is of, as `among` reads it; empty where nobody can tell."""
+    channel: Callable[[str | bytes], str] | None = getattr(decode, "channel", None)
     try:
-        return getattr(decode, "channel", lambda _: "")(frame)
+        return "" if channel is None else channel(frame)
     except (msgspec.DecodeError, ValueError, EOFError, zlib.error):
         return ""
 

@@ -117,6 +117,40 @@ async def test_a_lost_line_is_opened_again_and_a_failed_question_harms_nobody() 
     assert len(exchange.peers) == 2
 
 
+async def test_f01_f03_a_line_without_trades_is_dialled_again() -> None:
+    """Whatever else it says: answers to heartbeats and what cannot be read are no trades."""
+
+    async def mute(peer: Peer) -> None:
+        if peer.place > 1:
+            await trading(peer)
+        await peer.take()
+        if peer.place == 1:
+            await peer.ws.send(json.dumps([("shrimp", "BTC", 0.1, 60_000.0)]))
+        while True:
+            await peer.ws.send('"here"')
+            await anyio.sleep(0.05)
+
+    exchange = Exchange(mute)
+    accounts(exchange)
+    async with sampled(exchange, silent_s=1.5) as (sampler, records):
+        await records.until(lambda: "whale" in sampler.holders)
+    assert len(exchange.dials) == 3
+
+
+async def test_what_is_newly_listed_is_subscribed_too() -> None:
+    exchange = Exchange(trading)
+    accounts(exchange)
+    sol = stated(Instrument("toy", "main", "SOL", "SOL", "USD", "USDC"), 10.0, 100.0)
+    try:
+        async with sampled(exchange, listed_s=0.2) as (_, records):
+            await records.until(lambda: exchange.peers and exchange.peers[0].asked)
+            CURRENT.append(sol)
+            await records.until(lambda: len(exchange.peers) > 1 and exchange.peers[1].asked)
+    finally:
+        del CURRENT[2:]
+    assert [peer.asked for peer in exchange.peers] == [[["BTC", "kPEPE"]], [["BTC", "kPEPE", "SOL"]]]
+
+
 async def test_nothing_is_asked_when_it_is_switched_off() -> None:
     exchange = Exchange(trading)
     async with exchange.open(), Http(address=exchange.address) as http:

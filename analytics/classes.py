@@ -1,5 +1,6 @@
 """What a venue's behaviour says of the class it was given (analytics.md, 3.2): shown beside it, never instead."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ class ClassEvidence:
     venue: str
     klass: str
     abs_funding_8h: float | None  # fraction, weighted by coins
-    liquidated_share: float | None  # force-closed over open interest, in the window
+    liquidated_share: float | None  # force-closed over open interest, in the window; of feeds that show all of it
     turnover: float | None  # traded coins over open ones, in the window
     max_leverage: float | None
     rank: float | None  # mean of the ranks of the parts
@@ -24,10 +25,13 @@ class ClassEvidence:
     disagrees: bool
 
 
-def evidence(latest: pd.DataFrame, recent: pd.DataFrame | None = None) -> tuple[ClassEvidence, ...]:
+def evidence(
+    latest: pd.DataFrame, recent: pd.DataFrame | None = None, full: Collection[str] = ()
+) -> tuple[ClassEvidence, ...]:
     """Mean rank of |funding|, liquidated over open interest, turnover and the leverage allowed.
 
-    `recent`: bars of the window. Two parts at least must be measured for a venue to disagree: speculative with a rank
+    `recent`: bars of the window; `full`: venues whose feed shows every forced close, since a throttled one would rank
+    too calm beside them. Two parts at least must be measured for a venue to disagree: speculative with a rank
     below the middle, institutional above it. Empty in, empty out.
     """
     if not len(latest):
@@ -39,7 +43,7 @@ def evidence(latest: pd.DataFrame, recent: pd.DataFrame | None = None) -> tuple[
     rate = np.abs(latest["funding"].to_numpy(float)) * 8.0
     f8 = np.divide(rate, hours, out=np.full(len(latest), np.nan), where=hours > 0)
     leverage = latest["max_leverage"].to_numpy(float) if "max_leverage" in latest else np.full(len(latest), np.nan)
-    died = by_venue(recent, venues, "liquidated_long") + by_venue(recent, venues, "liquidated_short")
+    died = forced(recent, venues, full)
     traded = by_venue(recent, venues, "volume")
     found = np.full((len(venues), 4), np.nan)
     for k, venue in enumerate(venues):
@@ -69,6 +73,13 @@ def one(venue: str, klass: str, values: Floats, ranks: Floats) -> ClassEvidence:
     told = [float(v) if np.isfinite(v) else None for v in values]
     parts = tuple(name for name, ok in zip(PARTS, said.tolist(), strict=True) if ok)
     return ClassEvidence(venue, klass, told[0], told[1], told[2], told[3], rank, parts, odd)
+
+
+def forced(bars: pd.DataFrame | None, venues: list[str], full: Collection[str]) -> Floats:
+    """[V]: USD force-closed on both sides, of full feeds; one side without any is zero where the other had some."""
+    sides = np.stack([by_venue(bars, venues, f"liquidated_{side}") for side in ("long", "short")])
+    told = np.isfinite(sides).any(axis=0) & np.isin(venues, list(full))
+    return np.where(told, np.nan_to_num(sides).sum(axis=0), np.nan)
 
 
 def by_venue(bars: pd.DataFrame | None, venues: list[str], column: str) -> Floats:

@@ -14,6 +14,7 @@ from analytics.quadrant import Quadrant
 from analytics.rotation import Rotation
 from server.answers import Answer, Cell, Table, age_s, rounded, usd, utc
 from server.tools.arguments import Asset, Detail, asset_of
+from server.tools.beside import feeds
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, thresholds, warnings
@@ -157,7 +158,9 @@ def tables(found: Divergence) -> dict[str, Table]:
 
 def behaviour(house: House, asset: str, now: int) -> Table:
     """What each venue's behaviour over a day says of its class."""
-    day = house.reader.bars(asset, floor(now - DAY_MS, HOUR_MS), floor(now, HOUR_MS), HOUR_MS, columns=BEHAVIOUR)
+    start, end = floor(now - DAY_MS, HOUR_MS), floor(now, HOUR_MS)
+    day = house.reader.bars(asset, start, end, HOUR_MS, columns=BEHAVIOUR)
+    full = [venue for venue, kinds in feeds(house, asset, start, end)[0].items() if kinds == frozenset({"full"})]
     return Table(
         columns=["venue", "class", "abs_funding_per_8h", "liquidated_24h_share", "turnover_24h", "max_leverage", "rank",
                  "parts", "disagrees"],
@@ -166,7 +169,7 @@ def behaviour(house: House, asset: str, now: int) -> Table:
                 e.venue, e.klass, rounded(e.abs_funding_8h), rounded(e.liquidated_share), rounded(e.turnover),
                 rounded(e.max_leverage), rounded(e.rank), ", ".join(e.parts), e.disagrees,
             ]
-            for e in classes.evidence(house.reader.latest(asset), day)
+            for e in classes.evidence(house.reader.latest(asset), day, full)
         ],
     )  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""Kraken Futures perpetuals. A contract of `PI_` (inverse) is a dollar, one of `PF_` (linear) a coin, under one field.
+"""Kraken Futures. A contract of `PI_` (inverse) is a dollar, one of `PF_` (linear) a coin, under one field; `FI_` and
+`FF_` are the same with a last day of trading.
 
 The socket states the relative funding rate, a fraction an hour, and leaves it out where it is zero; the absolute rates
 beside it, and alone in REST tickers, are coins a contract or dollars a coin and are not taken.
@@ -16,7 +17,7 @@ from collectors.venue import (
     Segment, Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Moment, Number, Stated, coin, ms, number, wire
-from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
+from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Unit
 
 REST, CHARTS = "https://futures.kraken.com/derivatives/api/v3", "https://futures.kraken.com/api/charts/v1"
 LISTED, STEP_MS = Ask(f"{REST}/instruments"), 300_000
@@ -83,7 +84,7 @@ class Listing(Struct):
     base: str = ""
     quote: str = ""
     openingDate: Moment | None = None
-    lastTradingTime: str | None = None  # of a dated contract
+    lastTradingTime: Moment | None = None  # of a dated contract
     marginLevels: list[dict[str, float]] = []
 
 
@@ -107,8 +108,8 @@ def heard(frame: str | bytes) -> Frame | Message:
 
 def ticked(t: Frame) -> Update:
     rate = t.relative_funding_rate
-    if isinstance(rate, UnsetType):
-        rate = 0.0 if t.funding_rate is UNSET else None  # documented: left out where it is zero
+    if isinstance(rate, UnsetType):  # documented: left out where it is zero; dated contracts have none
+        rate = 0.0 if t.funding_rate is UNSET and t.product_id.startswith("P") else None
     paid = number(rate)
     hours = None if paid is None else 1.0
     return Update(
@@ -173,18 +174,20 @@ def highest(step: Mapping[str, float]) -> float | None:
 
 
 def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
-    inverse = payoff is Payoff.INVERSE
+    inverse, dated = payoff is Payoff.INVERSE, prefix.startswith("F")
 
     def owns(symbol: str) -> bool:
         return spelled(symbol).startswith(prefix)
 
     def read(rows: list[Listing]) -> Iterable[Instrument]:
         for row in rows:
-            if owns(row.symbol) and row.lastTradingTime is None:
+            last = row.lastTradingTime
+            if owns(row.symbol) and (last is not None) == dated:
                 asset, factor = coin(row.base)
                 yield Instrument(
                     "kraken", id, spelled(row.symbol), asset, row.quote, asset if inverse else row.quote, payoff=payoff,
-                    contract_size=row.contractSize, base_factor=factor, funding_interval_h=1.0,
+                    contract_size=row.contractSize, base_factor=factor, funding_interval_h=None if dated else 1.0,
+                    kind=Kind.DATED if dated else Kind.PERPETUAL, expiry=0 if last is None else ms(last),
                     live=row.tradeable and row.contractSize > 0,
                     max_leverage=max(filter(None, (highest(step) for step in row.marginLevels)), default=None),
                     valid_from=0 if row.openingDate is None else ms(row.openingDate),
@@ -207,20 +210,27 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
 
     listing, candles, crowded = wire(list[Listing], "instruments"), wire(list[Candle], "candles"), wire(Crowd, "result")
     volume, ratio = partial(ask_candles, "trade 1m"), partial(ask_bars, "long-short-info")
+    silent = None if dated else 60.0  # a dated contract may be traded seldom
+    deaths = Socket(WS, DEATHS, partial(subscribe, "trade"), parse, READ, greets=True, cadence=None, line=silent)
+    now = Poll(Lately(volume, 300), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), candles)
+    then = History(volume, minutes, frozenset({"volume"}), 60, 2000, 1000, candles)
+    if dated:  # what else serves them is not documented
+        line = Socket(WS, STATED - {"funding"}, partial(subscribe, "ticker"), parse, heard, greets=True, cadence=20)
+        answers = (Answer(tickers, wire(Tickers), "/api/v3/tickers", Ask(f"{REST}/tickers")),)
+        return Segment(id, LISTED, read, owns, (line, deaths, now), (then,), answers, listing, lists=Kind.DATED)
     return Segment(
         id, LISTED, read, owns, decode=listing,
         answers=(Answer(tickers, wire(Tickers), "/api/v3/tickers", Ask(f"{REST}/tickers")),),
         feeds=(
             Socket(WS, STATED, partial(subscribe, "ticker"), parse, heard, greets=True, cadence=20),
-            Socket(WS, DEATHS, partial(subscribe, "trade"), parse, READ, greets=True, cadence=None, line=60),
-            Poll(Lately(volume, 300), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), candles),
+            deaths, now,
             Poll(Lately(ratio, 900), 300, frozenset({"ratios"}), lambda said: crowds(said)[-1:], crowded),
             Poll(LISTED, 86_400, frozenset({"tiers"}), tiers, listing),
         ),
         history=(
             History(partial(ask_bars, "open-interest"), past, frozenset({"oi"}), 300, 576, 1000, wire(Bars, "result")),
             History(partial(ask_candles, "mark 5m"), marks, frozenset({"mark"}), 300, 2000, 1000, candles),
-            History(volume, minutes, frozenset({"volume"}), 60, 2000, 1000, candles),
+            then,
             History(ratio, crowds, frozenset({"ratios"}), 300, 576, 1000, crowded),
             History(lambda i, start, end: Ask(f"{REST}/historical-funding-rates?symbol={i.symbol}"), paid,
                     frozenset({"funding"}), 3600, 10_000, 1000, wire(list[Paid], "rates"), bounded=False),
@@ -234,7 +244,11 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
 
 VENUE = Venue(
     "kraken", "Kraken Futures", "institutional", "https://docs.kraken.com/api/docs/futures-api/websocket/ticker",
-    fields=(OI,), segments=(segment("linear", Payoff.LINEAR, "PF_"), segment("inverse", Payoff.INVERSE, "PI_")),
+    fields=(OI,),
+    segments=(
+        segment("linear", Payoff.LINEAR, "PF_"), segment("inverse", Payoff.INVERSE, "PI_"),
+        segment("linear-dated", Payoff.LINEAR, "FF_"), segment("inverse-dated", Payoff.INVERSE, "FI_"),
+    ),
     limits=Limits(weight=100, per=10),
     note="whether its open interest counts one side or both is not stated; taken as one",
 )  # fmt: skip

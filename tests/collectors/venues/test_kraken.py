@@ -5,9 +5,9 @@ import pytest
 from collectors.board import Board
 from collectors.venue import Acked, Lately, Liquidated, Ratio, Refused, Tier, Traded, Update
 from collectors.venues.kraken import OI, VENUE
-from store.records import FeedClass, Instrument, Payoff, Side, Unit
+from store.records import FeedClass, Instrument, Kind, Payoff, Side, Unit
 
-LINEAR, INVERSE = VENUE.segments
+LINEAR, INVERSE, LINEAR_DATED, INVERSE_DATED = VENUE.segments
 TICKERS, TRADES, MINUTES, RATIOS, TIERS = LINEAR.feeds
 TICKER = {
     "time": 1676393235406, "product_id": "PI_XBTUSD", "feed": "ticker", "funding_rate": -6.2604214e-11,
@@ -244,6 +244,21 @@ def test_only_perpetuals_are_listed_and_small_letters_are_raised() -> None:
 
 
 def test_each_segment_owns_its_prefix() -> None:
-    assert [s.owns("PF_XBTUSD") for s in VENUE.segments] == [True, False]
-    assert [s.owns("PI_XBTUSD") for s in VENUE.segments] == [False, True]
-    assert [s.owns("FI_XBTUSD_210730") for s in VENUE.segments] == [False, False]
+    symbols = ["PF_XBTUSD", "PI_XBTUSD", "FF_XBTUSD_261225", "FI_XBTUSD_210730", "in_xbtusd"]
+    owners = [[n for n, segment in enumerate(VENUE.segments) if segment.owns(symbol)] for symbol in symbols]
+    assert owners == [[0], [1], [2], [3], []]
+
+
+def test_dated_contracts_end_and_have_no_rate() -> None:
+    last = "2026-12-25T15:00:00.000Z"
+    rows = [COIN, DOLLAR, {**COIN, "symbol": "FI_XBTUSD_261225", "lastTradingTime": last}]
+    [found] = listed(INVERSE_DATED, *rows)
+    assert listed(LINEAR_DATED, *rows) == []
+    assert (found.symbol, found.kind, found.expiry) == ("FI_XBTUSD_261225", Kind.DATED, 1798210800000)
+    assert (found.contract_size, found.settle, found.funding_interval_h) == (1.0, "BTC", None)
+    frame = {k: v for k, v in TICKER.items() if "funding" not in k}
+    [update] = said(frame, product_id="FI_XBTUSD_261225", maturityTime=1798210800000)
+    assert (update.oi, update.funding, update.funding_interval_h) == (30_072_580.0, None, None)
+    assert {gives for feed in LINEAR_DATED.feeds for gives in feed.gives} == {
+        "oi", "mark", "index", "liquidations", "volume",
+    }  # fmt: skip

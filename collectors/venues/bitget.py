@@ -1,6 +1,7 @@
 """Bitget futures. Open interest, mark and funding come with the tickers of v2, forced closes on the sockets of v3 only.
 
 The size of a forced close is its value in the quote currency. `sizeMultiplier` is an order step and no contract size.
+Of delivery contracts only the coin-settled are taken, whose ticker was seen to count coins.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -9,15 +10,15 @@ from msgspec import UNSET, Struct, field
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said, Segment,
-    Socket, Tier, Traded, Update, Venue,
+    Acked, Answer, Archive, Ask, Gives, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said,
+    Segment, Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, among, coin, number, wire
-from store.records import FeedClass, Field, Instrument, Payoff, Side, Unit
+from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Unit
 
 REST = "https://api.bitget.com/api/v2/mix/market"
 SILENT = "how it counts is not documented; read as one-sided"
-KEYS = "holdingAmount", "openInterest", "size"
+KEYS, GIVEN = ("holdingAmount", "openInterest", "size"), frozenset[Gives]({"oi", "mark", "index", "funding"})
 FIELDS = HOLDING, STATED, SIZE = tuple(Field(key, Unit.BASE, evidence=SILENT) for key in KEYS)
 SIDES, LAST = {"buy": Side.LONG, "sell": Side.SHORT}, FeedClass.THROTTLED  # of the position; one a second
 TAPED = "openInterest since 2026-04-28, the same by another name; since then forced closes, in quote"
@@ -74,6 +75,7 @@ class Listing(Struct):
     symbolStatus: str
     fundInterval: Number  # hours
     maxLever: Number
+    deliveryTime: Number = None
 
 
 def died(row: Row) -> Liquidated:
@@ -94,17 +96,18 @@ def ladder(rows: list[dict[str, float | str]]) -> Sequence[Said]:  # bounds are 
     return [Tier("", n, lower, upper, Unit.USD, rate, leverage) for n, lower, upper, rate, leverage in steps]
 
 
-def segment(product: str, settle: str, suffix: tuple[str, ...]) -> Segment:
-    inverse = not settle  # each is settled in its own coin
+def segment(product: str, settle: str, suffix: tuple[str, ...], dated: bool = False) -> Segment:
+    inverse, tapes = not settle, () if dated else (TAPE if settle else COIN_TAPE,)  # each is settled in its own coin
 
     def read(rows: list[Listing]) -> Iterable[Instrument]:
         for row in rows:
-            if row.symbolType == "perpetual":
+            if row.symbolType == ("delivery" if dated else "perpetual"):
                 asset, factor = coin(row.baseCoin)
                 yield Instrument(
                     "bitget", id, row.symbol, asset, row.quoteCoin, settle or asset, live=row.symbolStatus in OPEN,
                     payoff=Payoff.INVERSE if inverse else Payoff.LINEAR, base_factor=factor,
-                    max_leverage=number(row.maxLever), funding_interval_h=number(row.fundInterval),
+                    max_leverage=number(row.maxLever), funding_interval_h=None if dated else number(row.fundInterval),
+                    kind=Kind.DATED if dated else Kind.PERPETUAL, expiry=int(number(row.deliveryTime) or 0),
                 )  # fmt: skip
 
     def subscribe(instruments: Sequence[Instrument], _: int) -> Iterable[Message]:
@@ -130,18 +133,22 @@ def segment(product: str, settle: str, suffix: tuple[str, ...]) -> Segment:
         elif row.holdingAmount is not UNSET or row.size is not UNSET:
             oi, field = (row.size, SIZE) if row.holdingAmount is UNSET else (row.holdingAmount, HOLDING)
         return Update(
-            symbol, ts, number(oi), field, number(row.markPrice), number(row.indexPrice), number(row.fundingRate),
-            number(row.fundingRateInterval),
+            symbol, ts, number(oi), field, number(row.markPrice), number(row.indexPrice),
+            None if dated else number(row.fundingRate), number(row.fundingRateInterval),
         )  # fmt: skip
 
     def asked(path: str, more: str = "", weight: float = 1.0) -> Callable[[Instrument], Ask]:
         return lambda i: Ask(f"{REST}/{path}?symbol={i.symbol}&productType={product}{more}", weight=weight)
 
-    id, beat, bars = settle.lower() or "coin", Heartbeat("ping", every=30), wire(list[list[float]], "data")
+    id, beat, bars = (
+        f"{settle.lower() or 'coin'}{'-dated' if dated else ''}",
+        Heartbeat("ping", every=30),
+        wire(list[list[float]], "data"),
+    )
     deaths: Message = {"op": "subscribe", "args": [{"instType": product.lower(), "topic": "liquidation"}]}
     feeds: tuple[Socket | Poll, ...] = (
         Socket(
-            "wss://ws.bitget.com/v2/ws/public", frozenset({"oi", "mark", "index", "funding"}), subscribe, parse,
+            "wss://ws.bitget.com/v2/ws/public", GIVEN - {"funding"} if dated else GIVEN, subscribe, parse,
             among(wire(Frame), {"ticker"}.__contains__, "arg", "channel", greeting="pong"), heartbeat=beat,
             per_socket=50, cadence=10, life=86_400,
         ),
@@ -161,7 +168,8 @@ def segment(product: str, settle: str, suffix: tuple[str, ...]) -> Segment:
         traded, frozenset({"volume"}), 60, 1000, 30, bars,
     )  # fmt: skip
     return Segment(
-        id, Ask(f"{REST}/contracts?productType={product}"), read, lambda symbol: symbol.endswith(suffix),
+        id, Ask(f"{REST}/contracts?productType={product}"), read,
+        lambda symbol: symbol[-2:].isdigit() if dated else symbol.endswith(suffix),  # BTCUSDZ26
         feeds[:1] if inverse else feeds, () if inverse else (history,),
         (
             Answer(lambda rows: [update(row, row.symbol, row.ts) for row in rows], wire(list[Row], "data"),
@@ -170,7 +178,7 @@ def segment(product: str, settle: str, suffix: tuple[str, ...]) -> Segment:
                 lambda reply: [update(row, row.symbol, reply.ts) for row in (*reply.openInterestList, *reply.v3)],
                 wire(Levels, "data"), "/open-interest",
             ),
-        ), wire(list[Listing], "data"), archives=(COIN_TAPE if inverse else TAPE,),
+        ), wire(list[Listing], "data"), archives=tapes, lists=Kind.DATED if dated else None,
     )  # fmt: skip
 
 
@@ -179,7 +187,7 @@ VENUE = Venue(
     fields=FIELDS, limits=Limits(weight=20, per=1, dials=300, dials_per=300),
     segments=(
         segment("USDT-FUTURES", "USDT", ("USDT",)), segment("USDC-FUTURES", "USDC", ("PERP",)),
-        segment("COIN-FUTURES", "", ("USD", "USD_CM")),
+        segment("COIN-FUTURES", "", ("USD", "USD_CM")), segment("COIN-FUTURES", "", (), dated=True),
     ),
     note="how open interest counts is not documented; trades and forced closes of coin-settled contracts are left out",
 )  # fmt: skip

@@ -5,9 +5,9 @@ import pytest
 from collectors.board import Board
 from collectors.venue import Acked, Liquidated, Poll, Ratio, Refused, Tier, Traded, Update
 from collectors.venues.bitget import HOLDING, SIZE, STATED, VENUE
-from store.records import FeedClass, Payoff, Side, Status, Unit
+from store.records import FeedClass, Kind, Payoff, Side, Status, Unit
 
-USDT, USDC, COIN = VENUE.segments
+USDT, USDC, COIN, DATED = VENUE.segments
 LEVELS, DEATHS, CANDLES, ACCOUNTS, TIERS = USDT.feeds
 ARG = {"instType": "USDT-FUTURES", "channel": "ticker", "instId": "BTCUSDT"}
 ROW = {
@@ -204,3 +204,26 @@ def test_channels_that_we_never_ask_for_are_ignored() -> None:
     arg = {**ARG, "channel": "candle1m"}
     assert heard(LEVELS, arg, ["1777358880000", "1", "2", "3", "4", "5", "6", "7"]) == []
     assert heard(LEVELS, {**ARG, "channel": "trade"}, {"ts": "1777358880000", "price": "1", "size": "2"}) == []
+
+
+def test_coin_settled_delivery_contracts_stand_apart_without_funding() -> None:
+    rows = [
+        {**LISTED, "symbol": "BTCUSD", "quoteCoin": "USD", "deliveryTime": ""},
+        {
+            **LISTED,
+            "symbol": "BTCUSDZ26",
+            "quoteCoin": "USD",
+            "symbolType": "delivery",
+            "deliveryTime": "1798185600000",
+        },
+    ]
+    [found] = listed(DATED, *rows)
+    assert (found.symbol, found.kind, found.expiry) == ("BTCUSDZ26", Kind.DATED, 1798185600000)
+    assert (found.segment, found.settle, found.payoff) == ("coin-dated", "BTC", Payoff.INVERSE)
+    assert found.funding_interval_h is None
+    [line] = DATED.feeds
+    assert line.gives == {"oi", "mark", "index"}
+    arg = {"instType": "COIN-FUTURES", "channel": "ticker", "instId": "BTCUSDZ26"}
+    [update] = heard(line, arg, {**ROW, "symbol": "BTCUSDZ26", "holdingAmount": "57.714", "fundingRate": "0"})
+    assert (update.symbol, update.oi, update.field, update.funding) == ("BTCUSDZ26", 57.714, HOLDING, None)
+    assert [segment.id for segment in VENUE.segments if segment.owns("BTCUSDZ26")] == ["coin-dated"]

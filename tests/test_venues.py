@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import repeat
 from pathlib import Path
+from time import monotonic
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio
@@ -454,6 +455,7 @@ async def collected(
     venue: Venue, book: Book, venues: Exchange, universe: frozenset[Kind] | None = None, address: Address | None = None
 ) -> None:
     """By default of every kind that a segment of its own lists, beside perpetuals."""
+    begun = monotonic()
     kinds = frozenset(s.lists or Kind.PERPETUAL for s in venue.segments) if universe is None else universe
     await supervisor.run(
         [venue],
@@ -463,6 +465,7 @@ async def collected(
         delays=lambda: repeat(0.01),
         rhythm=Rhythm(blocked=0.01),
         worth=worth(SCRIPTS[venue.id]),
+        now=lambda: book.moment + round(1000 * (monotonic() - begun)),  # the market's: what it tells is not months old
     )
 
 

@@ -71,7 +71,8 @@ class Trust:
     def look(self, due: int) -> None:
         """Every five minutes: prices off those of the other venues, and one source under two names."""
         for asset in self.assets:
-            for off in evidence.off_price(self.reader.latest(asset), self.settings):
+            latest = self.reader.latest(asset)
+            for off in evidence.off_price(latest[latest["seen"] > due - HOUR_MS], self.settings):
                 if self.news(f"{OFF_PRICE} {off.instrument_id}", due, HOUR_MS):
                     words = f"implies {off.found.implied:.6g} USD a coin, the others' median is {off.peers:.6g}"
                     segment = self.segment(asset, off.instrument_id)

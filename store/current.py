@@ -1,7 +1,8 @@
 """What the newest row of each instrument is made of: memory where we have it, else the store."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -17,12 +18,15 @@ Rows = Mapping[int, Row]  # by instrument
 
 DENSE_MS = 15_000  # who was heard often enough in this tells its cadence by it; all others are looked for further back
 LOOK_BACK_MS = (600_000, 7_200_000, 48 * 3_600_000)  # ... widening until all are found
+RECENT_MS = LOOK_BACK_MS[-1]
 SLOWEST_MS = 16 * 86_400_000  # two statements of a weekly report, to know that it is one
 SLOW_S = 72_000.0
 MOST = 1000  # answers that are remembered
 SILENT_MS = 60_000  # how long it is believed that who was not in memory has no news in the store either
+GONE_MS = 3_600_000  # the same of who said nothing for two days
 HEALTH_MS = 7 * 86_400_000
 TELLING = tuple(f.name for f in fields(Health))
+HEARD = ("live", "waiting")  # states of a segment whose catalogue was read
 TOLD = ("state", "last_seen", "cadence_s")  # of a connection
 SAID = ["field", "unit", "sides", "funding_interval_h"]  # of an instrument, and of its reading, which counts
 
@@ -33,50 +37,91 @@ class Silent:
     Whatever is heard comes into memory first, so the store has news of them only after an import.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, believed_ms: int = SILENT_MS) -> None:
         self._asked: dict[tuple[int, ...], tuple[int, Rows]] = {}
+        self._believed_ms = believed_ms
 
-    def known(self, missing: Collection[int], moment: int) -> Rows | None:
-        """What the store had of exactly these, if it was asked within the last minute."""
+    def of(self, missing: Collection[int], moment: int, remembers: bool, ask: Callable[[], Rows]) -> Rows:
+        """What the store has of exactly these; asked anew unless that was done lately (and `remembers`)."""
         if not missing:
             return {}
         at, rows = self._asked.get(tuple(missing), (0, {}))
-        return rows if 0 <= moment - at < SILENT_MS else None
-
-    def note(self, missing: Collection[int], moment: int, rows: Rows) -> None:
-        if len(self._asked) > MOST:
-            self._asked.clear()
-        self._asked[tuple(missing)] = (moment, rows)
+        if not remembers or not 0 <= moment - at < self._believed_ms:
+            rows = ask()
+            if len(self._asked) > MOST:
+                self._asked.clear()
+            self._asked[tuple(missing)] = (moment, rows)
+        return rows
 
 
 def stored(
-    con: duckdb.DuckDBPyConnection, missing: Collection[int], moment: int, as_of: int, slow: Collection[int] = ()
+    con: duckdb.DuckDBPyConnection, known: pd.DataFrame, missing: Collection[int], moment: int, as_of: int
 ) -> Rows:
     """The newest row of each that was heard within two days of `moment`, as far as `as_of` knows.
 
-    Of those in `slow` also one that was heard before, if it is stated by the day or by the week: it still stands.
+    Of dated contracts also one that was heard before, if it is stated by the day or by the week: it still stands.
     """
     rows: dict[int, Row] = {}
     sought: list[int] = list(missing)
     for back in (DENSE_MS, *LOOK_BACK_MS):
         if not sought:
             break
-        sql = q.LATEST.format(ids=", ".join(str(i) for i in sought))
-        answer = con.execute(sql, {"as_of": as_of, "since": moment - back})
-        names = [str(d[0]) for d in answer.description or ()]
-        for values in answer.fetchall():
-            row = dict(zip(names, values, strict=True))
+        for row in newest(con, sought, moment - back, as_of):
             if back > DENSE_MS or row["rows"] == q.CADENCE_ROWS:
                 rows[row["instrument_id"]] = row
         sought = [i for i in sought if i not in rows]
+    slow = {int(i) for i in known["instrument_id"][known["kind"] == "dated"]} if sought else set[int]()
     late = [i for i in sought if i in slow]
     if late:
-        sql = q.LATEST.format(ids=", ".join(str(i) for i in late))
-        answer = con.execute(sql, {"as_of": as_of, "since": moment - SLOWEST_MS})
-        names = [str(d[0]) for d in answer.description or ()]
-        found = [dict(zip(names, values, strict=True)) for values in answer.fetchall()]
+        found = newest(con, late, moment - SLOWEST_MS, as_of)
         rows |= {row["instrument_id"]: row for row in found if (row["cadence_s"] or 0.0) >= SLOW_S}
     return rows
+
+
+def newest(con: duckdb.DuckDBPyConnection, ids: Collection[int], since: int, as_of: int) -> list[dict[str, Any]]:
+    """The newest row of each that was stated after `since` (ms UTC), as far as `as_of` knows."""
+    answer = con.execute(q.LATEST.format(ids=", ".join(str(i) for i in ids)), {"as_of": as_of, "since": since})
+    names = [str(d[0]) for d in answer.description or ()]
+    return [dict(zip(names, values, strict=True)) for values in answer.fetchall()]
+
+
+def long_ago(con: duckdb.DuckDBPyConnection, ids: Collection[int], as_of: int) -> Rows:
+    """The newest row of each, as long as any is kept: an outage does not end with time (decisions 14).
+
+    Their last times first: what is looked at of a row costs too much over a month of rows.
+    """
+    last = con.execute(q.LAST.format(ids=", ".join(str(i) for i in ids)), {"as_of": as_of}).fetchall()
+    return {i: row for i, at in last for row in newest(con, [i], at - LOOK_BACK_MS[1], as_of)}
+
+
+def standing(
+    rows: Rows, known: pd.DataFrame, told: pd.DataFrame, venues: Callable[[], pd.DataFrame], moment: int
+) -> tuple[Rows, list[int]]:
+    """(`rows` without what was said more than two days ago of what has ended since, and whose row is still missing
+    although it may stand: perpetuals that are listed, on a venue that is not closed, and that are collected).
+
+    Where anything is collected at all, there is a word on each symbol that is; without one it stands only while its
+    segment is not heard, because then nobody knows what that lists.
+    """
+    late = {i for i, row in rows.items() if row["last_seen"] <= moment - RECENT_MS}
+    if not late and len(rows) >= len(known):
+        return rows, []
+    today = datetime.fromtimestamp(moment / 1000, UTC).date().isoformat()
+    days = zip(*(venues()[c] for c in ("venue", "closed_on")), strict=True)
+    closed = {venue for venue, day in days if isinstance(day, str) and day <= today}
+    words = {
+        spot[:3]: spot[3] for spot in zip(*(told[c] for c in ("venue", "segment", "symbol", "state")), strict=True)
+    }
+    listed, missing = set[int](), list[int]()
+    spots = zip(*(known[c] for c in ("instrument_id", "venue", "segment", "symbol", "kind", "live")), strict=True)
+    for i, venue, segment, symbol, kind, live in spots:
+        if not live or venue in closed:
+            continue
+        listed.add(int(i))
+        collected = (venue, segment, symbol) in words or words.get((venue, segment, ""), "live") not in HEARD
+        if i not in rows and kind == "perpetual" and (collected or not words):
+            missing.append(int(i))
+    return {i: row for i, row in rows.items() if i not in late or i in listed}, missing
 
 
 def in_memory(state: State) -> Row:

@@ -87,6 +87,13 @@ SELECT r.instrument_id, r.field, r.unit, r.sides, r.raw, r.raw / r.sides AS nati
 FROM readings r JOIN found f ON r.rowid = f.row
 """
 
+LAST = """
+SELECT instrument_id, epoch_ms(max(ts)) FROM readings
+WHERE instrument_id IN ({ids}) AND seen <= make_timestamp_ms($as_of) AND ts <= make_timestamp_ms($as_of)
+  AND isfinite(usd)
+GROUP BY instrument_id
+"""
+
 HEALTH = """
 SELECT venue, segment, symbol, epoch_ms(ts) AS ts, state, epoch_ms(since) AS since, epoch_ms(last_seen) AS last_seen,
     cadence_s, frames, unreadable, detail

@@ -52,6 +52,7 @@ class Reader:
         self.spelling = Spelling() if spelling is None else spelling
         self.patience = Patience() if patience is None else patience
         self.silent = current.Silent()
+        self.gone = current.Silent(current.GONE_MS)
         self.recent = Recent()
 
     def at(self, moment: int) -> "Reader":
@@ -98,7 +99,7 @@ class Reader:
         return self._spelled(q.INSTRUMENTS, as_of, asset=asset)
 
     def latest(self, asset: str, as_of: int | None = None) -> Frame:
-        """One row an instrument that was heard within two days: the columns of `instruments`, and
+        """One row an instrument heard within two days, and a listed perpetual ever heard: columns of `instruments`, and
 
         raw (as published), native (raw / sides: the instrument's own contract unit, one-sided), base [coins], usd,
         mark, index [USD a coin], funding (fraction an interval), funding_interval_h, ts, seen, last_seen [ms],
@@ -111,12 +112,13 @@ class Reader:
         rows = {} if live is None else {s.current.instrument.id: current.in_memory(s) for s in live.snapshot(asset)}
         moment = time_ms() if as_of is None else as_of
         missing = [int(i) for i in known["instrument_id"] if i not in rows]
-        found = None if live is None else self.silent.known(missing, moment)
-        if found is None:
-            slow = {int(i) for i in known["instrument_id"][known["kind"] == "dated"]}  # some are stated by the week
-            found = self.ask_with(lambda con: current.stored(con, missing, moment, self._until(as_of), slow))
-            self.silent.note(missing, moment, found)
-        frame = current.assembled(known, {**found, **rows}, self.health(as_of))
+        found = self.silent.of(missing, moment, live is not None, lambda: self.ask_with(
+            lambda con: current.stored(con, known, missing, moment, self._until(as_of))))  # fmt: skip
+        told = self.health(as_of)
+        rows, late = current.standing({**found, **rows}, known, told, lambda: self.venues(as_of), moment)
+        found = self.gone.of(late, moment, live is not None, lambda: self.ask_with(
+            lambda con: current.long_ago(con, late, self._until(as_of))))  # fmt: skip
+        frame = current.assembled(known, {**found, **rows}, told)
         return frame if frame["side_status"].notna().all() else current.with_status(frame, self.side_registry(as_of))
 
     def bars(

@@ -1,6 +1,7 @@
 """Every question, with values; nothing heard after `as_of` is seen."""
 
 import math
+from dataclasses import replace
 from time import time
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from store import bars, bulk, closes
 from store import questions as q
 from store.engine import Store
+from store.latest import Latest
 from store.patience import TooSlow
 from store.reader import Reader
 from store.records import (
@@ -82,14 +84,54 @@ def test_a_late_row_is_not_the_latest() -> None:
         assert Reader(store).latest("BTC", T0 + MINUTE)["raw"].tolist() == [210.0]
 
 
-def test_latest_finds_who_was_silent_for_hours_and_not_for_days() -> None:
+def test_latest_finds_who_was_silent_for_hours_and_for_days() -> None:
     with store_of() as store:
         with writing(store) as writer:
             writer.put(reading(T0, 200.0))
             writer.put(reading(T0 + 30 * HOUR, 300.0, of=INVERSE))
         reader = Reader(store)
-        assert sorted(reader.latest("BTC", T0 + 31 * HOUR)["raw"]) == [200.0, 300.0]
-        assert reader.latest("BTC", T0 + 49 * HOUR)["raw"].tolist() == [300.0]
+        for hours in (31, 49, 24 * 60):
+            assert sorted(reader.latest("BTC", T0 + hours * HOUR)["raw"]) == [200.0, 300.0]
+
+
+def test_a_silent_venue_stands_until_its_end_is_in_the_registry() -> None:
+    late = T0 + 49 * HOUR
+
+    def raw(*said: object, closed_on: str | None = None, known_at: int = T0) -> list[float]:
+        with store_of() as store:
+            with writing(store, now_ms=known_at) as writer:
+                facts = Facts()
+                facts.closed_on = closed_on  # type: ignore[assignment]  # a day, or none
+                writer.register([facts])
+                writer.put(reading(T0, 200.0))
+                for record in said:
+                    writer.put(record)  # type: ignore[arg-type]  # records of several kinds
+            return Reader(store).latest("BTC", late)["raw"].tolist()
+
+    def word(symbol: str, state: str, segment: str = "linear") -> Health:
+        return Health("here", segment, symbol, late - MINUTE, state, T0, None, None, 1, 0)
+
+    assert raw() == [200.0]
+    assert raw(replace(LINEAR, live=False)) == [], "delisted"
+    assert raw(closed_on="2026-11-20") == [], "closed"
+    assert raw(closed_on="2026-12-01") == [200.0], "not closed yet"
+    assert raw(word("", "down")) == [200.0], "nobody knows what it lists"
+    assert raw(word("", "live"), word("BTCUSDT", "stale")) == [200.0]
+    assert raw(word("", "live"), word("ETHUSDT", "live")) == [], "heard without it: no longer collected"
+    assert raw(word("", "live", "other")) == [], "nobody collects its segment"
+
+
+def test_what_has_ended_leaves_memory_too() -> None:
+    now = round(time() * 1000)
+    live = Latest()
+    live.hear(reading(now - 49 * HOUR, 200.0))
+    with store_of() as store:
+        with writing(store, now_ms=now) as writer:
+            writer.put(reading(now - 49 * HOUR, 200.0))
+        assert Reader(store, live).latest("BTC")["raw"].tolist() == [200.0]
+        with writing(store, now_ms=now) as writer:
+            writer.put(replace(LINEAR, live=False))
+        assert Reader(store, live).latest("BTC").empty
 
 
 def test_a_connection_that_is_down_is_the_state_of_all_its_symbols() -> None:

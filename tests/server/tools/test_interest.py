@@ -44,6 +44,18 @@ def test_totals_shares_and_growth_by_venue(tmp_path: Path) -> None:
     assert (answer.figures["basis"], answer.figures["method"]) == ("derived", f"level.carry v{VERSION}")
 
 
+@pytest.mark.parametrize("hours", [10, 72])
+def test_a_venue_that_died_stays_in_the_universe(tmp_path: Path, hours: int) -> None:
+    gone = Held(linear("south"), always(24_000.0), start=NOW - 100 * HOUR, end=NOW - hours * HOUR)
+    with market(tmp_path, Held(linear("north"), always(36_000.0)), gone) as house:
+        answers = [get_open_interest(house), get_concentration(house), get_chart_value(house)]
+    for told in (a.coverage for a in answers):
+        assert (told.grade, told.venues_ok, told.venues_missing) == ("D", ["north"], ["south"])
+        assert told.share == pytest.approx(0.6, abs=1e-3)
+    assert answers[0].figures["total_coins"] == 36_000
+    assert any(f"south has been silent for {hours}.0 h" in w for w in answers[0].warnings)
+
+
 def test_concentration_and_the_chart_say_it_too(tmp_path: Path) -> None:
     with market(
         tmp_path,

@@ -114,7 +114,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
     else:
         earlier = windows.past(history, before, window_s, gaps=gaps, settings=settings)
     own = usuals.measured(earlier, closes, now - 1, settings) if usual is None else usual
-    flows = windows.flows(earlier, seen.venues, settings)
+    flows = windows.flows(earlier, seen.venues, settings, before)
     total = float(held.sum())
     w = window(seen, 0, len(seen.t) - 1, settings) if len(seen.t) > 1 else None
     refused = w.refusal(settings) if w else coverage.NOBODY

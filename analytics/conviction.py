@@ -58,10 +58,11 @@ def scales(past_s: Floats, past_i: Floats, settings: Settings = DEFAULTS) -> Sca
 
 def of(g_s: float | None, g_i: float | None, past_s: Floats, past_i: Floats, *, speculative: tuple[str, ...] = (),
        institutional: tuple[str, ...] = (), x_s: Floats | None = None, x_i: Floats | None = None,
-       own: Scales | None = None, settings: Settings = DEFAULTS) -> Conviction:  # fmt: skip
+       own: Scales | None = None, need: int = 0, settings: Settings = DEFAULTS) -> Conviction:  # fmt: skip
     """Class growths of this window against those of earlier, equally long windows (`past_*`, aligned, NaN = unknown).
 
-    `own` stands in for the earlier windows where their scales are known already. `x_s`, `x_i`: each venue's growth in
+    `own` stands in for the earlier windows where their scales are known already. CD takes 60 of them; a far percentile,
+    and so a label, takes `need` (3.4: as many as any threshold of such windows). `x_s`, `x_i`: each venue's growth in
     own scales, for the permutation check.
     """
     reasons: list[Reason] = []
@@ -85,8 +86,14 @@ def of(g_s: float | None, g_i: float | None, past_s: Floats, past_i: Floats, *, 
         )
         reasons.append(Reason(Code.INSUFFICIENT_HISTORY, words))
         return Conviction(g_s, g_i, diff, None, p, speculative, institutional, None, None, tuple(reasons))
-    limit = Threshold("conviction_gap", known.limit, "fraction", "own_history", n)
     cd = None if known.scale is None else (diff - known.centre) / known.scale
+    if n < need:
+        words = (
+            f"{n} earlier windows of this length; {need} are needed for the far percentile that calls a gap unusual."
+        )
+        reasons.append(Reason(Code.INSUFFICIENT_HISTORY, words))
+        return Conviction(g_s, g_i, diff, cd, p, speculative, institutional, None, None, tuple(reasons))
+    limit = Threshold("conviction_gap", known.limit, "fraction", "own_history", n)
     name = labelled(g_s, g_i, known.speculative, known.institutional, abs(diff) > limit.value, settings)
     if name not in (None, "relative_tilt") and p is not None and p > settings.significance >= least(x_s, x_i):
         words = f"Classes drawn at random from the same venues part as far in {p:.0%} of cases: one venue's move."

@@ -91,7 +91,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     held = np.nan_to_num(seen.by_venue(level(seen, settings).usd[-1]))
     total = float(held.sum())
     earlier = windows.past(history, w.t0, window_s, gaps=gaps, settings=settings)
-    past = windows.flows(earlier, seen.venues, settings)
+    past = windows.flows(earlier, seen.venues, settings, w.t0)
     need = settings.min_history(window_s)
     own = usuals.measured(earlier, None, w.t0, settings) if usual is None else usual
     moves = by_venue(seen, w, held, own)
@@ -99,7 +99,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     net = float(flow.sum())
 
     turned = rotated(flow, past, total, need, own, settings)
-    parted = parting(seen, w, moves, own, settings)
+    parted = parting(seen, w, moves, own, need, settings)
     limit = own.material("inflow", settings.inflow_material_share * total, unit="USD", need=need)
     grown = {m.venue: m.growth for m in moves}
     came = inflow(seen.venues, flow, held, past, window_s, settings, limit, own.unusual(grown, need))
@@ -169,7 +169,8 @@ def rotated(flow: Floats, past: Floats, total: float, need: int, own: Usual, set
     found = rotation.measured(flow, settings)
     limit = own.material("rotated", settings.rotation_material_share * total, unit="USD", need=need)
     run = np.vstack([past[-(settings.rotation_windows - 1) :], flow[None, :]])
-    lasting = rotation.persistence(run, settings) if len(run) == settings.rotation_windows else None
+    whole = len(run) == settings.rotation_windows and bool(np.isfinite(run).all())  # consecutive, or nothing is said
+    lasting = rotation.persistence(run, settings) if whole else None
     vr, vr_p = lasting or (None, None)
     left = own.material("net_flow", settings.rotation_net_share * total, unit="USD", need=need)
     full = replace(found, vr=vr, vr_p=vr_p, material=limit, balanced=left)
@@ -177,9 +178,9 @@ def rotated(flow: Floats, past: Floats, total: float, need: int, own: Usual, set
 
 
 def parting(
-    seen: Panel, w: Window, moves: tuple[VenueMove, ...], own: Usual, settings: Settings
+    seen: Panel, w: Window, moves: tuple[VenueMove, ...], own: Usual, need: int, settings: Settings
 ) -> conviction.Conviction:
-    """Class growths now, against what is usual for them."""
+    """Class growths now, against what is usual for them by `need` earlier windows."""
     now: list[float | None] = []
     for klass in (conviction.SPECULATIVE, conviction.INSTITUTIONAL):
         mine = np.array([c.klass == klass for c in seen.contracts], bool)
@@ -192,7 +193,7 @@ def parting(
     ]
     return conviction.of(
         now[0], now[1], np.empty(0), np.empty(0), speculative=live[0], institutional=live[1], x_s=x[0], x_i=x[1],
-        own=own.classes(), settings=settings,
+        own=own.classes(), need=need, settings=settings,
     )  # fmt: skip
 
 

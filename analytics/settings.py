@@ -28,6 +28,7 @@ class Settings:
     default_cadence_s: float = 60.0  # stands in where neither the feed nor its rows say
     carry_s: float = 6.0 * HOUR_S  # 1.5: a dead venue stays in the level so long
     band_min_hours: int = 6  # 1.4: hours of changes behind the sigma of a band
+    past_gap_share: float = 0.01  # 1.5: of an earlier window; a longer interruption leaves its change out
     panel_guard: float = 0.80  # 1.5: less matched than this is `undetermined_panel`
     grade_a: float = 0.95
     grade_b: float = 0.85
@@ -83,7 +84,6 @@ class Settings:
     z_min_span_s: int = 7 * DAY_S
     z_observed: float = 0.60
     z_alert_percentile: float = 98.76
-    z_max_gap_windows: float = 2.0
 
     removal_policy: Policy = "age_hazard"  # 6.5: who leaves the liquidation map when contracts are closed
 

@@ -23,7 +23,7 @@ from analytics.settings import DEFAULTS, Settings
 from analytics.thresholds import centre_and_scale
 from analytics.zscore import known, venue_growth
 
-VERSION = "2"  # of the rules below; stored with every row
+VERSION = "3"  # of the rules below; stored with every row
 QUANTILES = tuple(range(0, 101, 5))
 CLASS_SCALES = ("limit", "centre", "scale", "speculative", "institutional")
 
@@ -79,7 +79,7 @@ def of(history: pd.DataFrame, before: int, window_s: int, *, closes: pd.DataFram
        gaps: pd.DataFrame | None = None, settings: Settings = DEFAULTS) -> Usual:  # fmt: skip
     """From bars of the 30 d (1 h), 90 d (4 h) or 365 d (24 h) before `before` (ms UTC), and a year of `closes`.
 
-    Of `gaps` only changes of convention count.
+    `gaps`: the interruptions of all that time.
     """
     some = None if closes is None else days.spliced(closes, gaps)
     return measured(windows.past(history, before, window_s, gaps=gaps, settings=settings), some, before, settings)
@@ -90,6 +90,7 @@ def measured(earlier: Panel, closes: pd.DataFrame | None, before: int, settings:
     out: dict[str, tuple[float, int]] = {}
     stride = steps(earlier, settings) if len(earlier.t) > 1 and earlier.contracts else None
     flows = windows.flows(earlier, earlier.venues, settings)
+    flows = flows[np.isfinite(flows).all(axis=1)]
     n = len(flows)
     out["windows"] = (float(n), n)
     for name, values, percentile in (

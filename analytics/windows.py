@@ -34,8 +34,9 @@ def past(history: pd.DataFrame, before: int, window_s: int, *, gaps: pd.DataFram
          settings: Settings = DEFAULTS) -> Panel:  # fmt: skip
     """Non-overlapping windows of the same length that end at or before `before`: rows at stride W, oldest first.
 
-    `history` of any step that divides W (hours for 1 h and 4 h, hours or days for 24 h). Of `gaps` only changes of
-    convention count: what was said before one is in today's counting, and the window it lies in has a hole.
+    `history` of any step that divides W (hours for 1 h and 4 h, hours or days for 24 h). `gaps` of all that time: an
+    instrument that was interrupted in a window is in no change of it. What was said before a change of convention is in
+    today's counting.
     """
     if not len(history):
         return panel(history, [], settings=settings)
@@ -44,16 +45,38 @@ def past(history: pd.DataFrame, before: int, window_s: int, *, gaps: pd.DataFram
     if not len(t):
         return panel(history.iloc[:0], [], settings=settings)
     moments = grid(int(t.max()), int(t.min()), window_s)
-    found = conventions.only(gaps)
-    return panel(conventions.spliced(history, found), moments, settings=settings, gaps=found)
+    return panel(
+        conventions.spliced(history, gaps), moments, settings=settings, gaps=interruptions(gaps, window_s, settings)
+    )
 
 
-def flows(earlier: Panel | None, venues: tuple[str, ...], settings: Settings = DEFAULTS) -> Floats:
-    """[K, V] USD in the order of `venues`: flows of earlier windows whose panel held, oldest first."""
+def interruptions(gaps: pd.DataFrame | None, window_s: int, settings: Settings = DEFAULTS) -> pd.DataFrame | None:
+    """Of `gaps` what a past window of this length minds: a hundredth of it, in which a tenth of what is usual moves
+    (sqrt), is let pass, else hardly a day of a socket would count. A change of convention always counts.
+    """
+    if gaps is None or not len(gaps):
+        return None
+    lasted = gaps["end"].astype(float).fillna(np.inf).to_numpy(float) - gaps["start"].to_numpy(float)
+    long = lasted > 1000.0 * settings.past_gap_share * window_s
+    counted = (gaps["reason"] == conventions.CHANGED).to_numpy(bool) if "reason" in gaps else np.zeros(len(gaps), bool)
+    return gaps[long | counted]
+
+
+def flows(earlier: Panel | None, venues: tuple[str, ...], settings: Settings = DEFAULTS,
+          before: int | None = None) -> Floats:  # fmt: skip
+    """[K, V] USD in the order of `venues`: flows of earlier windows, oldest first and one after the other.
+
+    NaN where the panel did not hold; and up to `before` (ms UTC) where nothing was heard.
+    """
     if earlier is None or len(earlier.t) < 2 or not earlier.contracts:
         return np.empty((0, len(venues)))
     moved = steps(earlier, settings)
-    return in_order(earlier, earlier.by_venue(moved.flow), venues, 0.0)[moved.guarded(settings)]
+    out = in_order(earlier, earlier.by_venue(moved.flow), venues, 0.0)
+    out[~moved.guarded(settings)] = np.nan
+    if before is None:
+        return out
+    missing = max(0, (before - int(earlier.t[-1])) // int(earlier.t[-1] - earlier.t[-2]))
+    return np.vstack([out, np.full((missing, len(venues)), np.nan)])
 
 
 def in_order(of: Panel, values: Floats, venues: tuple[str, ...], missing: float) -> Floats:

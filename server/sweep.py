@@ -16,7 +16,7 @@ from server.followed import followed, opened
 from server.near import intensities
 from server.tools.conventions import gaps
 from server.tools.house import House
-from server.tools.spans import DAY_MS, WINDOW_S, history, recent
+from server.tools.spans import DAY_MS, HISTORY, WINDOW_S, few_ms, history, recent
 from store.derived import append
 from store.patience import Cursors
 
@@ -52,8 +52,8 @@ class Sweep:
         followed(self.house, self.store)
         returned: dict[tuple[str, str], float] = {}
         for asset in self.assets:
-            silences = gaps(self.house, asset, now - 3 * DAY_MS, now)
-            known = {window: self.keep_usual(asset, window, silences, now) for window in WINDOW_S}
+            known = {window: self.keep_usual(asset, window, now) for window in WINDOW_S}
+            silences = gaps(self.house, asset, now - few_ms(self.house, "24h"), now)
             signals += self.signals(asset, known, silences, now)
             returned |= self.gap_changes(asset, silences, now)
         found = alerts.swept(signals, self.standing, self.house.thresholds)
@@ -67,14 +67,14 @@ class Sweep:
         opened(self.house, self.store, found.raised, self.told)
         return found.raised
 
-    def keep_usual(self, asset: str, window: str, silences: pd.DataFrame, now: int) -> Usual:
+    def keep_usual(self, asset: str, window: str, now: int) -> Usual:
         """Work out what is usual for windows of this length, and store what changed of it."""
         reader, window_s = self.house.reader, WINDOW_S[window]
         before = now - window_s * 1000
         found = usual.of(
             history(self.house, asset, now, window), before, window_s,
-            closes=reader.closes(asset, now - 367 * DAY_MS, now), gaps=silences,
-            settings=self.house.thresholds,
+            closes=reader.closes(asset, now - 367 * DAY_MS, now),
+            gaps=gaps(self.house, asset, now - HISTORY[window][0], now), settings=self.house.thresholds,
         )  # fmt: skip
         rows = reader.thresholds(asset, window_s)
         rows = rows[(rows["version"] == usual.VERSION) & (rows["known_at"] > now - DAY_MS)]

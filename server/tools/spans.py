@@ -23,6 +23,7 @@ PAST = {"1h": "30 d", "4h": "90 d", "24h": "365 d"}
 def given(house: House, asset: str, window: Window, now: int) -> dict[str, Any]:
     """What `divergence.assess` and `concentration.assess` are both told of a window that ends now."""
     known, bars = usual(house, asset, now, window), recent(house, asset, now, WINDOW_S[window])
+    reach = max(2 * DAY_MS, HISTORY[window][0] if known is None else few_ms(house, window))
     return {
         "latest": house.reader.latest(asset),
         "recent": bars,
@@ -30,7 +31,7 @@ def given(house: House, asset: str, window: Window, now: int) -> dict[str, Any]:
         "usual": known,
         "now": now,
         "window_s": WINDOW_S[window],
-        "gaps": gaps(house, asset, now - 2 * DAY_MS, now),
+        "gaps": gaps(house, asset, now - reach, now),
         "plausible": house.plausible(asset),
         "settings": house.thresholds,
     }
@@ -65,9 +66,14 @@ def history(
     if known is not None:
         if window == "1h" and bars is not None:
             return bars
-        length = (house.thresholds.rotation_windows + 2) * WINDOW_S[window] * 1000
+        length = few_ms(house, window)
     end = floor(now - WINDOW_S[window] * 1000, step)
     return house.reader.bars(asset, floor(now - length, step), end, step, columns=COLUMNS)
+
+
+def few_ms(house: House, window: str) -> int:
+    """How long before now those few windows reach."""
+    return (house.thresholds.rotation_windows + 2) * WINDOW_S[window] * 1000
 
 
 def carried_ms(house: House) -> int:

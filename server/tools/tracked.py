@@ -15,7 +15,7 @@ from server.tools.house import House
 from server.tools.moment import expiring
 from server.tools.provenance import coverage as heard
 from server.tools.provenance import warnings
-from server.tools.spans import DAY_MS, WINDOW_S, carried_ms, floor, history, recent
+from server.tools.spans import DAY_MS, HISTORY, WINDOW_S, carried_ms, floor, history, recent
 
 ROWS = 200
 PERSISTENCE = 7  # steps before the first that a run over six looks at
@@ -136,7 +136,8 @@ def by_venue(house: House, asset: str, window: int, now: int, latest: pd.DataFra
     bars = recent(house, asset, now, window // 1000)
     found = zscore.assess(
         latest=latest, recent=bars, history=history(house, asset, now, name), now=now, window_s=window // 1000,
-        gaps=gaps(house, asset, now - 2 * DAY_MS, now), plausible=house.plausible(asset), settings=house.thresholds,
+        gaps=gaps(house, asset, now - HISTORY[name][0], now), plausible=house.plausible(asset),
+        settings=house.thresholds,
     )  # fmt: skip
     return Table(
         columns=["venue", "z_chg", "percentile", "alert", "z_gap", "z_gap_percentile", "z_level", "z_level_rob",

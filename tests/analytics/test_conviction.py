@@ -45,6 +45,16 @@ def test_a_young_history_gives_no_label():
     assert [r.code for r in c.reasons] == ["insufficient_history"]
 
 
+def test_a_far_percentile_wants_as_many_windows_as_any_threshold():
+    s, i = history(0.0, 0.01, 199), history(0.0, 0.005, 199)[::-1]
+    young = conviction.of(0.06, -0.02, s, i, need=200)
+    assert (young.threshold, young.label) == (None, None)
+    assert young.cd is not None
+    assert [r.code for r in young.reasons] == ["insufficient_history"]
+    old = conviction.of(0.06, -0.02, s, i, need=199)
+    assert (old.cd, old.label) == (young.cd, "conviction_speculative")
+
+
 def test_a_class_nobody_represents_says_so():
     c = conviction.of(0.5, None, np.zeros(99), np.zeros(99), speculative=("a",))
     assert c.diff is None

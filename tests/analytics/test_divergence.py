@@ -163,3 +163,14 @@ def test_an_outage_shorter_than_the_grid_is_booked_as_a_gap():
     d = divergence.assess(latest=last, recent=recent, history=recent[:0], now=NOW, window_s=86_400, gaps=gaps)
     assert d.net_usd == pytest.approx(0.0)
     assert d.gap_usd == pytest.approx(-0.4 * HELD * 100)
+
+
+def test_a_young_market_has_a_distance_of_its_classes_and_no_limit():
+    last, recent, history = market([-0.02, 0.04, -0.02, 0.03, -0.03, 0.03, -0.02, 0.04])
+    young = history[history["t"] > history["t"].max() - 100 * HOUR]
+    d = divergence.assess(latest=last, recent=recent, history=young, now=NOW, window_s=3600)
+    assert d.conviction is not None
+    assert (d.conviction.threshold, d.conviction.label) == (None, None)
+    assert d.conviction.cd is not None
+    assert abs(d.conviction.cd) > 10
+    assert "conviction_speculative" not in d.flags

@@ -8,6 +8,7 @@ import pytest
 
 from analytics import usual
 from server.sweep import Sweep
+from server.tools.chart_value import get_chart_value
 from server.tools.concentration import get_concentration
 from server.tools.divergence import get_oi_divergence
 from store.derived import append
@@ -123,3 +124,21 @@ def test_a_venue_that_counts_otherwise_raises_nothing_now_or_later(tmp_path: Pat
             usual = house.reader.thresholds("BTC", 3600)
         assert told == (set() if name == "aware" else {"deleveraging"})
         assert len(usual)
+
+
+def test_what_is_usual_leaves_out_what_was_silent_long_ago(tmp_path: Path) -> None:
+    lines = [held("a", 1000, 1000, 0, 5), held("bb", 800, 800, 0, 5)]
+    at = NOW - 4 * DAY
+    gap = Gap("a", "linear", "", at, at + 20 * MINUTE, "down")
+    counts: list[tuple[int, int]] = []
+    for name, said in (("whole", []), ("silent", [gap])):
+        with market(tmp_path / name, *lines, said=said) as house:
+            Sweep(house, house.reader.store, ["BTC"]).run()
+            n = house.reader.thresholds("BTC", 3600).set_index("metric")["n"]
+            by_hand = get_chart_value(house, "derivatives-oi-zscore", timeframe="24h").tables["venues"]
+        counts.append((int(n["growth_far a"]), int(n["growth_far bb"])))
+        assert {v: row["windows"] for v, row in by_name(by_hand, "venue").items()} == {
+            "a": n["growth_far a"], "bb": n["growth_far bb"],
+        }  # fmt: skip
+    whole, silent = counts
+    assert (whole[0] - silent[0], whole[1] - silent[1]) == (1, 0)

@@ -4,7 +4,7 @@ Previous tick only: never interpolated, never forward-looking. "Seen" is not "ch
 the venue was heard.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
@@ -137,7 +137,7 @@ def panel(bars: pd.DataFrame, moments: ArrayLike, *, settings: Settings = DEFAUL
     age = np.maximum((until - taken(rows["last_seen"].to_numpy(float))) / 1000.0, 0.0)
     state = states(age, kappa, settings, silent(gaps, contracts, at), settings.stored_floor_s)
     mark = taken(rows["mark"].to_numpy(float))
-    price, price_fresh = reference(mark, state)
+    price, price_fresh = reference(mark, state, contracts)
     base, usd = taken(rows["base"].to_numpy(float)), taken(rows["usd"].to_numpy(float))
     native, broken = same_unit(taken(rows["native"].to_numpy(float)), base, usd, contracts)
     broken |= broken_at(gaps, contracts, at)
@@ -158,9 +158,10 @@ def snapshot(latest: pd.DataFrame, now: int, settings: Settings = DEFAULTS) -> P
     down = rows["state"].isin(DOWN).to_numpy() if "state" in rows else False
     state = states(age, kappa, settings, down)
     mark = rows["mark"].to_numpy(float)[None, :]
-    price, price_fresh = reference(mark, state)
+    contracts = named(rows)
+    price, price_fresh = reference(mark, state, contracts)
     return Panel(
-        np.array([now], dtype=np.int64), named(rows), rows["native"].to_numpy(float)[None, :],
+        np.array([now], dtype=np.int64), contracts, rows["native"].to_numpy(float)[None, :],
         rows["base"].to_numpy(float)[None, :], rows["usd"].to_numpy(float)[None, :], mark, per_8h(rows)[None, :], age,
         kappa, state, price, price_fresh, np.zeros(state.shape, dtype=bool), np.zeros(state.shape, dtype=bool),
     )  # fmt: skip
@@ -198,7 +199,7 @@ def extended(before: Panel, after: Panel, gaps: pd.DataFrame | None = None, sett
         known = ~np.isnan(tables["native"][T0 + k, missing])
         state[T0 + k, missing] = np.where(known, State.DEAD, State.ABSENT)
     state[T0:, right] = after.state
-    price, price_fresh = reference(tables["mark"], state)
+    price, price_fresh = reference(tables["mark"], state, contracts)
     price[:T0] = before.price
     t = np.concatenate([before.t, after.t])
     tables["native"], broken = same_unit(tables["native"], tables["base"], tables["usd"], contracts)
@@ -230,12 +231,8 @@ def named(rows: pd.DataFrame) -> tuple[Contract, ...]:
 def silent(gaps: pd.DataFrame | None, contracts: tuple[Contract, ...], at: NDArray[np.int64]) -> NDArray[np.bool_]:
     """[T, I]: whether the transport was down, from the gap table (an empty symbol means the whole segment)."""
     out = np.zeros((len(at), len(contracts)), dtype=bool)
-    if gaps is None or not len(gaps):
-        return out
-    for venue, symbol, start, end in zip(gaps["venue"], gaps["symbol"], gaps["start"], gaps["end"], strict=True):
-        hit = np.array([c.venue == venue and symbol in ("", c.symbol) for c in contracts], dtype=bool)
-        until = np.inf if pd.isna(end) else float(end)
-        out |= ((at >= float(start)) & (at <= until))[:, None] & hit[None, :]
+    for mine, start, until in touching(gaps, contracts, at):
+        out[np.searchsorted(at, start, side="left") : np.searchsorted(at, until, side="right"), mine] = True
     return out
 
 
@@ -247,25 +244,57 @@ def holes(
     A grid of five minutes steps over a shorter outage: both its ends look fresh, and only the gap table knows.
     """
     out = np.zeros((len(at), len(contracts)), dtype=bool)
-    if gaps is None or not len(gaps) or len(at) < 2:
-        return out
-    for venue, symbol, start, end in zip(gaps["venue"], gaps["symbol"], gaps["start"], gaps["end"], strict=True):
-        until = np.inf if pd.isna(end) else float(end)
-        if until - float(start) > settings.down_dead_s * 1000:
-            hit = np.array([c.venue == venue and symbol in ("", c.symbol) for c in contracts], dtype=bool)
-            out[:-1] |= ((at[:-1] < until) & (at[1:] > float(start)))[:, None] & hit[None, :]
+    for mine, start, until in touching(gaps, contracts, at):
+        if until - start > settings.down_dead_s * 1000:
+            first = max(0, int(np.searchsorted(at, start, side="right")) - 1)
+            out[first : min(len(at) - 1, int(np.searchsorted(at, until, side="left"))), mine] = True
     return out
 
 
-def reference(mark: Floats, state: NDArray[np.int8]) -> tuple[Floats, NDArray[np.bool_]]:
-    """P* [T]: median of the fresh marks; where none is fresh the last P*, else the median of what is known (1.6)."""
+def touching(
+    gaps: pd.DataFrame | None, contracts: tuple[Contract, ...], at: NDArray[np.int64]
+) -> Iterator[tuple[list[int], float, float]]:
+    """(columns, start, end [ms]; inf while it lasts) of each interruption between the first moment and the last."""
+    if gaps is None or not len(gaps) or not len(at):
+        return
+    begun, ended = gaps["start"].to_numpy(float), gaps["end"].astype(float).fillna(np.inf).to_numpy(float)
+    near = np.flatnonzero((begun <= float(at[-1])) & (ended >= float(at[0])))
+    venues, symbols = gaps["venue"].to_numpy(object)[near], gaps["symbol"].to_numpy(object)[near]
+    columns: dict[tuple[str, str], list[int]] = {}
+    for i, c in enumerate(contracts):
+        for symbol in ("", c.symbol):
+            columns.setdefault((c.venue, symbol), []).append(i)
+    for venue, symbol, start, end in zip(venues, symbols, begun[near], ended[near], strict=True):
+        mine = columns.get((str(venue), str(symbol)))
+        if mine:
+            yield mine, float(start), float(end)
+
+
+def reference(
+    mark: Floats, state: NDArray[np.int8], contracts: tuple[Contract, ...]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """P* [T]: median of the venues' fresh marks, a venue's being the median of its contracts'; where none is fresh the
+    last P*, else the median of what is known (1.6).
+    """
     T = len(mark)
     if not mark.size:
         return np.full(T, np.nan), np.zeros(T, dtype=bool)
-    price = rowwise_median(np.where(state == State.FRESH, mark, np.nan))
+    price = rowwise_median(venue_marks(np.where(state == State.FRESH, mark, np.nan), contracts))
     fresh = ~np.isnan(price)
     price = pd.Series(price).ffill().to_numpy(np.float64, copy=True).astype(np.float64)
     none = np.isnan(price)
     if none.any():
-        price[none] = rowwise_median(mark[none])
+        price[none] = rowwise_median(venue_marks(mark[none], contracts))
     return price, fresh
+
+
+def venue_marks(mark: Floats, contracts: tuple[Contract, ...]) -> Floats:
+    """[T, V]: the median mark of each venue's contracts [T, I]."""
+    columns: dict[str, list[int]] = {}
+    for i, c in enumerate(contracts):
+        columns.setdefault(c.venue, []).append(i)
+    if len(columns) == len(contracts):
+        return mark
+    return np.column_stack(
+        [mark[:, mine[0]] if len(mine) == 1 else rowwise_median(mark[:, mine]) for mine in columns.values()]
+    )

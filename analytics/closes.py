@@ -49,9 +49,9 @@ def panel(closes: pd.DataFrame, *, start: int = FIRST_DAY, end: int = LAST_DAY, 
     age = np.maximum((days[:, None] - held["last_seen"]) / 1000.0, 0.0)
     absent = np.isnan(held["native"])
     state = np.where(absent, State.ABSENT, np.where(measured & told, State.FRESH, State.DEAD)).astype(np.int8)
-    price, price_fresh = reference(held["mark"], state)
-    cadence = np.where(absent, np.nan, spacing(held["last_seen"])[None, :])
     contracts = named(rows.take(first))
+    price, price_fresh = reference(held["mark"], state, contracts)
+    cadence = np.where(absent, np.nan, spacing(held["last_seen"])[None, :])
     native, broken = conventions.same_unit(held["native"], held["base"], held["usd"], contracts)
     broken |= conventions.broken_at(gaps, contracts, days)
     return Panel(

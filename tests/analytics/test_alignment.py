@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analytics import closes as days
 from analytics.alignment import State, extended, grid, panel, snapshot
-from tests.analytics.market import HOUR, MINUTE, NOW, Line, bars, latest
+from tests.analytics.market import HOUR, MINUTE, NOW, Line, bars, closes, latest
 
 
 def test_a_moment_takes_the_last_value_before_it_and_never_a_later_one():
@@ -102,3 +103,13 @@ def test_a_live_feed_slower_than_a_minute_is_fresh_in_bars_of_an_hour():
     seen = panel(frame.assign(last_seen=frame["t"] - 4 * MINUTE), grid(NOW, NOW - 11 * HOUR, 3600))
     assert set(seen.state[:, 0].tolist()) == {State.FRESH}
     assert seen.cadence_s[-1, 0] == 300.0
+
+
+def test_the_reference_price_is_the_median_of_venues_and_not_of_contracts():
+    n = [1.0] * 3
+    lines = [Line("one", n, [100.0] * 3), Line("two", n, [101.0] * 3)]
+    lines += [Line("three", n, [m] * 3, p) for m, p in ((104.0, "linear"), (105.0, "inverse"), (106.0, "quanto"))]
+    moments = [NOW - 2 * MINUTE, NOW - MINUTE, NOW]
+    assert panel(bars(lines), moments).price.tolist() == [101.0] * 3
+    assert snapshot(latest(lines), NOW).price.tolist() == [101.0]
+    assert days.panel(closes(lines)).price.tolist() == [101.0] * 3

@@ -81,14 +81,14 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
 
 
 def moves(seen: Panel, bars: pd.DataFrame, w: Window) -> tuple[Floats, Floats]:
-    """(G+, G-) per instrument in USD from the bars' gross rises and falls inside the window.
+    """(G+, G-) per instrument in USD from the bars' gross rises and falls inside the window, each in its own unit.
 
     The first bar after a silence holds the change across it, which is not flow: it is left out.
     """
     opened, closed = np.zeros(len(seen.contracts)), np.zeros(len(seen.contracts))
     if not len(bars) or not {"opened", "closed"} <= set(bars.columns):
         return opened, closed
-    inside = bars.loc[(bars["t"] > w.t0) & (bars["t"] <= w.t1), ["instrument_id", "t", "opened", "closed"]]
+    inside = bars.loc[(bars["t"] > w.t0) & (bars["t"] <= w.t1)]
     column = {c.id: i for i, c in enumerate(seen.contracts)}
     place = inside["instrument_id"].map(column).to_numpy()
     t = inside["t"].to_numpy(np.int64)
@@ -96,11 +96,13 @@ def moves(seen: Panel, bars: pd.DataFrame, w: Window) -> tuple[Floats, Floats]:
     known = ~pd.isna(place)
     place = np.where(known, place, 0).astype(int)
     use = known & w.matched[place] & (seen.state[row - 1, place] != State.DEAD) & ~seen.hole[row - 1, place]
-    n0, n1 = seen.native[0], seen.native[-1]
-    unit = np.divide(seen.usd[0], n0, out=np.zeros_like(n0), where=n0 > 0)
-    other = np.divide(seen.usd[-1], n1, out=np.zeros_like(n1), where=n1 > 0)
-    ends = np.maximum((n0 > 0).astype(float) + (n1 > 0), 1.0)
-    unit = (unit + other) / ends
+    unit = worth(inside)[use]
     for name, into in (("opened", opened), ("closed", closed)):
-        np.add.at(into, place[use], np.nan_to_num(inside[name].to_numpy(float)[use]) * unit[place[use]])
+        np.add.at(into, place[use], np.nan_to_num(inside[name].to_numpy(float)[use] * unit))
     return opened, closed
+
+
+def worth(bars: pd.DataFrame) -> Floats:
+    """USD a contract in the unit of each bar, whatever size a contract has since; NaN where the bar has none."""
+    native = bars["native"].to_numpy(float)
+    return np.divide(bars["usd"].to_numpy(float), native, out=np.full(len(bars), np.nan), where=native > 0)

@@ -8,6 +8,7 @@ import numpy as np
 from analytics.alignment import Floats
 from analytics.chart import Chart, Guide
 from analytics.charts.ground import Cells, Drawn, Ground, Sheet, summed
+from analytics.flow import worth
 from analytics.gross import blindness_law
 from analytics.provenance import Code, Reason
 
@@ -32,9 +33,15 @@ def flow(g: Ground) -> Cells:
 
 
 def moves(g: Ground) -> tuple[Floats, Floats]:
-    """(opened, closed) [T, I] in USD as the bars saw them; nothing across a silence or another counting."""
-    unit, whole = g.unit(), np.vstack([np.zeros((1, len(g.panel.contracts)), bool), g.moved.matched])
-    return tuple(np.where(whole, g.each(g.bars, name) * unit, np.nan) for name in ("opened", "closed"))  # type: ignore[return-value]
+    """(opened, closed) [T, I] in USD as the bars saw them, each at its own contract's worth; nothing across a silence
+    or another counting.
+    """
+    whole = np.vstack([np.zeros((1, len(g.panel.contracts)), bool), g.moved.matched])
+    told: list[Floats] = []
+    for name in ("opened", "closed"):
+        usd = g.bars[name].to_numpy(float) * worth(g.bars) if name in g.bars else np.empty(0)
+        told.append(np.where(whole, g.each(g.bars.assign(moved=usd) if len(usd) else g.bars, "moved"), np.nan))
+    return told[0], told[1]
 
 
 def gross(g: Ground) -> Cells:

@@ -52,11 +52,6 @@ class Ground:
         """[K] of steps put at their ends [T]; NaN where the panel did not hold."""
         return np.concatenate([[np.nan], np.where(self.moved.guarded(self.settings), values, np.nan)])
 
-    def unit(self) -> Floats:
-        """[T, I]: USD a native contract."""
-        p = self.panel
-        return np.divide(p.usd, p.native, out=np.full_like(p.usd, np.nan), where=p.native > 0)
-
     def each(self, frame: pd.DataFrame, name: str) -> Floats:
         """[T, I]: a column of rows (instrument_id, t) that end in each step, added up; NaN where none says anything."""
         out = np.zeros(self.panel.native.shape)

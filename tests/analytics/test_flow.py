@@ -1,7 +1,8 @@
+import numpy as np
 import pandas as pd
 import pytest
 
-from analytics import flow
+from analytics import charts, flow
 from tests.analytics.market import MINUTE, NOW, Line, bars, latest
 
 
@@ -43,3 +44,17 @@ def test_a_bar_outside_the_window_does_not_count():
     lines = [Line("one", [100.0, 200.0, 200.0, 200.0], [10.0] * 4)]
     f = flow.assess(latest=latest(lines), recent=bars(lines), now=NOW, window_s=2 * MINUTE // 1000)
     assert f.opened_usd == 0.0
+
+
+def test_what_was_opened_before_a_contract_changed_its_size_keeps_its_worth():
+    """Ten coins a contract at first, then one: 20 coins are opened before the change and 30 closed after it."""
+    told = bars([Line("one", [10.0, 12.0, 120.0, 90.0], [5.0] * 4)])
+    size = np.array([10.0, 10.0, 1.0, 1.0])
+    told["base"], told["usd"] = told["native"] * size, told["native"] * size * 5.0
+    told.loc[2, "opened"] = 0.0  # the same coins, counted otherwise
+    last = latest([Line("one", [90.0], [5.0])])
+    f = flow.assess(latest=last, recent=told, now=NOW, window_s=180)
+    assert f.flow_usd == pytest.approx(-10 * 5.0)
+    assert (f.opened_usd, f.closed_usd) == (pytest.approx(20 * 5.0), pytest.approx(30 * 5.0))
+    drawn = charts.of("gross", "BTC", bars=told, start=NOW - 2 * MINUTE, end=NOW, step_s=60).columns
+    assert (drawn["opened_usd"], drawn["closed_usd"]) == ((100.0, 0.0, 0.0), (0.0, 0.0, 150.0))

@@ -8,7 +8,7 @@ from analytics.alignment import Panel
 from analytics.carry import level
 from analytics.matched import Window, window
 from analytics.provenance import Basis, Reason, finite
-from analytics.settings import DEFAULTS, Settings
+from analytics.settings import DEFAULTS, HOUR_S, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,15 @@ class Change:
     growth: float | None  # of contracts on the matched panel, fraction; None when undetermined
     usd_growth: float | None  # of dollars on the same panel, fraction
     panel_share: float  # part of the level at t0 that was matched
-    drop: str | None  # deleveraging | price_effect_drop
+    drop: str | None  # deleveraging | price_effect_drop | none, of a day; None: another length, or undetermined
     basis: str
     reasons: tuple[Reason, ...]
 
 
 def between(panel: Panel, i: int, j: int = -1, settings: Settings = DEFAULTS) -> Change:
-    """The change from row `i` to row `j`. The drop rule speaks only where the panel guard holds."""
+    """The change from row `i` to row `j`. The drop rule speaks of `drop_window_s`, give or take an hour (-15 % in
+    a month is another thing), and only where the panel guard holds.
+    """
     i, j = i % len(panel.t), j % len(panel.t)
     seen = window(panel, i, j, settings)
     levels = level(panel, settings).total_usd
@@ -40,9 +42,11 @@ def between(panel: Panel, i: int, j: int = -1, settings: Settings = DEFAULTS) ->
     refused = seen.refusal(settings)
     growth = None if refused else finite(seen.total_growth)
     usd = None if refused else usd_growth(seen)
+    asked = growth is not None and abs(seen.t1 - seen.t0 - settings.drop_window_s * 1000) <= HOUR_S * 1000
+    fell = (drop(growth, usd, settings) or "none") if asked else None
     return Change(
         seen.t0, seen.t1, total, quantity, price, gap, total - quantity - price - gap, growth, usd, seen.panel_share,
-        drop(growth, usd, settings), Basis.DERIVED, (refused,) if refused else (),
+        fell, Basis.DERIVED, (refused,) if refused else (),
     )  # fmt: skip
 
 

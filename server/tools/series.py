@@ -69,7 +69,7 @@ def change(name: str, found: Change | None) -> dict[str, Cell]:
         f"change_{name}_price_usd": usd(found.price_usd),
         f"change_{name}_gap_usd": usd(found.gap_usd),
         f"change_{name}_unmatched_usd": usd(found.unmatched_usd),
-        f"drop_{name}": None if found.growth is None else found.drop or "none",
+        f"drop_{name}": found.drop,
         f"panel_share_{name}": rounded(found.panel_share),
     }
 
@@ -100,7 +100,8 @@ def spoken(
     if series in LEVELS:
         grown = shown.change.growth if shown.change else None
         over = "change undetermined" if grown is None else f"contracts {grown:+.2%}"
-        over += f" over {timeframe}" + (f", {shown.day.drop} in 24 h" if shown.day and shown.day.drop else "")
+        fell = shown.day.drop if shown.day else None
+        over += f" over {timeframe}" + (f", {fell} in 24 h" if fell not in (None, "none") else "")
     else:
         stated = [v for v in values if v is not None]
         over = f"{min(stated):.5g} to {max(stated):.5g} over {timeframe}"

@@ -224,7 +224,16 @@ def test_a_fall_of_positions_is_deleveraging_and_of_dollars_alone_is_not(tmp_pat
         cheaper = get_chart_value(house, timeframe="24h")
     assert (fell.figures["change_24h_pct"], fell.figures["drop_24h"]) == (-19, "deleveraging")
     assert "deleveraging in 24 h" in fell.summary
+    assert fell.figures["drop_range"] == "deleveraging"
     assert (cheaper.figures["change_24h_pct"], cheaper.figures["drop_24h"]) == (-3, "price_effect_drop")
+
+
+def test_a_month_that_lost_a_fifth_is_no_deleveraging(tmp_path: Path) -> None:
+    long_ago = Held(linear("north"), turned(100.0, 80.0, NOW - 60 * HOUR), start=NOW - 5 * DAY)
+    with market(tmp_path, long_ago) as house:
+        answer = get_chart_value(house, timeframe="7d")
+    assert answer.figures["change_range_pct"] == -20
+    assert (answer.figures["drop_range"], answer.figures["drop_24h"]) == (None, "none")
 
 
 def test_a_misspelt_chart_names_the_near_ones_and_a_pattern_asks_for_a_venue(tmp_path: Path) -> None:

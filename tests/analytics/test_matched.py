@@ -25,6 +25,24 @@ def test_growth_does_not_see_an_outage(weight: float, when: int, move: float):
     assert level(whole).total_usd[-1] == pytest.approx(big * 100 * (1 + move + weight))
 
 
+def test_the_panel_alone_grows_where_one_venue_falls_silent():
+    """T13: the matched panel says -3.571429 %, whatever the naive sum (-33.85 %) says; at 0.70 nothing is stated."""
+    mark = [100_000.0, 98_000.0]
+    lines = [
+        Line("one", [60_000.0, 58_000.0], mark),
+        Line("two", [30_000.0, None], mark),
+        Line("three", [10_000.0, 9_500.0], mark),
+    ]
+    whole = panel(bars(lines), [NOW - MINUTE])
+    seen = extended(whole, snapshot(latest(lines, ages={"two": 301.0}), NOW))
+    w = window(seen, 0, 1)
+    assert w.total_growth == pytest.approx(-0.03571429, rel=1e-6)
+    assert w.panel_share == pytest.approx(0.70)
+    assert getattr(w.refusal(), "code", None) == "undetermined_panel"
+    assert steps(seen).total_growth()[0] == pytest.approx(-0.03571429, rel=1e-6)
+    assert level(seen).total_usd.tolist() == pytest.approx([10e9, 9.555e9])
+
+
 def test_growth_is_weighted_by_dollars_and_counts_contracts():
     lines = [Line("one", [100.0, 110.0], [10.0, 20.0]), Line("two", [3000.0, 3000.0], [10.0, 20.0], "inverse")]
     w = window(panel(bars(lines), [NOW - MINUTE, NOW]), 0, 1)

@@ -87,7 +87,10 @@ def venues(
         else windows.recent(bars, latest, now, DAY_S, gaps=gaps, settings=settings)
     )
     sigma = {} if fine is None else coverage.hourly_sd(fine, settings)
-    heard = coverage.of(last, settings=settings, plausible=plausible, sigma_h=sigma)
+    heard = coverage.of(
+        last, settings=settings, plausible=plausible, sigma_h=sigma,
+        sizes=None if bars is None else coverage.sizes(bars, now),
+    )  # fmt: skip
     parts = level(last, settings)
     if not last.contracts:
         return Breakdown(None, None, 0.0, None, (), (), heard, heard.reasons)

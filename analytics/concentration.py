@@ -92,15 +92,15 @@ def shape(held: Floats) -> Shape | None:
 def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: int = 86_400,
            closes: pd.DataFrame | None = None, history: pd.DataFrame | None = None, gaps: pd.DataFrame | None = None,
            plausible: Mapping[str, float] | None = None, usual: Usual | None = None,
-           settings: Settings = DEFAULTS) -> Concentration:  # fmt: skip
+           sizes: Mapping[int, float] | None = None, settings: Settings = DEFAULTS) -> Concentration:  # fmt: skip
     """Concentration as of `now` and of the inflow of the last `window_s` seconds.
 
     `recent`: minute bars of the window; `closes`: the last year, for the HHI's percentile; `history`: coarser bars for
     the inflow's (without them daily closes serve a window of 24 h). With `usual` the last three windows are history
-    enough and closes are needless. Empty in, `no_data` out.
+    enough and closes are needless. `sizes`: coverage.sizes of the day. Empty in, `no_data` out.
     """
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
-    heard = coverage.of(seen, settings=settings, plausible=plausible, gaps=gaps)
+    heard = coverage.of(seen, settings=settings, plausible=plausible, gaps=gaps, sizes=sizes)
     held = seen.by_venue(level(seen, settings).usd[-1]) if seen.contracts else np.empty(0)
     now_shape = shape(held)
     if now_shape is None:

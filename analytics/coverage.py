@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -47,8 +48,10 @@ class Coverage:
 
 
 def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: Mapping[str, float] | None = None,
-       sigma_h: Mapping[int, float] | None = None, gaps: pd.DataFrame | None = None) -> Coverage:  # fmt: skip
-    """Coverage of row `at` of a panel; the usual size of an instrument is its median over the 24 h before.
+       sigma_h: Mapping[int, float] | None = None, gaps: pd.DataFrame | None = None,
+       sizes: Mapping[int, float] | None = None) -> Coverage:  # fmt: skip
+    """Coverage of row `at` of a panel; the usual size of an instrument is its median over the 24 h before: that of
+    `sizes` (coins by id), or where it is not in there that of the panel, which may be shorter.
 
     `plausible`: share of feasible windows per venue (1.3); `sigma_h`: hourly sd of d ln Q per instrument id (fraction),
     gives the band U; an instrument that is needed and not in it leaves U unknown, with the reason. `gaps` say when
@@ -59,6 +62,8 @@ def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: 
     row = at % len(panel.t)
     state, age, kappa = panel.state[row], panel.age_s[row], panel.cadence_s[row]
     usual = typical(panel, row)
+    if sizes:
+        usual = np.array([sizes.get(c.id, own) for c, own in zip(panel.contracts, usual.tolist(), strict=True)])
     whole = float(usual.sum())
     lists: dict[str, list[Heard]] = {"fresh": [], "stale": [], "carried": [], "excluded": []}
     parts = level(panel, settings)
@@ -125,6 +130,26 @@ def typical(panel: Panel, row: int) -> Floats:
     recent = panel.t >= panel.t[row] - DAY_MS
     recent[row + 1 :] = False
     return np.nan_to_num(rowwise_median(panel.base[recent].T))
+
+
+def sizes(bars: pd.DataFrame, now: int) -> dict[int, float]:
+    """Qbar in coins by instrument id: the median over bars (five minutes) of the 24 h before `now` (ms UTC), so that
+    answers about windows of any length weigh the market alike. Who was not heard in them is not in it.
+    """
+    if not len(bars):
+        return {}
+    t, ids, base = (bars[name].to_numpy() for name in ("t", "instrument_id", "base"))
+    inside = (t > now - DAY_MS) & (t <= now) & np.isfinite(base)
+    ids, base = ids[inside], base[inside]
+    if (np.diff(ids) < 0).any():
+        order = np.argsort(ids, kind="stable")
+        ids, base = ids[order], base[order]
+    first = np.flatnonzero(np.append(np.ones(min(len(ids), 1), bool), np.diff(ids) != 0))
+    found: dict[int, float] = {}
+    for a, b in pairwise(np.append(first, len(ids)).tolist()):
+        own = np.sort(base[a:b])
+        found[int(ids[a])] = float(own[(b - a - 1) // 2] + own[(b - a) // 2]) / 2.0
+    return found
 
 
 def shares(panel: Panel) -> Floats:

@@ -73,15 +73,17 @@ METHOD = Method("divergence.rotation_conviction")
 
 def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame, now: int, window_s: int,
            gaps: pd.DataFrame | None = None, plausible: Mapping[str, float] | None = None, usual: Usual | None = None,
-           lags: bool = False, settings: Settings = DEFAULTS) -> Divergence:  # fmt: skip
+           lags: bool = False, sizes: Mapping[int, float] | None = None,
+           settings: Settings = DEFAULTS) -> Divergence:  # fmt: skip
     """The last `window_s` seconds, labelled against earlier windows of the same length.
 
     `recent`: minute bars of the window (five minutes for a day); `history`: bars of the 30 d (1 h), 90 d (4 h) or 365 d
     (24 h) before, of which `usual` makes all but the last six windows needless. Below the panel guard the label is
-    `insufficient_data` and no flag is raised. `lags`: also whose growth follows whose, by the steps of `recent`.
+    `insufficient_data` and no flag is raised. `sizes`: coverage.sizes of the day. `lags`: also whose growth follows
+    whose, by the steps of `recent`.
     """
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
-    heard = coverage.of(seen, settings=settings, plausible=plausible, gaps=gaps)
+    heard = coverage.of(seen, settings=settings, plausible=plausible, gaps=gaps, sizes=sizes)
     if not seen.contracts or len(seen.t) < 2:
         return refused(window_s, heard, (coverage.NOBODY,))
     w = window(seen, 0, len(seen.t) - 1, settings)

@@ -80,7 +80,8 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
         own, fine, shown = (
             only(p, np.array([c.venue == venue for c in p.contracts], bool)) for p in (own, fine, shown)
         )
-    heard = coverage.of(fine, settings=settings, plausible=plausible, gaps=gaps)
+    sizes = None if recent is None else coverage.sizes(recent, now)
+    heard = coverage.of(fine, settings=settings, plausible=plausible, gaps=gaps, sizes=sizes)
     shares, high, high_base = year(own, bool(len(last.t)), settings)
     parts = level(shown, settings)
     listed = ~(shown.state == State.ABSENT).all(axis=1) if shown.contracts else np.zeros(len(shown.t), bool)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analytics import alerts, concentration, divergence, flow, levels, usual
+from analytics import alerts, concentration, coverage, divergence, flow, levels, usual
 from analytics.alerts import Key, Raised, Signal
 from analytics.divergence import Divergence
 from analytics.provenance import VERSION, Code
@@ -97,19 +97,20 @@ class Sweep:
         closes = reader.closes(asset, now - 367 * DAY_MS, now)
         out: list[Signal] = []
         day = recent(self.house, asset, now, WINDOW_S["24h"])
+        sizes = coverage.sizes(day, now)
         for window, window_s in WINDOW_S.items():
             bars = day if window == "24h" else recent(self.house, asset, now, window_s)
             past = history(self.house, asset, now, window, known[window])
             told = divergence.assess(
                 latest=latest, recent=bars, history=past, now=now, window_s=window_s, gaps=silences,
-                plausible=plausible, usual=known[window], settings=terms,
+                plausible=plausible, usual=known[window], sizes=sizes, settings=terms,
             )  # fmt: skip
             self.told[asset, window_s] = told
             out += alerts.of_divergence(asset, told, terms)
             if window == "24h":
                 spread = concentration.assess(
                     latest=latest, recent=bars, closes=closes, history=past, now=now, window_s=window_s,
-                    gaps=silences, plausible=plausible, usual=known[window], settings=terms,
+                    gaps=silences, plausible=plausible, usual=known[window], sizes=sizes, settings=terms,
                 )  # fmt: skip
                 out += alerts.of_concentration(asset, spread, terms)
         shown = levels.chart(

@@ -1,10 +1,12 @@
 """Which bars a question needs. Finished ones only: what runs now is in the latest readings, and is dear to complete."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import Field
 
+from analytics import coverage
 from analytics.usual import VERSION, Usual
 from server.tools.conventions import gaps
 from server.tools.house import House
@@ -33,6 +35,7 @@ def given(house: House, asset: str, window: Window, now: int) -> dict[str, Any]:
         "window_s": WINDOW_S[window],
         "gaps": gaps(house, asset, now - reach, now),
         "plausible": house.plausible(asset),
+        "sizes": sizes(house, asset, now) if window != "24h" else coverage.sizes(bars, now),
         "settings": house.thresholds,
     }
 
@@ -44,6 +47,13 @@ def recent(house: House, asset: str, now: int, window_s: int) -> pd.DataFrame:
     step = MINUTE_MS if window_s <= WINDOW_S["1h"] else 5 * MINUTE_MS
     start = now - window_s * 1000 - carried_ms(house)
     return house.reader.bars(asset, floor(start, step), floor(now - step, step), step, columns=COLUMNS)
+
+
+def sizes(house: House, asset: str, now: int) -> Mapping[int, float]:
+    """How much each instrument usually holds [coins], by the bars of five minutes of the last day."""
+    step = 5 * MINUTE_MS
+    start, end = floor(now - DAY_MS, step), floor(now - step, step)
+    return coverage.sizes(house.reader.bars(asset, start, end, step, columns=("instrument_id", "t", "base")), now)
 
 
 def usual(house: House, asset: str, now: int, window: str) -> Usual | None:

@@ -15,7 +15,7 @@ from server.tools.house import House
 from server.tools.moment import expiring
 from server.tools.provenance import coverage as heard
 from server.tools.provenance import warnings
-from server.tools.spans import DAY_MS, HISTORY, WINDOW_S, carried_ms, floor, history, recent
+from server.tools.spans import DAY_MS, HISTORY, WINDOW_S, carried_ms, floor, history, recent, sizes
 
 ROWS = 200
 PERSISTENCE = 7  # steps before the first that a run over six looks at
@@ -44,8 +44,9 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
     keep, truncated = thinned(len(seen.t), ROWS if detail == "concise" else len(seen.t))
     mine = latest if found.venue is None else latest[latest["venue"] == found.venue]
     resting = coverage.of(
-        alignment.snapshot(mine, now, house.thresholds), settings=house.thresholds, plausible=house.plausible(asset)
-    )
+        alignment.snapshot(mine, now, house.thresholds), settings=house.thresholds, plausible=house.plausible(asset),
+        sizes=sizes(house, asset, now),
+    )  # fmt: skip
     last = stated[-1]
     live = drawn.stock and bool(seen.t) and seen.t[-1] >= now
     return Answer(

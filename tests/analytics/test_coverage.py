@@ -83,3 +83,20 @@ def test_a_dead_venue_weighs_what_it_did_before():
 def test_nobody_is_grade_d():
     c = coverage.of(snapshot(pd.DataFrame(), NOW))
     assert (c.coverage, c.grade, c.reasons[0].code) == (None, "D", "no_data")
+
+
+def test_the_usual_size_is_the_median_of_a_day_of_bars():
+    n = 300
+    lines = [
+        Line("one", [1.0] * 20 + [7.0] * 140 + [9.0] * 140, [10.0] * n),
+        Line("two", [5.0] * (n - 1) + [6.0], [10.0] * n),
+    ]
+    told = bars(lines, step=5 * MINUTE)
+    assert coverage.sizes(told, NOW) == {1: 7.0, 2: 5.0}
+    assert coverage.sizes(told[told["t"] > NOW - 20 * MINUTE], NOW) == {1: 9.0, 2: 5.0}
+    assert coverage.sizes(told, NOW + 25 * HOUR) == {}
+    assert coverage.sizes(pd.DataFrame(), NOW) == {}
+    now = snapshot(latest(lines, ages={"one": 100.0}), NOW)
+    assert coverage.of(now).coverage == pytest.approx(6 / 15)
+    assert coverage.of(now, sizes={1: 7.0}).coverage == pytest.approx(6 / 13)
+    assert coverage.of(now, sizes={1: 7.0, 2: 5.0}).coverage == pytest.approx(5 / 12)

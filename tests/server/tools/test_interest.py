@@ -9,6 +9,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from analytics.provenance import VERSION
 from server.tools.chart_value import get_chart_value
 from server.tools.concentration import get_concentration
+from server.tools.divergence import get_oi_divergence
 from server.tools.interest import get_open_interest
 from store.records import Event, Field, Gap, Health, Quarantined, Status, Unit
 from tests.server.tools.made import HOUR, MINUTE, NOW, Held, always, by_name, inverse, linear, market, turned
@@ -42,6 +43,18 @@ def test_totals_shares_and_growth_by_venue(tmp_path: Path) -> None:
     assert answer.warnings[0].startswith("disputed_units: Side count not established: south")
     assert (answer.figures["live_usd"], answer.figures["carried_usd"]) == (10_000_000_000, 0)
     assert (answer.figures["basis"], answer.figures["method"]) == ("derived", f"level.carry v{VERSION}")
+
+
+def test_all_answers_of_a_moment_weigh_the_market_alike(tmp_path: Path) -> None:
+    """South was three times as large for most of the day, and is silent for some minutes now."""
+    fallen = Held(linear("south"), turned(30_000.0, 10_000.0, NOW - 5 * HOUR), end=NOW - 4 * MINUTE)
+    with market(tmp_path, Held(linear("north"), always(30_000.0)), fallen) as house:
+        answers = [
+            get_open_interest(house), get_concentration(house), get_oi_divergence(house),
+            get_oi_divergence(house, window="4h"), get_chart_value(house, timeframe="24h"),
+            get_chart_value(house, "derivatives-oi-flow", "24h"),
+        ]  # fmt: skip
+    assert [(a.coverage.share, a.coverage.grade) for a in answers] == [(0.5, "D")] * len(answers)
 
 
 @pytest.mark.parametrize("hours", [10, 72])

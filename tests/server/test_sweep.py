@@ -127,8 +127,8 @@ def test_a_venue_that_counts_otherwise_raises_nothing_now_or_later(tmp_path: Pat
 
 
 def test_what_is_usual_leaves_out_what_was_silent_long_ago(tmp_path: Path) -> None:
-    lines = [held("a", 1000, 1000, 0, 5), held("bb", 800, 800, 0, 5)]
-    at = NOW - 4 * DAY
+    lines = [held("a", 1000, 1000, 0, 11), held("bb", 800, 800, 0, 11)]
+    at = NOW - 9 * DAY
     gap = Gap("a", "linear", "", at, at + 20 * MINUTE, "down")
     counts: list[tuple[int, int]] = []
     for name, said in (("whole", []), ("silent", [gap])):

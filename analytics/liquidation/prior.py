@@ -105,17 +105,20 @@ def mix(venue_class: str, max_leverage: float, s: Settings = DEFAULTS) -> Floats
     return weights / weights.sum()
 
 
+@lru_cache(maxsize=256)  # one a venue and payoff: the same until it changes its terms
 def distances(payoff: str, terms: Terms) -> Floats:
     """ln(liquidation price / entry) [2 sides: long, short][CLASSES]; NaN where no price closes the position.
-    Internal: NaN marks mass that belongs to "none" and never leaves this package."""
+    Internal: NaN marks mass that belongs to "none" and never leaves this package. Not to be written to."""
     rate = terms.rate()
     found = [[log_distance(payoff, side, rung, rate) for rung in RUNGS] for side in (1, -1)]
     table = np.array([[np.nan if x is None else x for x in row] for row in found])
     table[0, table[0] >= 0] = np.nan  # margin below maintenance: such a position cannot be opened
     table[1, table[1] <= 0] = np.nan
+    table.flags.writeable = False
     return table
 
 
+@lru_cache(maxsize=256)
 def spread(payoff: str, terms: Terms) -> Floats:
     """The same for PARTS leverages inside each rung's range [2 sides][CLASSES][PARTS], even in ln leverage.
 
@@ -131,7 +134,9 @@ def spread(payoff: str, terms: Terms) -> Floats:
     )  # None becomes NaN
     rungs = distances(payoff, terms)[:, :, None]
     wrong = np.isnan(table) | (table * np.array([-1.0, 1.0])[:, None, None] <= 0) | np.isnan(rungs)
-    return np.where(wrong, rungs, table)
+    found = np.where(wrong, rungs, table)
+    found.flags.writeable = False
+    return found
 
 
 def astray(count: int = PARTS) -> Floats:

@@ -53,12 +53,15 @@ def take(mass: Mass, where: int | slice, amount: Floats, keep: bool) -> Floats:
     return out.sum(axis=-2)
 
 
-def sweep(mass: Mass, book: int, low: float, high: float, centre: int) -> Floats:
+def sweep(mass: Mass, book: int, low: float, high: float, centre: int, before: float) -> Floats:
     """Remove what the mark went through: longs that die above `low`, shorts that die below `high`, judged by the middle
-    of their bin. Gives the removed amount [2, P]."""
+    of their bin. Nothing is looked for beyond `before`, the last mark, where no entry lies. Gives what left [2, P]."""
     first = min(max(int(np.ceil(np.log(low) / STEP - 0.5)) - (centre - REACH), 0), BINS)
     last = min(max(int(np.floor(np.log(high) / STEP - 0.5)) + 1 - (centre - MARGIN), 0), BINS)
-    longs, shorts = mass.shape[book, 0, :, first:], mass.shape[book, 1, :, :last]
+    edge = np.log(before) / STEP
+    most = min(max(int(np.ceil(edge)) + 1 - (centre - REACH), first), BINS)
+    least = max(min(int(np.floor(edge)) - 1 - (centre - MARGIN), last), 0)
+    longs, shorts = mass.shape[book, 0, :, first:most], mass.shape[book, 1, :, least:last]
     if not (longs.any() or shorts.any()):  # most bars of most books, and nearly all that is old
         return np.zeros((2, mass.gain.shape[-1]))
     hit = np.stack((longs.sum(axis=1, dtype=np.float64), shorts.sum(axis=1, dtype=np.float64)))

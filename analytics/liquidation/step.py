@@ -151,7 +151,7 @@ def _step(ledger: Ledger, cohorts: Sequence[Mass], facts: Facts, flows: Flows, i
     swept = np.zeros((len(heard), 2, len(facts.particles)))
     for b in np.flatnonzero(old):
         low, high = (flows.low[i, b], flows.high[i, b]) if joined[b] else (flows.mark[i, b], flows.mark[i, b])
-        gone = np.sum([sweep(mass, int(b), low, high, centre) for mass in cohorts], axis=0)
+        gone = np.sum([sweep(mass, int(b), low, high, centre, ledger.mark[b]) for mass in cohorts], axis=0)
         if joined[b]:  # what a gap hid is dead, but not known when: no liquidation of this bar
             swept[b] = gone
     opened, closed = flows.opened[i], flows.closed[i]

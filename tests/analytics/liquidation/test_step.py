@@ -106,6 +106,19 @@ def test_the_mark_removes_what_it_goes_through_and_nothing_beyond() -> None:
     assert after.ledger.explained_usd[0] == pytest.approx(dead.mean() * 98.0, rel=1e-5)
 
 
+@pytest.mark.parametrize("sd", [0.002, 0.02])
+def test_no_long_lies_above_the_mark_and_no_short_below(sd: float) -> None:
+    """So a sweep need not look there."""
+    mark = wander(80, 21, sd=sd)
+    frame = bars(mark, breathe(80, 22, sd=0.02))
+    state = start("BTC", {"alpha": Terms(100.0, 0.005, 0.015)})
+    for i in range(80):
+        state = advance(state, frame.iloc[i : i + 1], step_ms=MINUTE)
+        prices = [np.exp((np.arange(cells(state).shape[2]) + first + 0.5) * STEP) for first in state.offsets()]
+        assert not cells(state)[0][:, prices[0] > mark[i]].any()
+        assert not cells(state)[1][:, prices[1] < mark[i]].any()
+
+
 def test_shorts_die_above_and_longs_below() -> None:
     before = advance(start("BTC"), bars([100.0], [1000.0]))
     up = advance(before, bars([104.0], [1000.0], start=T0 + MINUTE).assign(mark_low=100.0, mark_high=104.0))

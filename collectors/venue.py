@@ -207,8 +207,9 @@ class Socket:
     rest: float = 0.0  # seconds from the handshake to our first message
     cadence: float | None = 5.0  # seconds between a quiet symbol's data when all is well; None: silence proves nothing.
     # Of a feed that gives open interest, only what states or affirms it is data: marks prove nothing of it.
-    line: float | None = None  # where a symbol's silence proves nothing: seconds between data of a whole line that has
-    # a major coin on it. None: a minute, or that silence proves nothing of the line either where it gives forced closes
+    line: float | None = None  # seconds between data of a whole line that has a major coin on it, where that is less
+    # than a symbol's cadence. Where a symbol's silence proves nothing, None is a minute; or that silence proves nothing
+    # of the line either, where it gives forced closes
     life: float | None = None  # seconds after which the venue ends a connection
 
 

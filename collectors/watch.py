@@ -142,6 +142,15 @@ def due(line: "Line", symbol: str, now: float) -> bool:
     return True
 
 
+def majors(line: "Line") -> bool:
+    return any(i.asset in MAJORS for i in line.subscriptions.wanted.values())
+
+
+def together(line: "Line", cadence: float) -> float:
+    """Seconds between data of the line as a whole: with a major coin on it, perhaps fewer than of each symbol."""
+    return line.socket.line if line.socket.line is not None and majors(line) else cadence
+
+
 def hum(line: "Line") -> float | None:
     """Seconds between data of the line as a whole, where a symbol's silence proves nothing.
 
@@ -150,8 +159,7 @@ def hum(line: "Line") -> float | None:
     socket = line.socket
     if "oi" in socket.gives or not (socket.line or socket.gives - QUIET):
         return None
-    majors = any(i.asset in MAJORS for i in line.subscriptions.wanted.values())
-    return (socket.line or HUM_S) if majors else None
+    return (socket.line or HUM_S) if majors(line) else None
 
 
 def quiet(line: "Line", now: float) -> None:
@@ -176,7 +184,7 @@ def quiet(line: "Line", now: float) -> None:
 def listening(line: "Line", now: float, cadence: float) -> None:
     """First data in time, then no silence; of the line, then of each symbol."""
     patience, wanted = line.patience, expected(line)
-    if not wanted or not speaking(line, now, cadence, wanted):
+    if not wanted or not speaking(line, now, together(line, cadence), wanted):
         return
     first = max(patience.first, patience.silences * cadence + patience.margin)
     late: list[str] = []

@@ -145,7 +145,7 @@ FEEDS = (
     Socket(
         "wss://edgex-quote-prod-v2.edgex.exchange/api/v1/public/ws", frozenset({"oi", "mark", "index", "funding"}),
         subscribe, Remembering(make), among(wire(Frame), lambda channel: channel.startswith("ticker."), "channel"),
-        answer, per_socket=1000, batch=1000,
+        answer, per_socket=1000, batch=1000, cadence=30, line=5,  # who is absent from a frame has not changed
     ),
     Poll(
         lambda i: Ask(f"{REST}/quote/getKline?contractId={i.code}&priceType=LAST_PRICE&klineType=MINUTE_1&size=5"),

@@ -158,7 +158,8 @@ def parse(frame: Frame) -> Sequence[Said]:
 LISTINGS, CANDLES = wire(list[Listing], "data"), wire(Columns, "data")  # a detail is asked for once in five seconds
 LEVELS = Socket(
     "wss://contract.mexc.com/edge", frozenset({"oi", "mark", "index", "funding"}), subscribe, parse,
-    unpacked(wire(Frame)), heartbeat=Heartbeat({"method": "ping"}, every=15), batch=1, cadence=5,
+    unpacked(wire(Frame)), heartbeat=Heartbeat({"method": "ping"}, every=15), batch=1,
+    cadence=30, line=5,  # every second, by the documents; whether of a quiet contract too is not established
 )  # fmt: skip
 VENUE = Venue(
     "mexc", "MEXC", "speculative", "https://www.mexc.com/api-docs/futures/websocket-api",

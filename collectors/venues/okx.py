@@ -24,8 +24,7 @@ BEAT, TOP, PAYOFFS = Heartbeat("ping", every=20), "ratio-contract-top-trader", (
 KINDS: dict[RatioKind, str] = {
     "account": "account-ratio-contract", "top_account": f"account-{TOP}", "top_position": f"position-{TOP}",
 }  # fmt: skip
-POSITIONS = {"long": Side.LONG, "short": Side.SHORT}
-ORDERS = {"sell": Side.LONG, "buy": Side.SHORT}  # of a one-way account we see only the closing order
+SIDES = {"long": Side.LONG, "short": Side.SHORT, "sell": Side.LONG, "buy": Side.SHORT}  # of orders, that which closes
 SILENT = "the documents do not say how it counts; trackers show it unchanged and it is read as one-sided"
 NAMED = (("oi", Unit.CONTRACTS), ("oiCcy", Unit.BASE), ("oiUsd", Unit.USD))
 OI, OI_COINS, OI_USD = (Field(key, unit, 1, evidence=SILENT) for key, unit in NAMED)
@@ -115,7 +114,7 @@ def decode(frame: str | bytes) -> Frame:
 
 
 def died(symbol: str, d: Death) -> Liquidated:
-    side = POSITIONS.get(d.posSide) or ORDERS[d.side]
+    side = SIDES.get(d.posSide) or SIDES[d.side]  # of a one-way account we see only the order
     return Liquidated(symbol, d.ts, side, d.sz, Unit.CONTRACTS, d.bkPx, FeedClass.THROTTLED)
 
 
@@ -186,6 +185,7 @@ def segment(id: str, payoff: Payoff, dated: bool) -> Segment:
     levels = Socket(
         SOCKET, frozenset({"oi", "mark"} if dated else {"oi", "mark", "index", "funding"}),
         partial(subscribe, channels), parse, decode, heartbeat=BEAT, per_socket=200, batch=20,  # 64 KB, 480 an hour
+        cadence=30, line=None if dated else 10,  # open interest is pushed when it changes, every 3 s at most
     )  # fmt: skip
     deaths = Socket(
         SOCKET, frozenset({"liquidations"}), subscribe_deaths, parse, decode, heartbeat=BEAT,

@@ -274,6 +274,31 @@ async def test_f06_a_channel_that_only_sends_changes_is_not_torn_down() -> None:
     assert len(exchange.dials) == 1
 
 
+async def test_f06_a_quiet_coin_has_its_own_patience_and_a_line_of_a_major_coin_a_shorter_one() -> None:
+    stop = anyio.Event()
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.snap("RARE", 5.0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(peer.flow)
+            if peer.place == 0:
+                await stop.wait()
+                tasks.cancel_scope.cancel()
+        await peer.listen()
+
+    exchange = Exchange(talk, [("BTC", "BTC"), ("RARE", "RARE")])
+    async with collecting(exchange, venue(replace(SOCKET, cadence=2.0, line=0.1))) as records:
+        await records.until(lambda: len(records.readings()) > 3 and records.readings("RARE"))
+        quiet = exchange.clock() + 1.0  # more than twice what the major coin is allowed
+        await records.until(lambda: exchange.clock() > quiet)
+        assert (records.gaps(), exchange.peers[0].asked) == ([], [["BTC", "RARE"]])
+        stop.set()
+        stopped = exchange.clock()
+        await records.until(lambda: len(exchange.dials) == 2)
+        assert exchange.clock() - stopped < 2.0, "after two of the line's 0.1 s and the margin, not two of 2 s"
+
+
 async def test_f07_a_frozen_peer_is_aborted_and_dialled_again_within_a_second() -> None:
     async def talk(peer: Peer) -> None:
         await peer.take()

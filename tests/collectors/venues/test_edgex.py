@@ -61,8 +61,9 @@ def test_listed_contracts_that_nobody_asked_for_are_left_out_and_new_ones_are_no
     ]  # fmt: skip
 
 
-def test_one_subscription_carries_every_contract() -> None:
+def test_one_subscription_carries_every_contract_and_who_is_absent_from_a_frame_is_well() -> None:
     assert isinstance(SOCKET, Socket)
+    assert (SOCKET.cadence, SOCKET.line) == (30, 5)
     assert list(SOCKET.subscribe([BTC, ETH], 1)) == [{"type": "subscribe", "channel": "ticker.all.1s"}]
 
 

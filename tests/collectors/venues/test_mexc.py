@@ -69,6 +69,10 @@ def test_a_ticker_without_its_own_time_has_its_frames() -> None:
     assert update.ts == 1731137509140
 
 
+def test_a_quiet_contract_is_given_more_time_than_the_line() -> None:
+    assert (FEED.cadence, FEED.line) == (30, 5)
+
+
 def test_packed_frames_are_read_too() -> None:
     frame = json.dumps({"symbol": "BTC_USDT", "data": ROW, "channel": "push.ticker"}).encode()
     [update] = FEED.parse(FEED.decode(gzip.compress(frame)))

@@ -173,6 +173,12 @@ def test_dated_futures_have_a_catalogue_of_their_own_and_two_channels() -> None:
     assert pushed("open-interest", row, 2) == [Update("BTC-USDT-261225", 1743041250440, 2000.5, OI, usd=1_000_250.0)]
 
 
+def test_a_contract_whose_open_interest_does_not_change_is_silent_and_well() -> None:
+    lines = [feed for segment in VENUE.segments for feed in segment.feeds if isinstance(feed, Socket)]
+    found = [(line.cadence, line.line) for line in lines if "oi" in line.gives]
+    assert found == [(30, 10), (30, 10), (30, None), (30, None)], "the major coins of dated lines may be quiet too"
+
+
 @pytest.mark.parametrize(
     ("symbol", "inverse"),
     [("BTC-USD-SWAP", True), ("BTC-USD", True), ("BTC-USDT-SWAP", False), ("BTC-USDC-SWAP", False)],

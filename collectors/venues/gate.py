@@ -194,5 +194,5 @@ def segment(settle: str, quote: str) -> Segment:
 VENUE = Venue(
     "gate", "Gate", "speculative", "https://www.gate.com/docs/developers/futures/ws/en/#tickers-notification",
     fields=(TOTAL, STATED, LONGS), segments=(segment("usdt", "USDT"), segment("btc", "USD")),
-    limits=Limits(weight=200, per=10),
+    limits=Limits(weight=200, per=10), note="dated contracts are not collected: how they are told is not established",
 )  # fmt: skip

@@ -197,5 +197,6 @@ VENUE = Venue(
     "htx", "HTX", "speculative", "https://www.htx.com/en-us/opend/newApiPages/", fields=(CONTRACTS, COINS),
     segments=(segment("linear", Payoff.LINEAR, "linear-swap"), segment("inverse", Payoff.INVERSE, "swap")),
     limits=Limits(weight=120, per=3), note="no traded volume: whether it counts both sides is not established; ratios "
-    "are of elite accounts only; inverse contracts do not say how often they settle funding: 8 h is assumed",
+    "are of elite accounts only; inverse contracts do not say how often they settle funding: 8 h is assumed; its dated "
+    "contracts are not collected: which question states their open interest is not established",
 )  # fmt: skip

@@ -195,5 +195,6 @@ VENUE = Venue(
             archives=(Archive("ticks", "kucoin-futures", LOTS, lacks="forced closes"),),
         ),
     ),
-    note="how open interest counts is not documented; no forced closes and no ratios are published",
+    note="how open interest counts is not documented; no forced closes and no ratios are published; dated contracts "
+    "are not collected: what their lots are is not established",
 )  # fmt: skip

@@ -104,5 +104,6 @@ def moves(seen: Panel, bars: pd.DataFrame, w: Window) -> tuple[Floats, Floats]:
 
 def worth(bars: pd.DataFrame) -> Floats:
     """USD a contract in the unit of each bar, whatever size a contract has since; NaN where the bar has none."""
-    native = bars["native"].to_numpy(float)
-    return np.divide(bars["usd"].to_numpy(float), native, out=np.full(len(bars), np.nan), where=native > 0)
+    native, usd = bars["native"].to_numpy(float), bars["usd"].to_numpy(float)
+    said = (native > 0) & np.isfinite(native) & np.isfinite(usd)
+    return np.divide(usd, native, out=np.full(len(bars), np.nan), where=said)

@@ -133,7 +133,7 @@ class Filler:
                         self.sink(record)
                 if rows and now is not None:
                     tail, now = after(now, span, rows[0][1]), None
-                trail, passed = self.judge(work, rows, tail)
+                trail, passed = self.judge(work, history.step, rows, tail)
                 waiting = trail.doubtful or [*trail.early, *trail.held]  # what came before them will tell
                 tail = [*waiting, *((amount, None) for amount, _ in passed[:NEEDED])]
                 last = self.hand_on(work, passed, last)
@@ -144,10 +144,14 @@ class Filler:
         return True
 
     def judge(
-        self, work: Work, newest_first: Sequence[Row[OpenInterest | None]], tail: Sequence[Row[OpenInterest | None]]
+        self,
+        work: Work,
+        step_s: float,
+        newest_first: Sequence[Row[OpenInterest | None]],
+        tail: Sequence[Row[OpenInterest | None]],
     ) -> tuple[Trail[OpenInterest | None], list[Row[OpenInterest | None]]]:
         """A page in time's order, and `tail` after it: rows that wait, and what they are held against (None)."""
-        trail = Trail[OpenInterest | None](work.progress.instrument.contract_size)
+        trail = Trail[OpenInterest | None](work.progress.instrument.contract_size, step_s)
         kept: list[Row[OpenInterest | None]] = []
         for amount, record in (*reversed(newest_first), *tail):
             passed, refused = trail.judge(amount, record)

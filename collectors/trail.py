@@ -1,7 +1,7 @@
 """Integrity of what was published in the past (analytics.md 1.3, checks 3 and 4), row after row in time's order. Pure.
 
-As with live readings, a step of more than 20 % waits until three rows agree. What is believed first is only known by
-what follows it, so the first rows wait, too.
+As with live readings, a step of more than 20 % waits until three rows agree; of rows that are more than an hour apart,
+one by a factor of three. What is believed first is only known by what follows it, so the first rows wait, too.
 """
 
 import math
@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from collectors.checks import DROP, JUMP, MAGNITUDE, NEEDED, RISE, unit_like
+from collectors.checks import JUMP, MAGNITUDE, NEEDED, unit_like
 
+FAR_S = 3600.0
+FAR_JUMP = math.log(3.0)
 T = TypeVar("T")
 Row = tuple[float, T]
 """A one-sided native amount, and whatever it belongs to."""
@@ -26,10 +28,12 @@ class Refusal(Generic[T]):
 class Trail(Generic[T]):
     """Owns the level of one instrument while its past is read."""
 
-    __slots__ = ("agreed", "contract_size", "doubtful", "early", "held", "last")
+    __slots__ = ("agreed", "contract_size", "doubtful", "drop", "early", "held", "jump", "last", "rise")
 
-    def __init__(self, contract_size: float = 1.0) -> None:
+    def __init__(self, contract_size: float = 1.0, step_s: float = 0.0) -> None:
         self.contract_size = contract_size
+        self.jump = FAR_JUMP if step_s > FAR_S else JUMP
+        self.rise, self.drop = math.exp(self.jump), math.exp(-self.jump)
         self.last = math.nan  # of the last row that passed
         self.agreed = 0  # rows that did; of NEEDED it is a level
         self.early: list[Row[T]] = []  # they passed before that, and wait
@@ -38,7 +42,7 @@ class Trail(Generic[T]):
 
     def usual(self, amount: float) -> bool:
         """Whether a row passes by one comparison, and nothing waits for it."""
-        if self.agreed >= NEEDED and not self.held and self.last * DROP < amount < self.last * RISE:
+        if self.agreed >= NEEDED and not self.held and self.last * self.drop < amount < self.last * self.rise:
             self.last = amount
             return True
         return False
@@ -49,7 +53,7 @@ class Trail(Generic[T]):
             return (), [Refusal(row, "not_finite", "not a finite number")]
         if amount <= 0:
             return (), [Refusal(row, "not_positive", "zero" if amount == 0 else "below zero")]
-        if math.isnan(self.last) or abs(math.log(amount / self.last)) <= JUMP:
+        if math.isnan(self.last) or abs(math.log(amount / self.last)) <= self.jump:
             refused = self.give_up()
             self.last = amount
             self.agreed += 1
@@ -58,7 +62,7 @@ class Trail(Generic[T]):
                 return (), refused
             passed, self.early = self.early, []
             return passed, refused
-        refused = self.give_up() if self.held and abs(math.log(amount / self.held[0][0])) > JUMP else []
+        refused = self.give_up() if self.held and abs(math.log(amount / self.held[0][0])) > self.jump else []
         self.held.append((amount, row))
         if len(self.held) < NEEDED:
             return (), refused
@@ -81,8 +85,11 @@ class Trail(Generic[T]):
         return Refusal(row, check, f"{ratio:.4g} times its neighbours, and fewer than {NEEDED} rows in a row say so")
 
     def end(self) -> tuple[Sequence[Row[T]], Sequence[Refusal[T]]]:
-        """Nothing follows: rows too few to be a level pass where nothing contradicts them."""
+        """Nothing follows. Of rows too few for a level, all are taken that are not out of all proportion."""
         passed, self.early = self.early, []
+        if self.agreed < NEEDED:
+            near = [row for row in self.held if 1 / MAGNITUDE <= row[0] / self.last <= MAGNITUDE]
+            passed, self.held = passed + near, [row for row in self.held if row not in near]
         refused = [self.contradicted(amount, row) for amount, row in self.doubtful] + self.give_up()
         self.doubtful = []
         return passed, refused

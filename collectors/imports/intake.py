@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import time
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from collectors.board import MARK_STEP, factor
 from collectors.imports.book import Refused, Stated, Target, Unneeded
+from collectors.imports.doubts import REASONS, Doubts, Key, Told
 from collectors.imports.prices import Prices
 from collectors.imports.report import Report
 from collectors.venue import Liquidated, Ratio, Update
@@ -37,7 +38,6 @@ STORED: Mapping[str, tuple[str, ...]] = {
     "ratios": ("instrument_id", "kind", "ts", "ratio"),
 }
 """The logical keys, as in `schema.sql`."""
-Key = tuple[Any, ...]  # a table, and the key in it
 
 
 class Intake:
@@ -52,28 +52,53 @@ class Intake:
         self.days: set[int] = set()
         self.instruments: dict[int, Instrument] = {}
         self.fields: dict[tuple[str, str, str, str], Field] = {}
+        self.doubts = Doubts()
+        self.waiting: set[Key] = set()  # for the rows that follow
         self.steps: dict[int, float] = {}  # the declared resolution of each instrument
         self.spans: dict[int, tuple[int, int, int]] = {}  # of what is new of each: first, last, readings
 
     def take(self, lines: tuple[int, ...], stated: Sequence[Stated]) -> None:
         """All that a row says, or nothing of it. Raises Refused and Unneeded."""
-        made = [record for record in (self.record(*one) for one in stated) if record is not None]
+        made = [(one[0], record) for one in stated if (record := self.record(*one)) is not None]
         if not made:
             raise Unneeded("nothing changed within a minute")
-        new = [(key, record) for key, record in made if key not in self.records]
+        new = [(target, key, record) for target, (key, record) in made if key not in self.records]
         if not new:
             raise Unneeded("the same as another row")
-        for key, record in new:
+        for _, key, record in new:
             self.records[key] = record
-        self.lines[lines] = [key for key, _ in new]
+        self.lines[lines] = [key for _, key, _ in new]
         for target, _, _ in stated:
             self.instruments[target.instrument.id] = target.instrument
             self.steps[target.instrument.id] = target.resolution_s
+        for target, key, _ in new:
+            if key[0] == "readings" and (doubts := self.doubts.judge(target, lines, key)) is not None:
+                self.waiting.add(key)
+                self.settle(doubts)
         if len(self.lines) >= BATCH:
             self.write()
 
+    def settle(self, told: Iterable[Told]) -> None:
+        for passed, refused in told:
+            self.waiting.difference_update(key for _, (_, key) in passed)
+            for one in refused:
+                lines, key = one.row
+                words = self.lines.pop(lines, ())  # all that a row says, or nothing of it
+                for other in words:
+                    del self.records[other]
+                    self.waiting.discard(other)
+                for line in lines if words else ():
+                    self.report.refuse(line, REASONS[one.check], f"open interest {key[4]!r}: {one.words}")
+
     def write(self) -> None:
-        """Insert the batch. What the store has already is left alone, and its rows are counted as skipped."""
+        """Insert the batch. What the store has already is left alone, and its rows are counted as skipped.
+
+        What waits for the rows that follow it is of the next batch.
+        """
+        kept = {lines: keys for lines, keys in self.lines.items() if not self.waiting.isdisjoint(keys)}
+        later = {key: self.records.pop(key) for keys in kept.values() for key in keys}
+        for lines in kept:
+            del self.lines[lines]
         stored = {key for table in STORED for key in self.known(table)}
         for lines, keys in self.lines.items():
             self.days.update(key[3] // DAY_MS for key in keys)  # of stored ones too: an import may have been cut short
@@ -88,7 +113,7 @@ class Intake:
         new = {
             table: [r for key, r in self.records.items() if key[0] == table and key not in stored] for table in STORED
         }
-        self.lines, self.records = {}, {}
+        self.lines, self.records = kept, later
         for table, rows in new.items():
             self.report.stored[table] += len(rows)
         if self.dry_run:
@@ -215,6 +240,7 @@ class Intake:
 
     def close(self, file: str) -> None:
         """Write the rest, and keep what was imported and how coarse it is: a row of the past does not say so."""
+        self.settle(self.doubts.end())
         self.write()
         now = round(time() * 1000)
         events: list[object] = []

@@ -32,7 +32,8 @@ def read(*amounts: float) -> tuple[list[float], list[tuple[float, str]]]:
         ((1e9, 1e9, 100, 101, 99), [(1e9, "magnitude")] * 2),
         ((100, 101, 99, 1e9), [(1e9, "magnitude")]),
         ((100, 0, 101, math.nan, 99, -1), [(0, "not_positive"), (math.nan, "not_finite"), (-1, "not_positive")]),
-        ((100, 50), [(50, "unit_or_convention_change")]),
+        ((100, 50), []),  # nobody knows which, nor whether it lasts
+        ((100, 1e9), [(1e9, "magnitude")]),
         ((100, 90), []),
         ((), []),
     ],
@@ -42,6 +43,14 @@ def test_a_step_is_data_when_it_lasts(amounts: tuple[float, ...], wrong: list[tu
     assert repr(refused) == repr(wrong)
     bad = [row for row, _ in wrong]
     assert sorted(passed) == sorted(a for a in amounts if repr(a) not in map(repr, bad))
+
+
+def test_rows_far_apart_may_differ_by_more() -> None:
+    week = Trail[int](step_s=604_800.0)
+    for place, amount in enumerate((100.0, 140.0, 99.0, 140.0)):
+        week.judge(amount, place)
+    assert (week.agreed, week.held) == (4, [])
+    assert [one.row for amount, row in ((1000.0, 4), (100.0, 5)) for one in week.judge(amount, row)[1]] == [4]
 
 
 def test_what_passes_keeps_its_order() -> None:

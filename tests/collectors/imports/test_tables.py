@@ -162,3 +162,32 @@ def test_what_a_mapping_leaves_open_or_has_wrong_is_said(tmp_path: Path, was: st
 def test_a_mapping_that_only_states_instruments_serves_every_format(tmp_path: Path) -> None:
     mapping: Any = declared(tmp_path, FACTS)
     assert (mapping.venue, [i.symbol for i in mapping.instruments]) == ("", ["ETHUSDT"])
+
+
+def test_a_level_that_cannot_be_is_refused_with_its_line_and_one_that_lasts_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the batches end: the rows that follow tell."""
+    levels = [1e9, 10, 11, 10, 9e6, 11, 10, 25, 26, 25, 24, 25, 250]
+    lines = [f"{T // 1000 + 60 * n},{oi},1e5" for n, oi in enumerate(levels)]
+    for batch in (1, 2, 3, 25_000):
+        monkeypatch.setattr("collectors.imports.intake.BATCH", batch)
+        with knowing(BTC) as store:
+            report = imported(store, table(tmp_path, *lines), mapping=declared(tmp_path))
+            assert [row[4] for row in readings(store)] == [10, 11, 10, 11, 10, 25, 26, 25, 24, 25]
+        told = {r.line: (r.reason.split(", ")[0], r.row.split(":")[0]) for r in report.refusals}
+        assert told == {
+            2: ("open interest is out of all proportion to the rows beside it", "open interest 1000000000.0"),
+            6: ("open interest is out of all proportion to the rows beside it", "open interest 9000000.0"),
+            14: ("open interest steps as if counted in another unit", "open interest 250.0"),
+        }
+        assert (report.rows, report.taken, sum(report.refused.values()), report.stored["readings"]) == (13, 10, 3, 10)
+
+
+def test_rows_in_no_order_are_not_held_against_each_other(tmp_path: Path) -> None:
+    day = 86_400
+    lines = [f"{T // 1000 + day * n},{oi},1e5" for n, oi in ((0, 10), (9, 99), (2, 30), (7, 80), (4, 50), (5, 60))]
+    text = WHOLE.replace("resolution_s = 60", "resolution_s = 3600")
+    with knowing(BTC) as store:
+        report = imported(store, table(tmp_path, *lines), mapping=declared(tmp_path, text))
+        assert (report.taken, report.refused) == (6, {})

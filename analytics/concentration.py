@@ -14,7 +14,8 @@ from analytics.carry import level
 from analytics.coverage import Coverage
 from analytics.inflow import Inflow, inflow
 from analytics.matched import window
-from analytics.provenance import Basis, Code, Method, Reason
+from analytics.multiplicity import PROCEDURES, Adjusted
+from analytics.provenance import Basis, Code, Method, Reason, Threshold
 from analytics.settings import DAY_S, DEFAULTS, Settings
 from analytics.usual import Usual
 from analytics.zscore import venue_growth
@@ -53,10 +54,12 @@ class Concentration:
     venues: tuple[VenueShare, ...]  # largest first
     window_s: int
     percentile_hhi: float | None  # among the trailing year's closes, 0-100
-    percentile_new: float | None  # among windows of this length
+    percentile_new: float | None  # among days of the trailing year; None for a shorter window
     index: float | None  # 0-100: half of each; the new part counts as 0 when inflow is immaterial
     days: int  # closes behind the percentile
     windows: int
+    thresholds: tuple[Threshold, ...]  # what the inflow and both concentrations were held against
+    tested: Adjusted | None  # the inflow's sign flip, the only test of this answer
     flags: tuple[str, ...]  # concentrated_inflow | fragility | partial_universe
     coverage: Coverage
     basis: str
@@ -104,8 +107,8 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
     held = seen.by_venue(level(seen, settings).usd[-1]) if seen.contracts else np.empty(0)
     now_shape = shape(held)
     if now_shape is None:
-        return Concentration(None, None, None, (), window_s, None, None, None, 0, 0, (), heard, Basis.DERIVED, METHOD,
-                             heard.reasons or (coverage.NOBODY,))  # fmt: skip
+        return Concentration(None, None, None, (), window_s, None, None, None, 0, 0, (), None, (), heard,
+                             Basis.DERIVED, METHOD, heard.reasons or (coverage.NOBODY,))  # fmt: skip
     before = int(seen.t[0])
     closes = None if closes is None else days.spliced(closes, gaps)
     if history is None:
@@ -136,12 +139,15 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
         reasons.append(Reason(Code.INSUFFICIENT_HISTORY, f"{closed} daily closes; a percentile of the HHI needs "
                               f"{settings.fragility_min_days}."))  # fmt: skip
     top = own.rank("hhi", now_shape.hhi) if enough else None
-    fresh = None
-    if came is not None and news >= settings.fragility_min_days:
+    fresh, daily = None, window_s >= DAY_S and news >= settings.fragility_min_days
+    if not daily:
+        reasons.append(short(window_s, news, settings))
+    if came is not None and daily:
         fresh = own.rank("hhi_new", came.hhi_new) if came.hhi_new is not None and came.is_material else 0.0
     if any(x is not None and x >= settings.fragility_percentile for x in (top, fresh)):
         flags.append("fragility")
     index = 0.5 * top + 0.5 * fresh if top is not None and fresh is not None else None
+    judged = PROCEDURES[settings.multiplicity]([came.p], settings.fdr)[0] if came and came.p is not None else None
     rows = [
         VenueShare(v, float(h), float(h) / total, came.phi[k] if came else None, came.lq[k] if came else None,
                    float(flow[k]) if v in both else None)
@@ -149,5 +155,31 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
     ]  # fmt: skip
     return Concentration(
         total, now_shape, came, tuple(sorted(rows, key=lambda r: -r.usd)), window_s, top, fresh, index, closed,
-        news, tuple(flags), heard, Basis.CARRIED if heard.carried else Basis.DERIVED, METHOD, tuple(reasons),
+        news, held_against(came, own, enough, daily, settings), judged, tuple(flags), heard,
+        Basis.CARRIED if heard.carried else Basis.DERIVED, METHOD, tuple(reasons),
     )  # fmt: skip
+
+
+def short(window_s: int, n: int, settings: Settings) -> Reason:
+    """Why the new open interest has no percentile: a year is told by days, not by ninety of the last hours."""
+    need = settings.fragility_min_days
+    words = f"{n} windows of a day; a percentile of the HHI of new open interest needs {need}."
+    if window_s < DAY_S:
+        words = f"The HHI of new open interest has a percentile among days only ({need} at least): ask for a day."
+    return Reason(Code.INSUFFICIENT_HISTORY, words)
+
+
+def held_against(
+    came: Inflow | None, own: Usual, closes: bool, daily: bool, settings: Settings
+) -> tuple[Threshold, ...]:
+    """What the inflow and the concentrations were held against, of those that could be judged."""
+    out: list[Threshold] = []
+    if came is not None:
+        out.append(came.material)
+        out.append(Threshold("inflow_largest_share", settings.inflow_phi, "fraction", "fixed", 0))
+        out.append(Threshold("location_quotient", settings.inflow_lq, "ratio", "fixed", 0))
+    for name, known in (("hhi", closes), ("hhi_new", daily)):
+        limit = own.at(name, settings.fragility_percentile)
+        if known and limit is not None:
+            out.append(Threshold(name, limit, "sum of squared shares", "own_history", own.count(f"{name} q50")))
+    return tuple(out)

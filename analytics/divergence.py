@@ -134,7 +134,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
         flags[0] if flags else "quiet", flags + extra, window_s, w.t0, w.t1, total, net, float(w.gap_change.sum()),
         turned, parted, came, against, moves, tuple(m.venue for m in reversed(moves) if m.flow_usd < 0),
         tuple(m.venue for m in moves if m.flow_usd > 0),
-        tuple(t for t in (turned.material, parted.threshold, came.material, broad) if t is not None),
+        tuple(t for t in (turned.material, turned.balanced, parted.threshold, came.material, broad) if t is not None),
         family(turned, parted, came, settings), own.count("windows"), w.panel_share, heard,
         Basis.CARRIED if heard.carried else Basis.DERIVED, METHOD, tuple(dict.fromkeys(reasons)),
         crosscorr.within(seen, window_s, settings) if lags else (),
@@ -175,6 +175,7 @@ def rotated(flow: Floats, past: Floats, total: float, need: int, own: Usual, set
     lasting = rotation.persistence(run, settings) if whole else None
     vr, vr_p = lasting or (None, None)
     left = own.material("net_flow", settings.rotation_net_share * total, unit="USD", need=need)
+    left = replace(left, name="net_left_over")  # the same past as of a broad flow, another fixed share
     full = replace(found, vr=vr, vr_p=vr_p, material=limit, balanced=left)
     return replace(full, label=rotation.label(full, settings))
 

@@ -64,11 +64,21 @@ class Usual:
                 found.add(venue)
         return frozenset(found)
 
-    def rank(self, name: str, x: float) -> float | None:
-        """Where `x` stands among the own past, 0-100, between the stored quantiles; None without them."""
+    def quantiles(self, name: str) -> list[float] | None:
+        """Those that are stored; None without all of them."""
         q = [self.number(f"{name} q{k:02d}") for k in QUANTILES]
         points = [v for v in q if v is not None]
-        if len(points) < len(QUANTILES):
+        return points if len(points) == len(QUANTILES) else None
+
+    def at(self, name: str, percentile: float) -> float | None:
+        """What stands at a percentile of the own past; None without quantiles."""
+        points = self.quantiles(name)
+        return None if points is None else float(np.interp(percentile, QUANTILES, points))
+
+    def rank(self, name: str, x: float) -> float | None:
+        """Where `x` stands among the own past, 0-100, between the stored quantiles; None without them."""
+        points = self.quantiles(name)
+        if points is None:
             return None
         if x <= points[0]:
             return 0.0

@@ -100,7 +100,7 @@ def by_venue(g: Ground, since: int) -> Sheet:
 
 
 def blind_venues(g: Ground, since: int) -> Sheet:
-    """The newest measurement of each venue: G by period over G at its own cadence."""
+    """The newest measurement of each venue: G by period over G at its own cadence, of 30 s by offset too."""
     noted = g.beside.noted
     told = {str(v): json.loads(str(d)) for t, v, d in zip(noted["t"], noted["venue"], noted["detail"], strict=True)
             if t >= since}  # fmt: skip
@@ -108,8 +108,10 @@ def blind_venues(g: Ground, since: int) -> Sheet:
     for venue, d in sorted(told.items()):
         seen = {float(period): 1.0 - float(amount) / d["native"] for period, amount, *_ in d["polls"]}
         law = blindness_law(float(d["native_s"]), POLL_S)
-        rows.append((venue, float(d["native_s"]), *(seen.get(p) for p in PERIODS_S), law, d.get("slope")))
-    names = ("venue", "cadence_s", *(f"hidden_{p:.0f}s" for p in PERIODS_S), "law_30s", "slope")
+        least, most = next((poll[2:4] for poll in d["polls"] if poll[0] == POLL_S), (None, None))
+        rows.append((venue, float(d["native_s"]), *(seen.get(p) for p in PERIODS_S), least, most, law, d.get("slope")))
+    hidden = (f"hidden_{p:.0f}s" for p in PERIODS_S)
+    names = ("venue", "cadence_s", *hidden, "hidden_30s_least", "hidden_30s_most", "law_30s", "slope")
     return Sheet("venues", names, tuple(rows))
 
 
@@ -146,6 +148,8 @@ def blindness(g: Ground) -> Cells:
 
 BLIND = (
     "blindness_30s",
+    "least_30s",
+    "most_30s",
     "law_30s",
     "fitted_30s",
     "slope",
@@ -164,15 +168,17 @@ def blind(told: list[dict[str, Any]]) -> dict[str, float]:
         weight = float(d.get("gross_usd") or 1.0)
         bent = -0.5 if slope is None else min(float(slope), 0.0)
         every.append((weight, native, 1.0 - max(native / FINEST_S, 1.0) ** bent))
-        seen = {float(period): float(amount) for period, amount, *_ in d["polls"]}
+        seen = {float(period): tuple(map(float, told)) for period, *told in d["polls"]}
         if POLL_S in seen and d["native"] > 0:
             fitted = 1.0 - (POLL_S / native) ** bent
             law = blindness_law(native, POLL_S)
-            rows.append((weight, 1.0 - seen[POLL_S] / d["native"], law, fitted, np.nan if slope is None else slope))
+            amount, least, most = seen[POLL_S]
+            hidden = 1.0 - amount / d["native"]
+            rows.append((weight, hidden, least, most, law, fitted, np.nan if slope is None else slope))
     found = dict.fromkeys(BLIND, float("nan"))
     if rows:
         table = np.array(rows, float)
-        for k, name in enumerate(BLIND[:4]):
+        for k, name in enumerate(BLIND[:6]):
             good = np.isfinite(table[:, k + 1])
             if good.any():
                 found[name] = float(np.average(table[good, k + 1], weights=table[good, 0]))
@@ -224,12 +230,14 @@ CHARTS = (
     Drawn(
         Chart(
             "derivatives-oi-blindness", "Blindness of a 30 s poll", "fraction", "measured",
-            "B = 1 - G(30 s)/G(native), mean over the poll's offsets and over venues by gross USD; law: 1 - "
+            "B = 1 - G(30 s)/G(native), mean over the poll's offsets (least, most: of one offset) and over venues by "
+            "gross USD; law: 1 - "
             "sqrt(native/30); fitted: 1 - (30/native)^slope, slope of ln G against ln period", "blindness",
             Guide(
                 "How much of what opens and closes nobody sees who asks only every 30 seconds.",
                 "Near the law (slope -1/2) changes are like noise; slope 0 is a build in one direction, which no poll "
-                "misses; below -1/2 the numbers flicker. our_cadence_s is how often we hear open interest ourselves, "
+                "misses; below -1/2 the numbers flicker. least_30s and most_30s are what the luckiest and the "
+                "unluckiest moments to ask at would hide. our_cadence_s is how often we hear open interest ourselves, "
                 "and our_blindness_modelled what that may hide against one statement a second, by the fitted slope.",
                 ("0: nothing is hidden", "0.82: what noise stated every second loses"),
                 ("a slope far from -1/2", "our own cadence getting slower"),

@@ -12,7 +12,7 @@ from analytics.carry import level
 from analytics.chart import Chart, Guide
 from analytics.charts.crowd import ratios
 from analytics.charts.forced import full, heaviness
-from analytics.charts.ground import Cells, Drawn, Ground, own_rank, ratio
+from analytics.charts.ground import Cells, Drawn, Ground, Sheet, own_rank, ratio
 from analytics.provenance import Basis, Code, Reason
 
 PARTS = tuple(f"u_{name}" for name in regime.PARTS)
@@ -79,6 +79,15 @@ def overheat(g: Ground) -> Cells:
         **dict(zip(PARTS, parts, strict=True)),
         "days_of_history": np.where(np.max(days, axis=0) > 0, np.max(days, axis=0), np.nan),
     }  # fmt: skip
+
+
+def parts_now(g: Ground, _: int) -> Sheet:
+    """What the last value was made of: each part, what it weighs, and the days of own past behind it."""
+    rows: list[tuple[str | float | None, ...]] = []
+    for name, weight, (now, past) in zip(PARTS, g.settings.overheat_weights, paired(g), strict=True):
+        share, days = own_rank(now, g, past)
+        rows.append((name, float(share[-1]) if np.isfinite(share[-1]) else None, weight, float(days[-1])))
+    return Sheet("parts", ("part", "percentile_share", "weight", "days"), tuple(rows))
 
 
 def paired(g: Ground) -> list[tuple[Floats, Floats | None]]:
@@ -199,13 +208,13 @@ CHARTS = (
                 ("0-30 calm", "30-50 normal", "50-70 active", "70-85 hot", "85-100 extreme"),
                 ("days in the highest band while price stands still", "heat from one part only"),
                 "Each part against at most 365 days of its own past, today left out. A part with fewer than ninety "
-                "days is missing, and the weights of the others are scaled up: days on which a part came in or went "
-                "break the line.",
+                "days is missing, and the weights of the others (table parts) are scaled up: days on which one "
+                "came or went break the line.",
                 ("taking heat for a forecast of direction", "comparing days that rest on different parts"),
             ),
             ("derivatives-funding-oi-weighted", "derivatives-oi-market-cap", "derivatives-long-short-account"),
         ), overheat, needs=frozenset({"ratios", "feeds", "noted:context"}), stock=True, year=True, mind=missing,
-        without="insufficient_history: two of its three parts need ninety days of their own past.",
+        sheet=parts_now, without="insufficient_history: two of its three parts need ninety days of their own past.",
     ),
     Drawn(
         Chart(

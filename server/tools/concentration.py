@@ -1,15 +1,19 @@
 """How much sits on few venues."""
 
+import json
+
 from mcp.server.mcpserver.exceptions import ToolError
 
 from analytics import concentration
 from analytics.inflow import Inflow
-from server.answers import Answer, Cell, rounded, usd, utc
+from server.answers import Answer, Cell, Table, rounded, usd, utc
 from server.tools.arguments import Asset, asset_of
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, thresholds, warnings
 from server.tools.spans import DAY_MS, PAST, Window, given
+
+TESTS = ["test", "family_of", "at", "p", "p_adjusted", "significant", "family_size"]
 
 
 def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h", as_of: AsOf = None) -> Answer:
@@ -21,7 +25,8 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
     the window, its largest share and its sign-flip p, index_0_to_100 (mean of both percentiles), flags
     (concentrated_inflow, fragility, partial_universe). Rows, a venue each: oi_usd, share, share_of_new,
     location_quotient (share_of_new / share), flow_usd (positions opened minus closed; price and outages taken out).
-    Table thresholds: what the inflow was held against, and where that comes from.
+    Tables: tests (the inflow's p, adjusted for its family: in this answer, and in the sweep that raised it last) and
+    thresholds (what inflow and concentrations were held against, and where that comes from).
     """
     house = at(house, as_of)
     named = asset_of(house, asset)
@@ -55,11 +60,26 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
             [v.venue, usd(v.usd), rounded(v.share), rounded(v.phi), rounded(v.lq), usd(v.flow_usd)]
             for v in found.venues
         ],
-        tables={"thresholds": thresholds([came.material])} if came else {},
+        tables={"tests": tests(house, named, found, now), "thresholds": thresholds(found.thresholds)},
         coverage=coverage(found.coverage),
         warnings=warnings(found.coverage, found.reasons),
         next="get_liquidation_map for what would be force-closed if price moved",
     )  # fmt: skip
+
+
+def tests(house: House, asset: str, found: concentration.Concentration, now: int) -> Table:
+    """The sign flip's p as adjusted alone, and that of the hourly sweep's newest `concentrated_inflow` of a day."""
+    rows: list[list[Cell]] = []
+    if found.tested is not None:
+        t = found.tested
+        rows.append(["inflow", "this answer", utc(now), rounded(t.p), rounded(t.adjusted), t.rejected, t.family])
+    raised = house.reader.events("concentrated_inflow", now - DAY_MS, now + 1, asset=asset)
+    told = [(int(t), json.loads(str(d))) for t, d in zip(raised["ts"], raised["detail"], strict=True)]
+    mine = [(t, d) for t, d in told if d["window_s"] == found.window_s and d["p"] is not None]
+    for t, d in mine[-1:]:
+        rejected = d["p_adjusted"] <= house.thresholds.fdr
+        rows.append(["inflow", "sweep", utc(t), rounded(d["p"]), rounded(d["p_adjusted"]), rejected, d["family"]])
+    return Table(columns=TESTS, rows=rows)
 
 
 def spoken(found: Inflow | None, window: str) -> str:

@@ -165,13 +165,15 @@ def test_blindness_puts_venues_together_by_what_moved():
     found = drawn("blindness", bars(LINES, step=5 * MINUTE), NOW - 15 * MINUTE, 5 * MINUTE, noted=noted)
     last = {name: column[-1] for name, column in found.columns.items()}
     assert last["blindness_30s"] == pytest.approx((300 * 0.8 + 100 * 0.4) / 400)
+    assert last["least_30s"] == pytest.approx((300 * 0.7 + 100 * 0.3) / 400)
+    assert last["most_30s"] == pytest.approx((300 * 0.9 + 100 * 0.5) / 400)
     assert last["law_30s"] == pytest.approx(0.817426, rel=1e-6)  # T16
     assert last["fitted_30s"] == pytest.approx((300 * 0.817426 + 100 * (1 - 30**-0.2)) / 400, rel=1e-6)
     assert last["venues_measured"] == 2
     assert last["our_cadence_s"] == pytest.approx((400 + 100 * 60) / 500)
     assert found.sheet is not None
     assert found.sheet.rows[0] == ("one", 1.0, None, pytest.approx(0.4), None, pytest.approx(0.8), None, None,
-                                   pytest.approx(0.817426, rel=1e-6), -0.5)  # fmt: skip
+                                   0.7, 0.9, pytest.approx(0.817426, rel=1e-6), -0.5)  # fmt: skip
 
 
 def test_heat_of_the_short_side_turns_funding_and_ratio_round():
@@ -186,6 +188,12 @@ def test_heat_of_the_short_side_turns_funding_and_ratio_round():
     assert found.columns["u_long_short"][-1] is None
     assert found.columns["band"][-1] in ("calm", "normal", "active", "hot", "extreme")
     assert any("Without u_long_short" in r.words for r in found.reasons)
+    assert found.sheet is not None
+    assert [(row[0], row[2]) for row in found.sheet.rows] == [
+        ("u_open_interest", 0.4), ("u_funding", 0.4), ("u_long_short", 0.2), ("u_basis", 0.0), ("u_liquidations", 0.0),
+    ]  # fmt: skip
+    assert [row[1] for row in found.sheet.rows[:3]] == [u, f, None]
+    assert [row[3] for row in found.sheet.rows[:3]] == [n - 1, n - 1, 0.0]
 
 
 def test_basis_and_forced_closes_stand_beside_the_heat_and_weigh_nothing():

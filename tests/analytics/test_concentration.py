@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from analytics import concentration
 from analytics.concentration import shape
 from analytics.inflow import inflow
-from tests.analytics.market import MINUTE, NOW, Line, bars, closes, latest, walk
+from analytics.usual import Usual
+from tests.analytics.market import DAY, MINUTE, NOW, Line, bars, closes, latest, walk
 
 
 def test_the_shape_of_five_venues():  # T7
@@ -84,6 +85,28 @@ def test_a_year_of_closes_places_the_concentration():
     assert (c.percentile_hhi, c.days) == (100.0, n)
     assert "fragility" in c.flags
     assert c.level_usd == 501_000.0
+
+
+def test_new_concentration_is_held_against_days_only():
+    now = [Line("one", [*[100.0] * 4, 110.0], [100.0] * 5), Line("two", [100.0] * 5, [100.0] * 5)]
+    spread = {f"hhi_new q{k:02d}": (0.4 + 0.005 * k, 300) for k in range(0, 101, 5)}
+    known = {**spread, "inflow": (1.0, 300)}
+
+    def assessed(window_s: int, n: int = 300) -> concentration.Concentration:
+        usual = Usual({name: (value, n) for name, (value, _) in known.items()})
+        return concentration.assess(
+            latest=latest(now), recent=bars(now, step=window_s * 250), now=NOW, window_s=window_s, usual=usual
+        )
+
+    day, few, hour = assessed(DAY // 1000), assessed(DAY // 1000, 89), assessed(3600)
+    assert (day.percentile_new, day.windows) == (100.0, 300)
+    assert "fragility" in day.flags
+    assert [t.value for t in day.thresholds if t.name == "hhi_new"] == [pytest.approx(0.4 + 0.005 * 95)]
+    for told in (few, hour):
+        assert (told.percentile_new, told.index) == (None, None)
+        assert "fragility" not in told.flags
+        assert any(r.code == "insufficient_history" and "new open interest" in r.words for r in told.reasons)
+        assert "hhi_new" not in {t.name for t in told.thresholds}
 
 
 def test_a_silent_venue_makes_the_universe_partial_and_keeps_its_share():

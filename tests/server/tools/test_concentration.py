@@ -1,12 +1,14 @@
 """How much sits on few venues; the numbers are those of analytics.md, 9, T7."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from server.tools.concentration import get_concentration
+from store.derived import append
 from store.records import Gap
-from tests.server.tools.made import MINUTE, NOW, Held, always, by_name, linear, market, turned
+from tests.server.tools.made import HOUR, MINUTE, NOW, Held, always, by_name, linear, market, turned
 
 SIZES = dict(zip("abcde", (4000, 2500, 2000, 1000, 500), strict=True))  # millions of USD
 FLOWS = dict(zip("abcde", (180, 20, -40, 60, 0), strict=True))
@@ -62,3 +64,20 @@ def test_a_silent_venue_is_neither_new_nor_gone(tmp_path: Path) -> None:
     assert (rows["e"]["oi_usd"], rows["e"]["flow_usd"]) == (500_000_000, None)
     assert answer.coverage.venues_carried == ["e"]
     assert answer.figures["basis"] == "carried"
+
+
+def test_p_comes_with_its_families_and_thresholds_with_their_origin(tmp_path: Path) -> None:
+    told = {"window_s": 3600, "p": 0.01, "p_adjusted": 0.04, "family": 12}
+    with market(tmp_path, *five()) as house:
+        kind, row = "concentrated_inflow", json.dumps(told)
+        append(house.reader.store, "events", [(NOW - HOUR, kind, "BTC", "a", row, False, NOW - HOUR)])
+        tables = get_concentration(house, window="1h").tables
+        day = get_concentration(house).tables["tests"]
+    tests = [dict(zip(tables["tests"].columns, row, strict=True)) for row in tables["tests"].rows]
+    assert [(t["family_of"], t["family_size"]) for t in tests] == [("this answer", 1), ("sweep", 12)]
+    assert tests[0]["p"] == tests[0]["p_adjusted"]
+    assert (tests[1]["p"], tests[1]["p_adjusted"], tests[1]["significant"]) == (0.01, 0.04, True)
+    assert "sweep" not in [row[1] for row in day.rows], "that was of an hour"
+    limits = by_name(tables["thresholds"], "threshold")
+    assert [limits[name]["value"] for name in ("inflow_largest_share", "location_quotient")] == [0.6, 1.5]
+    assert {limits[name]["origin"] for name in ("inflow_largest_share", "location_quotient")} == {"fixed"}

@@ -108,6 +108,7 @@ def test_thresholds_rest_on_own_history_once_there_is_enough(tmp_path: Path) -> 
         limits = by_name(get_oi_divergence(house).tables["thresholds"], "threshold")
     assert limits["net_flow"]["origin"] in ("own_history", "fixed")
     assert int(str(limits["net_flow"]["n"])) > 200
+    assert limits["net_left_over"]["n"] == limits["net_flow"]["n"], "what may be left over of a rotation"
 
 
 def test_detailed_adds_how_each_venue_behaves_for_its_class(tmp_path: Path) -> None:

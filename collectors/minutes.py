@@ -44,13 +44,26 @@ class Tally:
         self.first: dict[str, int] = {}
         self.running = Running()
 
-    def trade(self, symbol: str, ts: int, size: float, taker_buys: bool) -> Sequence[Traded]:
-        """What a trade (ms UTC) makes of its minute, and the minute it ends, if any."""
+    def trade(
+        self, symbol: str, ts: int, size: float, taker_buys: bool, price: float | None = None
+    ) -> Sequence[Traded]:
+        """What a trade (ms UTC) makes of its minute, and the minute it ends, if any.
+
+        With prices, for units that need one, the minute has the one at which its coins are those of its trades.
+        """
         start = ts // MINUTE_MS * MINUTE_MS
         if start <= self.first.setdefault(symbol, start):
             return ()
         before = self.running.minutes.get(symbol)
         volume, bought = size, size if taker_buys else 0.0
         if before is not None and before.ts == start and before.taker_buy is not None:
+            price = mean(before, size, price)
             volume, bought = volume + before.volume, bought + before.taker_buy
-        return self.running.push(Traded(symbol, start, volume, self.unit, bought))
+        return self.running.push(Traded(symbol, start, volume, self.unit, bought, price))
+
+
+def mean(before: Traded, size: float, price: float | None) -> float | None:
+    """Of a minute so far and one more trade: the harmonic mean, weighted by size, so that coins add up."""
+    if price is None or before.price is None or min(before.volume, before.price, size, price) <= 0:
+        return price
+    return (before.volume + size) / (before.volume / before.price + size / price)

@@ -1,26 +1,26 @@
 """Deribit futures, JSON-RPC. One field, two units: dollars on inverse contracts, coins on linear ones.
 
 Perpetuals and dated contracts stand in one catalogue and are told by the same channels. Forced closes are flagged in
-the public trades. The venue asks whether we are there, and wants an answer at once.
+the public trades, and minutes summed from them: candles do not tell who took. The venue asks whether we are there.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from msgspec import Struct
 
-from collectors.candles import series
+from collectors.minutes import Tally
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, Gives, Limits, Liquidated, Message, Refused, Said, Segment, Socket, Traded, Update,
-    Venue,
+    Acked, Answer, Archive, Ask, Gives, History, Limits, Liquidated, Message, Parse, Refused, Remembering, Said,
+    Segment, Socket, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Unit
 
-REST = "https://www.deribit.com/api/v2/public"
+REST, TICKER, TRADES = "https://www.deribit.com/api/v2/public", "ticker.", "trades."
 HOURS = 8.0  # `current_funding` accrues all the time; it is stated as a fraction of eight hours
-TICKER, TRADES = "ticker.", "trades."
-GIVEN = frozenset[Gives]({"oi", "mark", "index", "funding", "liquidations"})
+GIVEN = frozenset[Gives]({"oi", "mark", "index", "funding", "liquidations", "volume"})
 HEARTBEAT: Message = {"jsonrpc": "2.0", "id": 0, "method": "public/set_heartbeat", "params": {"interval": 30}}
 HERE: Message = {"jsonrpc": "2.0", "id": 0, "method": "public/test", "params": {}}  # our requests count from one
 
@@ -95,19 +95,16 @@ def answer(frame: Frame | None) -> Message | None:
     return HERE if frame is not None and frame.params is not None and frame.params.type == "test_request" else None
 
 
-def deaths(trade: Trade, unit: Unit) -> Iterable[Liquidated]:
+def deaths(t: Trade, unit: Unit) -> Iterable[Liquidated]:
     """A forced sale closes a long. The taker traded in `direction`, the maker the other way."""
-    taker, maker = (Side.LONG, Side.SHORT) if trade.direction == "sell" else (Side.SHORT, Side.LONG)
+    taker, maker = (Side.LONG, Side.SHORT) if t.direction == "sell" else (Side.SHORT, Side.LONG)
     for mark, side in (("M", maker), ("T", taker)):
-        if trade.liquidation is not None and mark in trade.liquidation:
-            yield Liquidated(
-                trade.instrument_name, trade.timestamp, side, trade.amount, unit, trade.price, FeedClass.FULL
-            )
+        if t.liquidation is not None and mark in t.liquidation:
+            yield Liquidated(t.instrument_name, t.timestamp, side, t.amount, unit, t.price, FeedClass.FULL)
 
 
-def traded(said: Columns) -> list[Traded]:
-    columns = zip(said.ticks, said.volume, said.close, strict=True)
-    return [Traded("", start, coins, Unit.BASE, price=price) for start, coins, price in columns]
+def traded(s: Columns) -> list[Traded]:
+    return [Traded("", at, coins, Unit.BASE, None, p) for at, coins, p in zip(s.ticks, s.volume, s.close, strict=True)]
 
 
 def ask_minutes(i: Instrument, start: int, end: int) -> Ask:
@@ -115,7 +112,7 @@ def ask_minutes(i: Instrument, start: int, end: int) -> Ask:
     return Ask(f"{REST}/get_tradingview_chart_data?instrument_name={i.symbol}&{span}")
 
 
-LATELY, PAST = series("volume", ask_minutes, traded, wire(Columns, "result"), 60, 5000, 365)
+PAST = History(ask_minutes, traded, frozenset({"volume"}), 60, 5000, 365, wire(Columns, "result"))
 
 
 def segment(id: str, payoff: Payoff, kind: str, field: Field, lists: Kind | None = None) -> Segment:
@@ -140,15 +137,22 @@ def segment(id: str, payoff: Payoff, kind: str, field: Field, lists: Kind | None
         oi, mark, index = number(t.open_interest), number(t.mark_price), number(t.index_price)
         return Update(t.instrument_name, t.timestamp, oi, field, mark, index, number(t.current_funding), hours)
 
-    def parse(frame: Frame | None) -> Sequence[Said]:
+    def make(_: Sequence[Instrument], __: object = None) -> Parse:
+        return partial(parse, Tally(field.unit))
+
+    def told(tally: Tally, trades: list[Trade]) -> Iterable[Said]:
+        for t in sorted(trades, key=lambda trade: trade.timestamp):
+            yield from deaths(t, field.unit)
+            yield from tally.trade(t.instrument_name, t.timestamp, t.amount, t.direction == "buy", t.price)
+
+    def parse(tally: Tally, frame: Frame | None) -> Iterable[Said]:
         if frame is None:
             return ()
-        params = frame.params
-        if params is not None:
-            data = params.data
+        if frame.params is not None:
+            data = frame.params.data
             if isinstance(data, Ticker):
                 return (update(data),)
-            return [death for trade in data for death in deaths(trade, field.unit)] if data is not None else ()
+            return () if data is None else told(tally, data)
         if frame.error is not None:
             return (Refused(f"{frame.error['code']} {frame.error['message']}", frame.id),)
         if isinstance(frame.result, list):
@@ -170,12 +174,13 @@ def segment(id: str, payoff: Payoff, kind: str, field: Field, lists: Kind | None
 
     socket = Socket(
         "wss://www.deribit.com/ws/api/v2", GIVEN - {"funding"} if dated else GIVEN, subscribe,
-        parse, among(wire(Frame), lambda channel: channel.startswith((TICKER, TRADES)), "params", "channel"), answer,
+        Remembering(make),
+        among(wire(Frame), lambda channel: channel.startswith((TICKER, TRADES)), "params", "channel"), answer,
         per_socket=200, batch=50, pace=0.3, cadence=10,
     )  # fmt: skip
     return Segment(
         id, Ask(f"{REST}/get_instruments?currency=any&kind=future&expired=false", weight=20), read, owns,
-        (socket, LATELY), (PAST,),  # how far back it goes is not documented
+        (socket,), (PAST,),  # how far back it goes is not documented
         archives=(Archive("ticks", "deribit", field, (field.unit, FeedClass.FULL)),),
         answers=(
             Answer(summary, wire(list[Summary], "result"), "/api/v2/public/get_book_summary_by"),

@@ -1,5 +1,6 @@
 """dYdX v4 through its public Indexer. One subscription pushes all markets: a snapshot, then deltas that name only what
-changed, and no time. There is no mark: the oracle's price is mark and index. Forced closes hide among the trades.
+changed, and no time. There is no mark: the oracle's price is mark and index. Forced closes hide among the trades, and
+candles do not tell who took: minutes are summed from trades.
 """
 
 import re
@@ -8,7 +9,7 @@ from functools import partial
 
 from msgspec import UNSET, Struct
 
-from collectors.minutes import listed
+from collectors.minutes import Tally
 from collectors.venue import (
     Acked, Answer, Archive, Ask, History, Limits, Liquidated, Message, Parse, Poll, Refused, Remembering, Said, Segment,
     Socket, Tier, Traded, Update, Venue, unasked,
@@ -129,7 +130,7 @@ def oracle(markets: Mapping[str, Oracle], skip: Collection[str]) -> list[Said]:
 
 
 def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
-    skip = unasked(instruments, wanted)
+    skip, tally = unasked(instruments, wanted), Tally(Unit.BASE)
 
     def said(part: Contents, symbol: str) -> list[Said]:
         words: list[Said] = []
@@ -139,12 +140,13 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
             words += oracle(part.oraclePrices, skip)
         if part.markets:
             words += snapshot({market: m for market, m in part.markets.items() if market not in skip})
-        for t in part.trades:
+        for ts, t in sorted(((ms(t.createdAt), t) for t in part.trades), key=lambda told: told[0]):
+            side = SIDES[t.side]
             if t.type == "LIQUIDATED":
-                died = Liquidated(symbol, ms(t.createdAt), SIDES[t.side], t.size, Unit.BASE, t.price, FeedClass.FULL)
-                words.append(died)
+                words.append(Liquidated(symbol, ts, side, t.size, Unit.BASE, t.price, FeedClass.FULL))
+            words += tally.trade(symbol, ts, t.size, side is Side.SHORT)
         if part.trades and not words:
-            words.append(Update(symbol))  # nobody was forced, but the line is heard
+            words.append(Update(symbol))  # of a minute that had begun before, but the line is heard
         return words
 
     def parse(frame: Frame) -> Iterable[Said]:
@@ -181,10 +183,6 @@ def ask_ended(i: Instrument, start: int, end: int) -> Ask:
     return ask_past("1MIN", i, start, end - 60_000)  # without the minute that still runs
 
 
-def ask_minutes(i: Instrument) -> Ask:
-    return Ask(f"{REST}/candles/perpetualMarkets/{i.symbol}?resolution=1MIN&limit=5")
-
-
 CANDLES = wire(list[Candle], "candles")
 VENUE = Venue(
     "dydx", "dYdX", "speculative", "https://docs.dydx.xyz/indexer-client/websockets", fields=(OI,),
@@ -197,10 +195,9 @@ VENUE = Venue(
                     greets=True, per_socket=10_000, batch=10_000, cadence=60,  # the open interest moves every 30 s
                 ),
                 Socket(
-                    WS, frozenset({"liquidations"}), trades, Remembering(make), wire(Frame), greets=True,
+                    WS, frozenset({"liquidations", "volume"}), trades, Remembering(make), wire(Frame), greets=True,
                     per_socket=32, batch=1, cadence=None, line=60,
                 ),
-                Poll(ask_minutes, 60, frozenset({"volume"}), lambda candles: listed(minutes(candles)), CANDLES),
                 Poll(MARKETS, 86_400, frozenset({"tiers"}), tiers, wire(dict[str, Listing], "markets")),
             ),
             history=(  # their depth is presumed

@@ -5,16 +5,16 @@ The socket states the relative funding rate, a fraction an hour, and leaves it o
 beside it, and alone in REST tickers, are coins a contract or dollars a coin and are not taken.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, ValidationError
 
-from collectors.minutes import listed
+from collectors.minutes import Tally, listed
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, Gives, History, Lately, Limits, Liquidated, Message, Poll, Ratio, Refused, Said,
-    Segment, Socket, Tier, Traded, Update, Venue,
+    Acked, Answer, Archive, Ask, Gives, History, Lately, Limits, Liquidated, Message, Parse, Poll, Ratio,
+    Refused, Remembering, Said, Segment, Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Moment, Number, Stated, coin, ms, number, wire
 from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Unit
@@ -23,8 +23,9 @@ REST, CHARTS = "https://futures.kraken.com/derivatives/api/v3", "https://futures
 LISTED, STEP_MS = Ask(f"{REST}/instruments"), 300_000
 OI = Field("openInterest", Unit.CONTRACTS, 1, evidence="one side by convention; no statement of the venue was found")
 WS, READ, CONTRACTS = "wss://futures.kraken.com/ws/v1", wire(dict[str, Any]), Unit.CONTRACTS
-STATED, DEATHS = frozenset[Gives]({"oi", "mark", "index", "funding"}), frozenset[Gives]({"liquidations"})
-SIDES = {"sell": Side.LONG, "buy": Side.SHORT}  # of the taker, which is the liquidation engine
+STATED, TRADES = frozenset[Gives]({"oi", "mark", "index", "funding"}), frozenset[Gives]({"liquidations", "volume"})
+SIDES = {"sell": Side.LONG, "buy": Side.SHORT}  # of the taker: of a forced close the liquidation engine
+HANDED_OVER = {"assignment", "termination"}  # positions that others were given: nobody took
 
 
 class Frame(Struct, gc=False):
@@ -136,6 +137,22 @@ def parse(frame: Frame | Message) -> Iterable[Said]:
             return ()
 
 
+def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = None) -> Parse:
+    """Forced closes, and minutes summed from trades: candles do not tell who took."""
+    tally = Tally(CONTRACTS)
+
+    def told(frame: Frame | Message) -> Iterable[Said]:
+        yield from parse(frame)
+        match frame:
+            case {"feed": "trade", "type": kind, "product_id": product} if kind not in HANDED_OVER:
+                bought, size, price = SIDES[frame["side"]] is Side.SHORT, float(frame["qty"]), float(frame["price"])
+                yield from tally.trade(product, frame["time"], size, bought, price)
+            case _:
+                return
+
+    return told
+
+
 def paid(rows: list[Paid]) -> Iterable[Said]:
     return [Update("", ms(p.timestamp), funding=number(p.relativeFundingRate)) for p in rows]
 
@@ -210,11 +227,10 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
 
     listing, candles, crowded = wire(list[Listing], "instruments"), wire(list[Candle], "candles"), wire(Crowd, "result")
     volume, ratio = partial(ask_candles, "trade 1m"), partial(ask_bars, "long-short-info")
-    silent = None if dated else 60.0  # a dated contract may be traded seldom
-    deaths = Socket(WS, DEATHS, partial(subscribe, "trade"), parse, READ, greets=True, cadence=None, line=silent)
-    now = Poll(Lately(volume, 300), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), candles)
     then = History(volume, minutes, frozenset({"volume"}), 60, 2000, 1000, candles)
-    if dated:  # what else serves them is not documented
+    if dated:  # traded too seldom for their trades to prove a line; what else serves them is not documented
+        deaths = Socket(WS, TRADES - {"volume"}, partial(subscribe, "trade"), parse, READ, greets=True, cadence=None)
+        now = Poll(Lately(volume, 300), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), candles)
         line = Socket(WS, STATED - {"funding"}, partial(subscribe, "ticker"), parse, heard, greets=True, cadence=20)
         answers = (Answer(tickers, wire(Tickers), "/api/v3/tickers", Ask(f"{REST}/tickers")),)
         return Segment(id, LISTED, read, owns, (line, deaths, now), (then,), answers, listing, lists=Kind.DATED)
@@ -223,7 +239,8 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
         answers=(Answer(tickers, wire(Tickers), "/api/v3/tickers", Ask(f"{REST}/tickers")),),
         feeds=(
             Socket(WS, STATED, partial(subscribe, "ticker"), parse, heard, greets=True, cadence=20),
-            deaths, now,
+            Socket(WS, TRADES, partial(subscribe, "trade"), Remembering(make), READ, greets=True, cadence=None,
+                   line=60),
             Poll(Lately(ratio, 900), 300, frozenset({"ratios"}), lambda said: crowds(said)[-1:], crowded),
             Poll(LISTED, 86_400, frozenset({"tiers"}), tiers, listing),
         ),

@@ -59,6 +59,16 @@ def test_a_trade_of_a_minute_that_has_ended_comes_too_late() -> None:
     assert tally.trade("A", NOON + 121_000, 0.25, taker_buys=True) == (traded(2, 1.25, 1.25),)
 
 
+def test_a_minute_of_prices_has_the_one_at_which_its_coins_are_those_of_its_trades() -> None:
+    tally = Tally(Unit.USD)
+    tally.trade("A", NOON, 1.0, taker_buys=True, price=1.0)
+    tally.trade("A", NOON + 60_000, 100.0, taker_buys=True, price=50.0)
+    [minute] = tally.trade("A", NOON + 60_001, 300.0, taker_buys=False, price=100.0)
+    assert (minute.volume, minute.taker_buy, minute.price) == (400.0, 100.0, 80.0), "2 coins and 3"
+    [minute] = tally.trade("A", NOON + 60_002, 0.0, taker_buys=False, price=80.0)
+    assert minute.price == 80.0
+
+
 def test_each_symbol_has_its_own_first_minute() -> None:
     tally = Tally(Unit.BASE)
     tally.trade("A", NOON, 1.0, taker_buys=True)

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from collectors.besides import Besides
 from collectors.board import Board
 from collectors.venue import Acked, Liquidated, Refused, Traded, Update
 from collectors.venues.deribit import COINS, DOLLARS, VENUE
@@ -33,7 +34,7 @@ DATED_USDC = {**USDC, "instrument_name": "BTC_USDC-25DEC26", "settlement_period"
 
 def said(segment, **frame):
     feed = segment.feeds[0]
-    return list(feed.parse(feed.decode(json.dumps({"jsonrpc": "2.0", **frame}))))
+    return list(feed.parse.make([])(feed.decode(json.dumps({"jsonrpc": "2.0", **frame}))))
 
 
 def pushed(segment, channel, data):
@@ -191,17 +192,38 @@ def test_channels_we_never_ask_for_are_ignored() -> None:
     assert pushed(INVERSE, "book.BTC-PERPETUAL.100ms", {"bids": [["new", 1, 2]], "timestamp": 1}) == []
 
 
+def test_minutes_are_summed_from_trades_and_tell_what_takers_bought() -> None:
+    """Dollars, at the price at which their coins add up: 118,000 at 59,000 and 120,000 at 60,000 are 4 coins."""
+    [feed], start = INVERSE.feeds, 1790000040000
+    parse = feed.parse.make([])
+
+    def told(*trades):
+        params = {"channel": "trades.BTC-PERPETUAL.100ms", "data": [{**TRADE, **trade} for trade in trades]}
+        frame = feed.decode(json.dumps({"jsonrpc": "2.0", "method": "subscription", "params": params}))
+        return [said for said in parse(frame) if isinstance(said, Traded)]
+
+    assert told({"timestamp": start - 1}) == [], "of a minute that had begun before"
+    buy = {"timestamp": start + 9, "direction": "buy", "amount": 120_000.0, "price": 60_000.0, "liquidation": "T"}
+    first, both = told(buy, {"timestamp": start})
+    assert first == Traded("BTC-PERPETUAL", start, 118_000.0, Unit.USD, 0.0, 59_000.0, final=False)
+    assert both == Traded("BTC-PERPETUAL", start, 238_000.0, Unit.USD, 120_000.0, 59_500.0, final=False)
+    ended, _ = told({"timestamp": start + 60_000})
+    [volume] = Besides(Board(listed(INVERSE, BTC))).take(ended, start + 60_100, Source.STREAM)
+    assert (volume.base, volume.ts) == (4.0, start)
+    assert volume.taker_buy == pytest.approx(2.0, rel=0.01)
+    assert "volume" in feed.gives
+
+
 @pytest.mark.parametrize("segment", [INVERSE, LINEAR])
-def test_minutes_are_coins_on_both_kinds_of_contract(segment) -> None:
-    lately, [past] = segment.feeds[1], segment.history
+def test_past_minutes_are_coins_on_both_kinds_of_contract(segment) -> None:
+    [past] = segment.history
     columns = {"ticks": [1790000040000, 1790000100000], "open": [1, 1], "high": [1, 1], "low": [1, 1],
                "close": [7834.0, 7835], "volume": [3.668, 0], "cost": [28740.0, 0], "status": "ok"}  # fmt: skip
-    reply = lately.decode(json.dumps({"jsonrpc": "2.0", "result": columns}))
-    assert list(lately.parse(reply)) == [
+    reply = past.decode(json.dumps({"jsonrpc": "2.0", "result": columns}))
+    assert list(past.parse(reply)) == [
         Traded("", 1790000040000, 3.668, Unit.BASE, price=7834.0),
-        Traded("", 1790000100000, 0.0, Unit.BASE, price=7835.0, final=False),
+        Traded("", 1790000100000, 0.0, Unit.BASE, price=7835.0),
     ]
-    assert [minute.final for minute in past.parse(reply)] == [True, True]
     [instrument] = listed(segment, BTC if segment is INVERSE else USDC)
     assert past.ask(instrument, 1, 2).url == (
         "https://www.deribit.com/api/v2/public/get_tradingview_chart_data"
@@ -210,6 +232,6 @@ def test_minutes_are_coins_on_both_kinds_of_contract(segment) -> None:
 
 
 def test_no_minutes_are_no_fault() -> None:
-    lately = INVERSE.feeds[1]
+    [past] = INVERSE.history
     columns = {"ticks": [], "open": [], "high": [], "low": [], "close": [], "volume": [], "cost": []}
-    assert list(lately.parse(lately.decode(json.dumps({"result": {**columns, "status": "no_data"}})))) == []
+    assert list(past.parse(past.decode(json.dumps({"result": {**columns, "status": "no_data"}})))) == []

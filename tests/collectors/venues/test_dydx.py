@@ -8,7 +8,7 @@ from collectors.venues.dydx import OI, VENUE
 from store.records import FeedClass, Instrument, Side, Unit
 
 [SEGMENT] = VENUE.segments
-MARKETS, TRADES, MINUTES, TIERS = SEGMENT.feeds
+MARKETS, TRADES, TIERS = SEGMENT.feeds
 LISTED = {
     "ticker": "BTC-USD", "status": "ACTIVE", "initialMarginFraction": "0.02", "maintenanceMarginFraction": "0.012",
 }  # fmt: skip
@@ -132,12 +132,22 @@ def test_asking_again_gives_a_snapshot_again() -> None:
     assert (TRADES.per_socket, TRADES.batch) == (32, 1)
 
 
-def test_minutes_are_in_coins_and_the_newest_runs() -> None:
-    rows = [{**CANDLE, "startedAt": "2026-09-15T07:30:00.000Z", "baseTokenVolume": "0.5"}, CANDLE]
-    assert list(MINUTES.parse(MINUTES.decode(json.dumps({"candles": rows})))) == [
-        Traded("BTC-USD", 1789457340000, 1.25, Unit.BASE, price=64_000.0),
-        Traded("BTC-USD", 1789457400000, 0.5, Unit.BASE, price=64_000.0, final=False),
-    ]
+def test_minutes_are_summed_from_trades_of_all_kinds_and_tell_what_takers_bought() -> None:
+    parse = TRADES.parse.make(listed(LISTED))
+
+    def told(*trades: dict[str, object]) -> list[object]:
+        rows = [{**TRADE, **trade, "createdAt": f"2026-09-15T07:{trade['at']}Z"} for trade in trades]
+        frame = {"type": "channel_data", "channel": "v4_trades", "id": "BTC-USD", "contents": {"trades": rows}}
+        return [s for s in parse(TRADES.decode(json.dumps(frame))) if isinstance(s, Traded)]
+
+    start = 1789457400000
+    assert told({"at": "29:59.900"}) == [], "of a minute that had begun before"
+    newest_first = {"at": "30:01.000", "size": "0.5", "side": "BUY", "type": "LIMIT"}, {"at": "30:00.000", "size": "1"}
+    first, both = told(*newest_first)
+    assert first == Traded("BTC-USD", start, 1.0, Unit.BASE, 0.0, final=False)
+    assert both == Traded("BTC-USD", start, 1.5, Unit.BASE, 0.5, final=False)
+    ended, _ = told({"at": "31:00.000", "side": "BUY"})
+    assert ended == Traded("BTC-USD", start, 1.5, Unit.BASE, 0.5)
 
 
 def test_the_past_is_the_open_interest_at_each_start_and_zero_is_none() -> None:

@@ -1,14 +1,16 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
+from collectors.besides import Besides
 from collectors.board import Board
-from collectors.venue import Acked, Lately, Liquidated, Ratio, Refused, Tier, Traded, Update
+from collectors.venue import Acked, Lately, Liquidated, Ratio, Refused, Remembering, Tier, Traded, Update
 from collectors.venues.kraken import OI, VENUE
-from store.records import FeedClass, Instrument, Kind, Payoff, Side, Unit
+from store.records import FeedClass, Instrument, Kind, Payoff, Side, Source, Unit
 
 LINEAR, INVERSE, LINEAR_DATED, INVERSE_DATED = VENUE.segments
-TICKERS, TRADES, MINUTES, RATIOS, TIERS = LINEAR.feeds
+TICKERS, TRADES, RATIOS, TIERS = LINEAR.feeds
 TICKER = {
     "time": 1676393235406, "product_id": "PI_XBTUSD", "feed": "ticker", "funding_rate": -6.2604214e-11,
     "relative_funding_rate": -1.380384722222e-06, "relative_funding_rate_prediction": -8.047e-06,
@@ -173,14 +175,39 @@ def test_the_past_is_the_close_of_each_bar_at_its_end() -> None:
     assert replied(funding, {"rates": rates}) == [Update("", 1752220800000, funding=0.0001)]
 
 
-def test_minutes_are_in_contracts_and_the_newest_runs() -> None:
-    url = asked(MINUTES, listed(LINEAR, DOLLAR)[0])
+def test_minutes_are_summed_from_trades_and_tell_what_takers_bought() -> None:
+    """In contracts, at the price at which their coins add up: 12,000 at 0.16 and 8,000 at 0.2 are 115,000 coins."""
+    assert isinstance(TRADES.parse, Remembering)
+    parse, start = TRADES.parse.make([]), 1593561960000
+    fill = {**TRADE, "type": "fill"}
+
+    def told(**more: object) -> list[object]:
+        return [s for s in parse(TRADES.decode(json.dumps({**fill, **more}))) if isinstance(s, Traded)]
+
+    assert told(time=start - 1) == [], "of a minute that had begun before"
+    first = Traded("PI_XRPUSD", start, 12_000.0, Unit.CONTRACTS, 0.0, 0.16, final=False)
+    assert told(time=start, price=0.16) == [first]
+    both = Traded("PI_XRPUSD", start, 20_000.0, Unit.CONTRACTS, 8_000.0, pytest.approx(20_000 / 115_000), final=False)
+    assert told(time=start + 1, qty=8_000, price=0.2, side="buy", type="liquidation") == [both]
+    for kind in ("assignment", "termination"):
+        assert told(time=start + 2, type=kind) == [], "nobody took what was handed over"
+    ended, following = told(time=start + 60_000, qty=1)
+    assert ended == replace(both, final=True)
+    assert following.volume == 1.0
+    [instrument] = listed(INVERSE, {**COIN, "symbol": "PI_XRPUSD", "base": "XRP"})
+    [volume] = Besides(Board([instrument])).take(ended, start + 60_100, Source.STREAM)
+    assert (volume.base, volume.taker_buy) == (pytest.approx(115_000), pytest.approx(46_000))
+
+
+def test_the_minutes_of_dated_contracts_are_in_contracts_and_the_newest_runs() -> None:
+    minutes = LINEAR_DATED.feeds[-1]
+    url = asked(minutes, listed(LINEAR, DOLLAR)[0])
     assert url.endswith("/charts/v1/trade/PF_XBTUSD/1m?from=1789458000&to=1789458240")
     rows = [
         {"time": 1789458240000, "close": "64000", "volume": "5.5"},
         {"time": 1789458300000, "close": "1", "volume": 1},
     ]
-    assert replied(MINUTES, {"candles": rows, "more_candles": False}) == [
+    assert replied(minutes, {"candles": rows, "more_candles": False}) == [
         Traded("", 1789458240000, 5.5, Unit.CONTRACTS, price=64_000.0),
         Traded("", 1789458300000, 1.0, Unit.CONTRACTS, price=1.0, final=False),
     ]

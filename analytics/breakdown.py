@@ -95,6 +95,7 @@ def venues(
     if not last.contracts:
         return Breakdown(None, None, 0.0, None, (), (), heard, heard.reasons)
     usd, base = np.nan_to_num(parts.usd[0]), np.nan_to_num(parts.base[0])
+    stands = not parts.empty[0]
     total = float(usd.sum())
     share = usd / total if total > 0 else np.zeros(len(usd))
     words = [
@@ -133,7 +134,8 @@ def venues(
                 )
             )  # fmt: skip
     return Breakdown(
-        total, float(base.sum()), float(parts.carried_usd[0]), finite(last.price[0]),
+        total if stands else None, float(base.sum()) if stands else None, float(parts.carried_usd[0]),
+        finite(last.price[0]),
         tuple(sorted(by_venue, key=lambda v: -v.usd)), tuple(sorted(instruments, key=lambda r: -r.usd)), heard,
         (*heard.reasons, *changed, *coverage.disputed(latest)),
     )  # fmt: skip

@@ -28,6 +28,11 @@ class Level:
         return np.nansum(self.base, axis=1)
 
     @property
+    def empty(self) -> NDArray[np.bool_]:
+        """[T]: whether nothing stands: such a total is unknown, not zero."""
+        return ~np.isfinite(self.usd).any(axis=1)
+
+    @property
     def carried_usd(self) -> Floats:
         return np.nansum(np.where(self.carried, self.usd, 0.0), axis=1)
 

@@ -36,8 +36,9 @@ def between(panel: Panel, i: int, j: int = -1, settings: Settings = DEFAULTS) ->
     """
     i, j = i % len(panel.t), j % len(panel.t)
     seen = window(panel, i, j, settings)
-    levels = level(panel, settings).total_usd
-    total = float(levels[j] - levels[i])
+    parts = level(panel, settings)
+    levels = np.where(parts.empty, np.nan, parts.total_usd)
+    total = finite(levels[j] - levels[i])
     quantity, price, gap = float(seen.flow.sum()), float(seen.price_effect.sum()), float(seen.gap_change.sum())
     refused = seen.refusal(settings)
     growth = None if refused else finite(seen.total_growth)
@@ -45,7 +46,8 @@ def between(panel: Panel, i: int, j: int = -1, settings: Settings = DEFAULTS) ->
     asked = growth is not None and abs(seen.t1 - seen.t0 - settings.drop_window_s * 1000) <= HOUR_S * 1000
     fell = (drop(growth, usd, settings) or "none") if asked else None
     return Change(
-        seen.t0, seen.t1, total, quantity, price, gap, total - quantity - price - gap, growth, usd, seen.panel_share,
+        seen.t0, seen.t1, total, quantity, price, gap,
+        None if total is None else total - quantity - price - gap, growth, usd, seen.panel_share,
         fell, Basis.DERIVED, (refused,) if refused else (),
     )  # fmt: skip
 

@@ -18,11 +18,11 @@ from analytics.settings import DAY_S, DEFAULTS, Settings
 
 @dataclass(frozen=True, slots=True)
 class ChartPoint:
-    """The market at one moment. `usd` and `base` are the level (live plus carried)."""
+    """The market at one moment. `usd` and `base` are the level (live plus carried); None where nothing stands."""
 
     t: int  # ms UTC
-    usd: float
-    base: float  # coins
+    usd: float | None
+    base: float | None  # coins
     price: float | None  # USD, reference
     carried_usd: float
     coverage: float | None  # fresh part, fraction of 1
@@ -84,6 +84,7 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
     heard = coverage.of(fine, settings=settings, plausible=plausible, gaps=gaps, sizes=sizes)
     shares, high, high_base = year(own, bool(len(last.t)), settings)
     parts = level(shown, settings)
+    usd, base = (np.where(parts.empty, np.nan, x) for x in (parts.total_usd, parts.total_base))
     listed = ~(shown.state == State.ABSENT).all(axis=1) if shown.contracts else np.zeros(len(shown.t), bool)
     keep = np.flatnonzero(listed & (shown.t >= start))
     if step_s > DAY_S and len(keep):
@@ -93,7 +94,7 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
     moved = matched.steps(shown, settings)
     index = matched.chained(moved.total_growth(), moved.guarded(settings))
     table = zip(
-        shown.t[keep].tolist(), parts.total_usd[keep].tolist(), parts.total_base[keep].tolist(),
+        shown.t[keep].tolist(), floats(usd[keep]), floats(base[keep]),
         floats(shown.price[keep]), parts.carried_usd[keep].tolist(), floats(coverage.shares(shown)[keep]),
         (index[keep] / index[keep[0]]).tolist(),
         floats(shares[keep]) if step_s >= DAY_S else [None] * len(keep),
@@ -131,7 +132,8 @@ def year(daily: Panel, running: bool, settings: Settings) -> tuple[Floats, highs
     if not running:
         return highs.shares(usd, settings), highs.of(usd, None, settings), highs.of(base, None, settings)
     # a venue that has gone silent is still in today's level at its last quantity
-    now = (float(parts.total_usd[-1]), float(parts.total_base[-1])) if len(usd) else (np.nan, np.nan)
+    some = len(usd) > 0 and not parts.empty[-1]
+    now = (float(parts.total_usd[-1]), float(parts.total_base[-1])) if some else (np.nan, np.nan)
     high = highs.of(usd[:-1], now[0], settings)
     return highs.shares(np.append(usd[:-1], now[0]), settings), high, highs.of(base[:-1], now[1], settings)
 

@@ -57,6 +57,11 @@ def get_open_interest(
         plausible=house.plausible(named),
         settings=house.thresholds,
     )
+    if held.total_usd is None and held.venues:
+        raise ToolError(
+            f"insufficient_coverage: all {len(held.venues)} venues of {named} have been silent for more than "
+            f"{house.thresholds.carry_s / 3600:.0f} h: nothing of it stands. Ask get_status for why."
+        )
     if held.total_usd is None:
         raise ToolError(f"no_data: no venue has stated an open interest of {named} yet. Ask get_status for why.")
     venues = [v for v in held.venues if only in (None, v.venue)]
@@ -72,8 +77,8 @@ def get_open_interest(
         believed = house.plausible(named)
         rows: list[list[Cell]] = [
             [
-                v.venue, v.klass, usd(v.usd), rounded(v.base), rounded(v.share), pct(v.growth), rounded(v.funding_8h),
-                tenths(v.age_s), tenths(v.cadence_s), v.state, v.disputed,
+                v.venue, v.klass, *stated(v), pct(v.growth), rounded(v.funding_8h), tenths(v.age_s),
+                tenths(v.cadence_s), v.state, v.disputed,
                 rounded(believed.get(v.venue)), v.basis,
             ]
             for v in venues
@@ -85,15 +90,15 @@ def get_open_interest(
         ]  # fmt: skip
         rows = [
             [
-                i.venue, i.symbol, i.payoff, rounded(i.raw, 10), i.unit, i.sides, i.side_status, usd(i.usd),
-                rounded(i.base), rounded(i.share), rounded(i.mark, 7), rounded(i.funding),
+                i.venue, i.symbol, i.payoff, rounded(i.raw, 10), i.unit, i.sides, i.side_status, *stated(i),
+                rounded(i.mark, 7), rounded(i.funding),
                 rounded(i.funding_interval_h), tenths(i.age_s), i.state,
             ]
             for i in held.instruments
             if only in (None, i.venue)
         ]  # fmt: skip
     top = venues[0]
-    shown = sum(v.usd for v in venues)
+    shown = None if all(v.state == "excluded" for v in venues) else sum(v.usd for v in venues)
     wide = held.coverage.band_base
     rest = "" if len(rows) <= limit else f"limit={min(len(rows), MOST)} for all {len(rows)} rows; "
     return Answer(
@@ -135,6 +140,11 @@ def minded(house: House, now: int, instruments: Sequence[breakdown.InstrumentRow
     refused = records(house.reader.quarantine_counts(now - HELD_MS, now + 1))
     said = (row for row in records(house.reader.health()) if row["ts"] >= house.started)
     return [*held_back(refused, now, spots), *polled_instead(said, spots)]
+
+
+def stated(row: breakdown.VenueRow | breakdown.InstrumentRow) -> tuple[Cell, Cell, Cell]:
+    """USD, coins and share; what has been silent for too long is unknown, not zero."""
+    return (None, None, None) if row.state == "excluded" else (usd(row.usd), rounded(row.base), rounded(row.share))
 
 
 def supplied(house: House, asset: str, now: int, coins: float | None) -> dict[str, Cell]:

@@ -45,6 +45,22 @@ def test_totals_shares_and_growth_by_venue(tmp_path: Path) -> None:
     assert (answer.figures["basis"], answer.figures["method"]) == ("derived", f"level.carry v{VERSION}")
 
 
+def test_what_has_been_silent_for_too_long_is_unknown_and_never_zero(tmp_path: Path) -> None:
+    gone = Held(linear("south"), always(24_000.0), start=NOW - 60 * HOUR, end=NOW - 10 * HOUR)
+    with market(tmp_path / "one", Held(linear("north"), always(36_000.0)), gone) as house:
+        answer, alone = get_open_interest(house), get_open_interest(house, venue="south")
+    row = by_name(answer, "venue")["south"]
+    assert (row["oi_usd"], row["oi_coins"], row["share"], row["state"]) == (None, None, None, "excluded")
+    assert alone.summary.startswith("BTC open interest an unknown amount of USD on south")
+    with market(tmp_path / "none", gone) as house:
+        with pytest.raises(ToolError, match="insufficient_coverage: all 1 venues of BTC have been silent for more"):
+            get_open_interest(house)
+        drawn = get_chart_value(house, timeframe="24h")
+    assert drawn.figures["last_oi_usd"] is None
+    assert drawn.figures["lowest_oi_usd"] == 2_400_000_000
+    assert (drawn.figures["change_range_total_usd"], drawn.figures["high_share"]) == (None, None)
+
+
 def test_all_answers_of_a_moment_weigh_the_market_alike(tmp_path: Path) -> None:
     """South was three times as large for most of the day, and is silent for some minutes now."""
     fallen = Held(linear("south"), turned(30_000.0, 10_000.0, NOW - 5 * HOUR), end=NOW - 4 * MINUTE)

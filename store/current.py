@@ -23,6 +23,7 @@ SLOWEST_MS = 16 * 86_400_000  # two statements of a weekly report, to know that 
 SLOW_S = 72_000.0
 MOST = 1000  # answers that are remembered
 SILENT_MS = 60_000  # how long it is believed that who was not in memory has no news in the store either
+LONG_MS = 30 * 86_400_000  # raw readings are kept so long, where nothing else is configured
 GONE_MS = 3_600_000  # the same of who said nothing for two days
 HEALTH_MS = 7 * 86_400_000
 TELLING = tuple(f.name for f in fields(Health))
@@ -85,12 +86,14 @@ def newest(con: duckdb.DuckDBPyConnection, ids: Collection[int], since: int, as_
     return [dict(zip(names, values, strict=True)) for values in answer.fetchall()]
 
 
-def long_ago(con: duckdb.DuckDBPyConnection, ids: Collection[int], as_of: int) -> Rows:
-    """The newest row of each, as long as any is kept: an outage does not end with time (decisions 14).
+def long_ago(con: duckdb.DuckDBPyConnection, ids: Collection[int], moment: int, as_of: int) -> Rows:
+    """The newest row of each within thirty days of `moment`: an outage does not end with time (decisions 14).
 
     Their last times first: what is looked at of a row costs too much over a month of rows.
     """
-    last = con.execute(q.LAST.format(ids=", ".join(str(i) for i in ids)), {"as_of": as_of}).fetchall()
+    last = con.execute(
+        q.LAST.format(ids=", ".join(str(i) for i in ids)), {"as_of": as_of, "since": moment - LONG_MS}
+    ).fetchall()
     return {i: row for i, at in last for row in newest(con, [i], at - LOOK_BACK_MS[1], as_of)}
 
 

@@ -90,7 +90,7 @@ FROM readings r JOIN found f ON r.rowid = f.row
 LAST = """
 SELECT instrument_id, epoch_ms(max(ts)) FROM readings
 WHERE instrument_id IN ({ids}) AND seen <= make_timestamp_ms($as_of) AND ts <= make_timestamp_ms($as_of)
-  AND isfinite(usd)
+  AND ts > make_timestamp_ms($since) AND isfinite(usd)
 GROUP BY instrument_id
 """
 

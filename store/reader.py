@@ -99,7 +99,7 @@ class Reader:
         return self._spelled(q.INSTRUMENTS, as_of, asset=asset)
 
     def latest(self, asset: str, as_of: int | None = None) -> Frame:
-        """One row an instrument heard within two days, and a listed perpetual ever heard: columns of `instruments`, and
+        """One row an instrument heard within two days, and a listed perpetual within 30: columns of `instruments`, and
 
         raw (as published), native (raw / sides: the instrument's own contract unit, one-sided), base [coins], usd,
         mark, index [USD a coin], funding (fraction an interval), funding_interval_h, ts, seen, last_seen [ms],
@@ -117,7 +117,7 @@ class Reader:
         told = self.health(as_of)
         rows, late = current.standing({**found, **rows}, known, told, lambda: self.venues(as_of), moment)
         found = self.gone.of(late, moment, live is not None, lambda: self.ask_with(
-            lambda con: current.long_ago(con, late, self._until(as_of))))  # fmt: skip
+            lambda con: current.long_ago(con, late, moment, self._until(as_of))))  # fmt: skip
         frame = current.assembled(known, {**found, **rows}, told)
         return frame if frame["side_status"].notna().all() else current.with_status(frame, self.side_registry(as_of))
 

@@ -90,8 +90,9 @@ def test_latest_finds_who_was_silent_for_hours_and_for_days() -> None:
             writer.put(reading(T0, 200.0))
             writer.put(reading(T0 + 30 * HOUR, 300.0, of=INVERSE))
         reader = Reader(store)
-        for hours in (31, 49, 24 * 60):
+        for hours in (31, 49, 24 * 29):
             assert sorted(reader.latest("BTC", T0 + hours * HOUR)["raw"]) == [200.0, 300.0]
+        assert reader.latest("BTC", T0 + 31 * DAY)["raw"].tolist() == [300.0]
 
 
 def test_a_silent_venue_stands_until_its_end_is_in_the_registry() -> None:

@@ -83,10 +83,11 @@ class Filler:
         """One instrument after another."""
         begun = self.clock()
         for work in listed:
-            if work.history is None:
+            if not work.histories:
                 work.progress.skip(f"the venue has no history of {work.progress.subject}", 0)
-            elif not await self.fill(work, work.history, lambda: self.estimate(listed, begun)):
-                work.progress.skip(UNANSWERED, 0)
+            for history in work.histories:
+                if not await self.fill(work, history, lambda: self.estimate(listed, begun)):
+                    work.progress.skip(UNANSWERED, 0)
             self.tell(work)
 
     def estimate(self, listed: Sequence[Work], begun: float) -> float:

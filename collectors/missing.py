@@ -61,7 +61,7 @@ class Work:
 
     venue: Venue
     segment: Segment
-    history: History | None
+    histories: tuple[History, ...]  # one; of ratios one a kind
     marks: History | None  # the venue's own history of marks, where the history needs one
     progress: Progress
 
@@ -73,14 +73,16 @@ def works(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> Iter
         if (i.venue, i.segment) not in segments:
             continue
         venue, segment = segments[i.venue, i.segment]
-        history = next((h for h in segment.history if lack.subject in h.gives), None)
-        if history is None:
-            yield Work(venue, segment, None, None, Progress(i, lack.subject, lack.spans, 0.0, 0, 0.0))
+        histories = tuple(h for h in segment.history if lack.subject in h.gives)
+        if not histories:
+            yield Work(venue, segment, (), None, Progress(i, lack.subject, lack.spans, 0.0, 0, 0.0))
             continue
+        history, histories = histories[0], histories if lack.subject == "ratios" else histories[:1]
         marks = next((h for h in segment.history if "mark" in h.gives and "oi" not in h.gives), None)
         marks = marks if lack.subject == "oi" and "mark" not in history.gives else None
         spans = tuple(clipped(lack.spans, now - int(history.depth * 86_400_000)))
         total = sum(1 for span in spans for _ in pages(history, span)) if history.bounded else len(spans)
+        total *= len(histories)
         asked = total + (0 if marks is None else sum(1 for span in spans for _ in pages(marks, span)))
         rate = venue.limits.weight / venue.limits.per
         seconds = asked * history.ask(i, now, now).weight / rate
@@ -89,7 +91,7 @@ def works(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> Iter
             progress.skip(f"asked for lately, and the venue had nothing: {lack.asked} times", 0)
         if set(spans) != set(lack.spans):
             progress.skip(f"older than the {history.depth:g} days that the venue keeps", 0)
-        yield Work(venue, segment, history, marks, progress)
+        yield Work(venue, segment, histories, marks, progress)
 
 
 def clipped(spans: Iterable[Span], floor: int) -> Iterator[Span]:

@@ -169,7 +169,7 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
         history=(volume[1],) if dated else (
             History(partial(data, "openInterestHist", 12), past, frozenset({"oi"}), 300, 500, 29, wire(list[Past])),
             History(partial(candles, "markPriceKlines", 5), marks(300), frozenset({"mark"}), 300, 1000, 3650, BARS),
-            volume[1], crowds[0][1],
+            volume[1], *(then for _, then in crowds),
         ),
         answers=(
             Answer(lambda p: past([p]), wire(Past), "/openInterestHist"),

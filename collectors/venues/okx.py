@@ -152,7 +152,7 @@ TIERS = Poll(
 HISTORY = (
     History(asked(f"{STATS}open-interest-history", SPAN, 4), past, frozenset({"oi"}), 300, 100, 3, BARS),
     History(asked("market/history-mark-price-candles", "bar=5m&limit=100&before={}&after={}", 4), marks(300),
-            frozenset({"mark"}), 300, 100, 365, BARS), PAST[1], CROWDS[0][1],
+            frozenset({"mark"}), 300, 100, 365, BARS), PAST[1], *(then for _, then in CROWDS),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from collectors.backfill import Marks, backfill
 from collectors.board import Last
 from collectors.http import Http
 from collectors.missing import Missing, Progress, Span, Subject, mark_at, plan
-from collectors.venue import Ask, History, Limits, Ratio, Said, Traded
+from collectors.venue import Ask, History, Limits, Parse, Ratio, RatioKind, Said, Traded
 from collectors.wire import iso
 from store.records import Event, Field, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Unit, Volume
 from tests.collectors.toy import HISTORY, SOCKET, Exchange, Frame, Peer, Records, no_delays, venue
@@ -224,6 +224,22 @@ async def test_minutes_and_ratios_are_filled_too() -> None:
     history = replace(HISTORY, gives=frozenset({"ratios"}), parse=ratios)
     records, _, _ = await filled(Past().exchange, (END - STEP, END), history=(history,), subject="ratios")
     assert [(r.ts, r.ratio) for r in records.of(LongShort)] == [(END, 10), (END - STEP, 11)]
+
+
+async def test_every_kind_of_ratio_has_a_history_of_its_own() -> None:
+    def ratios(kind: RatioKind) -> Parse:
+        return lambda frames: [Ratio("", f.ts, kind, float(f.oi or 0)) for f in frames]
+
+    kinds: tuple[RatioKind, ...] = ("account", "top_account")
+    histories = [replace(HISTORY, gives=frozenset({"ratios"}), parse=ratios(kind)) for kind in kinds]
+    lost = replace(histories[1], ask=lambda i, start, end: Ask("https://toy/nowhere"))
+    span = END - STEP, END
+    records, progress, _ = await filled(Past().exchange, span, history=tuple(histories), subject="ratios")
+    assert [(r.ts, r.kind) for r in records.of(LongShort)] == [(ts, k) for k in kinds for ts in (END, END - STEP)]
+    assert (progress.done, progress.total, progress.answered) == (2, 2, True)
+    records, progress, _ = await filled(Past().exchange, span, history=(histories[0], lost), subject="ratios")
+    assert {r.kind for r in records.of(LongShort)} == {"account"}
+    assert (progress.done, progress.answered, progress.skipped) == (1, False, {"the venue did not answer": 0})
 
 
 async def test_what_still_runs_is_not_the_past() -> None:

@@ -218,6 +218,15 @@ def test_a_question_for_few_candles_is_cheap() -> None:
     assert poll.ask.ask(BTC, 0, 86_400_000) == Ask(f"{base}&limit=1000&startTime=0&endTime=86400000", weight=5)
 
 
+def test_the_past_has_the_kinds_of_ratios_that_the_present_has() -> None:
+    reply = '[{"longShortRatio":"1.5","buySellRatio":"1.2","timestamp":"1783000200000"}]'
+    for segment, kinds in ((LINEAR, ["account", "top_account", "top_position", "taker"]),
+                           (INVERSE, ["account", "top_account", "top_position"])):  # fmt: skip
+        past = [history for history in segment.history if "ratios" in history.gives]
+        said = [word for history in past for word in history.parse(history.decode(reply))]
+        assert [(word.kind, word.ratio) for word in said] == [(k, 1.2 if k == "taker" else 1.5) for k in kinds]
+
+
 def test_ratios_are_of_accounts_of_the_largest_and_of_takers_but_for_coins() -> None:
     reply = '[{"symbol":"BTCUSDT","longShortRatio":"1.9603","buySellRatio":"0.75","timestamp":%s}]'
     kinds = {"account": 1.9603, "top_account": 1.9603, "top_position": 1.9603, "taker": 0.75}

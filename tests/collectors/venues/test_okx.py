@@ -229,6 +229,17 @@ def test_ratios_are_of_accounts_and_of_the_largest_traders() -> None:
     assert found == [[Ratio("", 1701417600000, kind, 1.1739)] for kind in kinds]
 
 
+def test_the_past_has_all_three_kinds_of_ratios() -> None:
+    past = [history for history in LINEAR.history if "ratios" in history.gives]
+    said = [list(history.parse(history.decode('{"code":"0","data":[["1701417600000","1.5"]]}'))) for history in past]
+    kinds = ("account", "top_account", "top_position")
+    assert said == [[Ratio("", 1701417600000, kind, 1.5)] for kind in kinds]
+    assert [history.ask(BTC, 1, 2).url.partition("?")[0].rpartition("/")[2] for history in past] == [
+        "long-short-account-ratio-contract", "long-short-account-ratio-contract-top-trader",
+        "long-short-position-ratio-contract-top-trader",
+    ]  # fmt: skip
+
+
 def test_a_ladder_counts_contracts() -> None:
     row = '{"tier":"%s","minSz":"%s","maxSz":"%s","mmr":"%s","imr":"0.01","maxLever":"%s","instFamily":"BTC-USDT"}'
     rows = ",".join([row % (1, 0, 1000, "0.004", 100), row % (2, 1001, 5000, "0.005", "66.67")])

@@ -163,5 +163,5 @@ def told(s: Score) -> Mapping[str, Any]:
     skill = None if s.skill is None else [s.skill.gain, s.skill.low, s.skill.high]
     return {
         "days": s.days, "events_usd": s.events_usd, "ratio": s.ratio, "gains": gains, "skill": skill, "slope": s.slope,
-        "spearman": s.spearman, "lift": s.lift, "validated": s.validated,
+        "spearman": s.spearman, "precision": s.precision, "lift": s.lift, "validated": s.validated,
     }  # fmt: skip

@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 LATE_MS = HOUR_MS  # a frozen map may be so far from its midnight, for a clock that slept
 WINDOW_DAYS = 30  # of a score
-PAST_DAYS = 30  # of the price's volatility
+PAST_DAYS = 30  # of the price's volatility, and of the openings behind the fixed ladder
+PAST = ("t", "venue", "instrument_id", "opened", "closed", "native", "usd", "mark", "mark_low", "mark_high")
 SCORED = "map_scored"  # the kind of its events
 WHOLE = ""  # the ledger's word for all venues with full feeds together
 
@@ -64,7 +65,8 @@ class Scores:
         for asset, state in self.states.items():
             self.judged(asset, midnight)
             if state is not None and state.as_of is not None and abs(state.as_of - midnight) <= LATE_MS:
-                held = freeze(state, self.volatility(asset, midnight), self.omegas(asset, state))
+                past = self.reader.bars(asset, midnight - PAST_DAYS * DAY_MS, midnight, HOUR_MS, columns=PAST)
+                held = freeze(state, volatility(past), self.omegas(asset, state), past)
                 if held is not None:
                     self.keep(held)
 
@@ -113,12 +115,6 @@ class Scores:
             low, high, some["venue"].to_numpy(object), sides, some["price"].to_numpy(float), some["usd"].to_numpy(float)
         ), full
 
-    def volatility(self, asset: str, midnight: int) -> float:
-        """Sd of ln P a day, from the hours of a month; 2.5 % before there are two days of them."""
-        bars = self.reader.bars(asset, midnight - PAST_DAYS * DAY_MS, midnight, HOUR_MS, columns=("t", "mark"))
-        moves = np.diff(np.log(bars.groupby("t")["mark"].median().dropna().to_numpy(float)))
-        return max(float(moves.std()) * 24**0.5, 1e-3) if len(moves) >= 48 else 0.025
-
     def omegas(self, asset: str, state: MapState) -> dict[str, Omega]:
         """What the map of an asset is scaled by, as learned until now."""
         return calibrated(self.reader, asset, state, self.now())
@@ -140,6 +136,12 @@ class Scores:
 
     def file(self, asset: str) -> Path:
         return self.folder / f"{asset}.frozen.npz"
+
+
+def volatility(past: pd.DataFrame) -> float:
+    """Sd of ln P a day, from the hours of a month; 2.5 % before there are two days of them."""
+    moves = np.diff(np.log(past.groupby("t")["mark"].median().dropna().to_numpy(float)))
+    return max(float(moves.std()) * 24**0.5, 1e-3) if len(moves) >= 48 else 0.025
 
 
 def detail(told: Score, found: Judged, events: int) -> dict[str, Any]:

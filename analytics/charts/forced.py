@@ -113,8 +113,8 @@ def heaviness(g: Ground, among: Callable[[Ground], Bools]) -> Floats:
 
 def skill(g: Ground) -> Cells:
     """The map's score as it stood after each judged day (analytics.md, 6.8)."""
-    names = ("skill_nats_per_usd", "skill_p05", "skill_p95", "predicted_over_realised", "spearman", "top_bins_lift",
-             "liquidated_usd", "days_judged")  # fmt: skip
+    names = ("skill_nats_per_usd", "skill_p05", "skill_p95", "predicted_over_realised", "gain_over_ladder",
+             "spearman", "top_bins_precision", "top_bins_lift", "liquidated_usd", "days_judged")  # fmt: skip
     out = {name: np.full(len(g.panel.t), np.nan) for name in names}
     status: list[str | None] = [None] * len(g.panel.t)
     at = np.searchsorted(g.panel.t, g.beside.noted["t"].to_numpy(np.int64), side="left")
@@ -122,8 +122,9 @@ def skill(g: Ground) -> Cells:
         if k < len(g.panel.t):
             s = json.loads(str(text))["score"]
             best = s["skill"] or {}
-            told = (best.get("gain"), best.get("low"), best.get("high"), s["ratio"], s["spearman"], s["lift"],
-                    s["events_usd"], s["days"])  # fmt: skip
+            fixed = next((g["gain"] for g in s["gains"] if g["baseline"] == "ladder"), None)
+            told = (best.get("gain"), best.get("low"), best.get("high"), s["ratio"], fixed, s["spearman"],
+                    s.get("precision"), s["lift"], s["events_usd"], s["days"])  # fmt: skip
             for name, value in zip(names, told, strict=True):
                 out[name][k] = np.nan if value is None else value
             status[k] = "validated" if (best.get("low") or 0.0) > 0 else "unvalidated"
@@ -175,7 +176,9 @@ CHARTS = (
             Guide(
                 "Whether the map knew where forced closes would come, better than distance alone does.",
                 "Above zero it did. It is shown to (status validated) only where skill_p05 is above zero, too. "
-                "predicted_over_realised near one says that its amounts are right, whatever their places.",
+                "predicted_over_realised near one says that its amounts are right, whatever their places. "
+                "gain_over_ladder is that over the usual fixed ladder; top_bins_precision what share of USD died "
+                "in the map's heaviest tenth of bins, top_bins_lift that over the share in those of distance alone.",
                 ("skill_p05 above 0: validated", "else: unvalidated", "0.75 to 1.33 predicted over realised: level"),
                 ("a ratio drifting away from one", "skill that lives from a single day"),
                 "One judged day after another: frozen at the UTC close, judged by the 24 hours after it, over the last "

@@ -10,18 +10,20 @@ from dataclasses import asdict, dataclass
 from zipfile import BadZipFile
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from analytics.liquidation.calibration import Counts, learned
-from analytics.liquidation.prior import CLASSES, Floats, Omega, Policy, unlearned
-from analytics.liquidation.scoring import DistanceLaw, Swept
+from analytics.liquidation.prior import CLASSES, Floats, Omega, Policy, Terms, unlearned
+from analytics.liquidation.scoring import DistanceLaw, Swept, ladders
 from analytics.liquidation.state import BINS, NONE, STEP, MapState
 from analytics.settings import DEFAULTS, Settings
 
 BIN = 2 * STEP  # 10 bp of ln price
 REACH = 300  # bins either side of the mark: +-30 % in ln
-VERSION = 2
+VERSION = 3
 LAW_FORGETS = 0.98  # a day
+ARRAYS = ("mass", "legacy", "omega", "limit", "ladder")  # of what is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Frozen:
     legacy: Floats  # [V, 2, CLASSES] share of it whose entry nobody saw
     omega: Floats  # [V, CLASSES] as served
     limit: Floats  # [V, 2] what the served mass was scaled by, to stay within open interest
+    ladder: NDArray[np.float32]  # [V, 2, 2 * REACH] USD: baseline B2, the usual fixed ladder; zeros without bars
 
     def edges(self) -> Floats:
         return np.exp((self.first + np.arange(2 * REACH + 1)) * BIN)
@@ -49,8 +52,9 @@ class Frozen:
         return np.einsum("vscn,vsc->vsn", self.mass, factor) * self.limit[..., None]
 
 
-def freeze(state: MapState, sigma: float, omega: Mapping[str, Omega] | None = None) -> Frozen | None:
-    """The map's masses as of its last bar. None for a map of nothing."""
+def freeze(state: MapState, sigma: float, omega: Mapping[str, Omega] | None = None,
+           past: pd.DataFrame | None = None) -> Frozen | None:  # fmt: skip
+    """The map's masses as of its last bar. None for a map of nothing. `past`: bars up to it, for baseline B2."""
     if state.as_of is None or not state.books:
         return None
     ledger, whole = state.ledger, state.mass
@@ -81,9 +85,13 @@ def freeze(state: MapState, sigma: float, omega: Mapping[str, Omega] | None = No
     means = np.array([(omega or {}).get(venue, unlearned(state.settings)).mean() for venue in venues])
     called = ((legacy + (1 - legacy) * means[:, None, :]) * held).sum(axis=2)
     limit = np.minimum(1.0, np.divide(amounts[:, None], called, out=np.ones_like(called), where=called > 0))
+    fixed = np.zeros((len(venues), 2, 2 * REACH))
+    if past is not None and len(past):
+        rates = [state.terms.get(venue, Terms()).rate() for venue in venues]
+        fixed = ladders(past, venues, rates, np.exp((first + np.arange(2 * REACH + 1)) * BIN))
     return Frozen(
         state.asset, state.policy, state.as_of, mark, sigma, first, venues, mass.astype(np.float32), legacy, means,
-        limit,
+        limit, fixed.astype(np.float32),
     )  # fmt: skip
 
 
@@ -108,12 +116,12 @@ class Judged:
 
 
 def judge(frozen: Frozen, day: Day, law: DistanceLaw, counts: Mapping[str, Counts], full: Collection[str],
-          ladders: Floats | None = None, settings: Settings = DEFAULTS) -> Judged:  # fmt: skip
+          b2: Floats | None = None, settings: Settings = DEFAULTS) -> Judged:  # fmt: skip
     """Hold a frozen map against the day after it. `law` and `counts` of before that day; given back with it learned.
 
     A side's bins are those between the mark of the freeze and the day's extreme on that side: where the map could
     speak, and the mark went. `full`: venues whose feed shows every forced close; only they are judged and learned from.
-    `ladders` [2, bins]: baseline B2 over the same bins.
+    `b2` [2, bins]: that baseline over the same bins; what was frozen of it where none is given.
     """
     edges, served = frozen.edges(), frozen.served()
     middle = np.sqrt(edges[:-1] * edges[1:])
@@ -128,13 +136,15 @@ def judge(frozen: Frozen, day: Day, law: DistanceLaw, counts: Mapping[str, Count
             mine = (day.venue == venue) & (day.side == side)
             values[side] = np.histogram(day.price[mine], bins=edges, weights=day.usd[mine])[0]
     learned_from = {venue: [np.zeros(0), np.zeros((CLASSES, 0)), np.zeros(0)] for venue in own}
+    if b2 is None:
+        b2 = frozen.ladder[[venue in own for venue in frozen.venues]].sum(axis=0, dtype=np.float64)
     for side in (0, 1):
         into = swept_bins(frozen, day.low, day.high, side)
         if not into.any() or not own:
             continue
         base = {"uniform": np.ones(int(into.sum())), "distance": law.at(away[into])}
-        if ladders is not None:
-            base["ladder"] = ladders[side, into]
+        if b2.any():
+            base["ladder"] = b2[side, into]
         realised = sum((told[v][side, into] for v in own), np.zeros(int(into.sum())))
         mapped = sum((served[frozen.venues.index(v), side, into] for v in own), np.zeros(int(into.sum())))
         rows.append(Swept(number, side, realised, mapped, base))
@@ -165,7 +175,7 @@ def swept_bins(frozen: Frozen, low: float, high: float, side: int) -> NDArray[np
 
 def to_bytes(frozen: Frozen) -> bytes:
     head = {k: v for k, v in asdict(frozen).items() if not isinstance(v, np.ndarray)} | {"version": VERSION}
-    arrays = {k: getattr(frozen, k) for k in ("mass", "legacy", "omega", "limit")}
+    arrays = {k: getattr(frozen, k) for k in ARRAYS}
     out = io.BytesIO()
     np.savez_compressed(out, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
     return out.getvalue()
@@ -179,6 +189,6 @@ def from_bytes(data: bytes) -> Frozen:
             if head.pop("version") != VERSION:
                 raise ValueError("a frozen map of another version")
             head["venues"] = tuple(head["venues"])
-            return Frozen(**head, **{k: kept[k] for k in ("mass", "legacy", "omega", "limit")})
+            return Frozen(**head, **{k: kept[k] for k in ARRAYS})
     except (BadZipFile, EOFError, KeyError) as broken:
         raise ValueError("a frozen map that cannot be read") from broken

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from scipy.stats import rankdata
 
 from analytics.liquidation.prior import Floats
@@ -64,7 +65,8 @@ class Score:
     ratio: float | None  # predicted / realised
     deciles: tuple[Decile, ...]
     spearman: float | None
-    lift: float | None  # realised USD in the map's top 10 % of bins over that in B1's
+    precision: float | None  # share of realised USD that died in the map's top 10 % of a side's swept bins
+    lift: float | None  # that over the share in B1's
 
     @property
     def validated(self) -> bool:
@@ -117,12 +119,14 @@ def gains(swept: Sequence[Swept], name: str, mixed_in: float = MIXED_IN) -> Gain
 def score(swept: Iterable[Swept]) -> Score:
     """Everything that section 6.8 asks of some days. No days give a score that says nothing."""
     rows = [s for s in swept if len(s.realised)]
-    names = list(rows[0].baselines) if rows else []
-    found = tuple(g for g in (gains(rows, name) for name in names) if g is not None)
+    names = dict.fromkeys(name for s in rows for name in s.baselines)  # a day may lack B2: it has no skill of its own
+    told = (gains([s for s in rows if name in s.baselines], name) for name in names)
+    found = tuple(g for g in told if g is not None)
     rivals = [g for g in found if g.baseline in ("uniform", "distance")]
     realised = float(sum(s.realised.sum() for s in rows))
     predicted = float(sum(s.mapped.sum() for s in rows))
     slope, intercept = _line(rows)
+    precision, lift = _top(rows)
     return Score(
         days=len({s.day for s in rows}),
         events_usd=realised,
@@ -134,7 +138,8 @@ def score(swept: Iterable[Swept]) -> Score:
         ratio=predicted / realised if realised > 0 else None,
         deciles=_deciles(rows),
         spearman=_spearman(rows),
-        lift=_lift(rows),
+        precision=precision,
+        lift=lift,
     )
 
 
@@ -172,14 +177,16 @@ def _spearman(rows: Sequence[Swept]) -> float | None:
     return above / below if below > 0 else None
 
 
-def _lift(rows: Sequence[Swept]) -> float | None:
-    ours, theirs = 0.0, 0.0
+def _top(rows: Sequence[Swept]) -> tuple[float | None, float | None]:
+    """(precision, lift) of the bins that the map and B1 call heaviest, a tenth of each side's."""
+    ours, theirs, whole = 0.0, 0.0, 0.0
     for s in rows:
         if "distance" in s.baselines:
             top = max(round(TOP * len(s.realised)), 1)
+            whole += float(s.realised.sum())
             ours += float(s.realised[np.argsort(-s.mapped, kind="stable")[:top]].sum())
             theirs += float(s.realised[np.argsort(-s.baselines["distance"], kind="stable")[:top]].sum())
-    return ours / theirs if theirs > 0 else None
+    return ours / whole if whole > 0 else None, ours / theirs if theirs > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,4 +236,21 @@ def ladder(opened: Floats, closed: Floats, amount: Floats, mark: Floats, low: Fl
             alive = price < lowest if side == 0 else price > highest
             weight = np.where(alive, opened * survives / len(LADDER), 0.0)
             found[side] += np.histogram(price, bins=edges, weights=weight)[0]
+    return found
+
+
+def ladders(bars: pd.DataFrame, venues: Sequence[str], rates: Sequence[float], edges: Floats) -> Floats:
+    """B2 by venue, [V, 2, bins] USD at the last mark, from the reader's bars; `rates`: maintenance of each venue."""
+    found = np.zeros((len(venues), 2, len(edges) - 1))
+    rate = dict(zip(venues, rates, strict=True))
+    known = ("native", "usd", "mark", "mark_low", "mark_high")
+    mine = bars[bars["venue"].isin(list(venues))].dropna(subset=list(known))
+    for _, of in mine.groupby("instrument_id", sort=False):
+        x = {n: np.nan_to_num(of[n].to_numpy(float)) for n in ("opened", "closed", *known)}
+        name = str(of["venue"].iloc[0])
+        some = ladder(
+            x["opened"], x["closed"], x["native"], x["mark"], x["mark_low"], x["mark_high"], rate[name], edges
+        )
+        unit = x["usd"][-1] / x["native"][-1] if x["native"][-1] > 0 else 0.0
+        found[venues.index(name)] += some * unit
     return found

@@ -77,6 +77,25 @@ def test_a_map_is_frozen_at_midnight_and_judged_a_day_later(store: Store, tmp_pa
     assert not np.allclose(omega.mean(), 1.0)
 
 
+def test_the_fixed_ladder_is_scored_beside_the_map(store: Store, tmp_path: Path) -> None:
+    scores = made(store, tmp_path)
+    with Writer(store, simulated=True, now_ms=MIDNIGHT) as writer:
+        for hour in range(6, 0, -1):
+            at, held = MIDNIGHT - hour * 60 * MINUTE + 1_000, 4e5 - 1e4 * hour
+            writer.put(
+                OpenInterest(
+                    COIN, FIELD, at, at, held, held, held * 100, 100.0, None, None, None, Source.STREAM, True, 0
+                )
+            )
+    build(store, MIDNIGHT - 7 * 60 * MINUTE, MIDNIGHT)
+    scores.daily(MIDNIGHT + MINUTE)
+    lived(store, FeedClass.FULL)
+    assert scores.judged("COIN", MIDNIGHT + DAY_MS)
+    [told] = ledger(scores.reader, "COIN", WHOLE, MIDNIGHT - DAY_MS, MIDNIGHT + 2 * DAY_MS, "age_hazard")
+    assert [g["baseline"] for g in told["score"]["gains"]] == ["uniform", "distance", "ladder"]
+    assert 0 < told["score"]["precision"] < 1
+
+
 def test_what_was_not_known_yet_is_not_told(store: Store, tmp_path: Path) -> None:
     scores = made(store, tmp_path)
     scores.daily(MIDNIGHT + MINUTE)

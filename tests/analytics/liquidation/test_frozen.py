@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analytics.liquidation import Omega, advance, start, view
-from analytics.liquidation.frozen import Day, Frozen, freeze, from_bytes, judge, to_bytes
+from analytics.liquidation.frozen import Day, Frozen, freeze, from_bytes, judge, swept_bins, to_bytes
 from analytics.liquidation.prior import CLASSES
 from analytics.liquidation.scoring import DistanceLaw
 from analytics.liquidation.state import MapState
@@ -103,3 +103,18 @@ def test_served_mass_never_exceeds_what_is_open() -> None:
 
 def test_a_map_of_nothing_is_not_frozen() -> None:
     assert freeze(start("BTC"), 0.02) is None
+
+
+def test_the_usual_ladder_is_frozen_with_the_map_and_judged_beside_it() -> None:
+    past = bars([100.0] * 48, [1000.0 + 2 * k for k in range(48)], step=3_600_000)
+    held = freeze(state(), 0.02, past=past.assign(opened=200.0, closed=0.0))
+    assert held is not None
+    kept = from_bytes(to_bytes(held))
+    assert kept.ladder.sum() > 0
+    day = nobody(held.mark * 0.97, held.mark)
+    [fell] = judge(kept, day, DistanceLaw(), {}, {held.venues[0]}).swept
+    assert fell.baselines["ladder"].sum() == pytest.approx(
+        held.ladder[0, 0, swept_bins(held, day.low, day.high, 0)].sum()
+    )
+    [without] = judge(frozen(), day, DistanceLaw(), {}, {held.venues[0]}).swept
+    assert set(without.baselines) == {"uniform", "distance"}

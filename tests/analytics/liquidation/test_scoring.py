@@ -1,9 +1,10 @@
 """How a map is scored (analytics.md, 6.8 and T19)."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from analytics.liquidation.scoring import DistanceLaw, Swept, information_gain, ladder, score
+from analytics.liquidation.scoring import DistanceLaw, Swept, information_gain, ladder, ladders, score
 
 Y = np.array([5.0, 20.0, 75.0])
 M = np.array([0.1, 0.3, 0.6])
@@ -83,3 +84,31 @@ def test_closures_thin_the_ladder_pro_rata() -> None:
     flat = np.full(2, 100.0)
     found = ladder(np.array([8.0, 0.0]), np.array([0.0, 50.0]), np.array([100.0, 50.0]), flat, flat, flat, 0.0, edges)
     assert found[0].sum() == pytest.approx(4.0)
+
+
+def test_the_ladders_of_venues_are_usd_at_their_last_mark() -> None:
+    row = {"closed": np.nan, "native": 200.0, "usd": 20_000.0, "mark": 100.0, "mark_low": 100.0, "mark_high": 100.0}
+    bars = pd.DataFrame([
+        {"instrument_id": 1, "venue": "one", "opened": 8.0, **row},
+        {"instrument_id": 1, "venue": "one", "opened": np.nan, **row},
+        {"instrument_id": 1, "venue": "one", "opened": 8.0, **row, "mark": np.nan},
+        {"instrument_id": 2, "venue": "two", "opened": 4.0, **row},
+        {"instrument_id": 3, "venue": "other", "opened": 4.0, **row},
+    ])  # fmt: skip
+    found = ladders(bars, ("two", "one"), (0.0, 0.0), np.arange(80.0, 121.0, 1.0))
+    assert found.sum(axis=2).tolist() == [[400.0, 400.0], [800.0, 800.0]]
+
+
+def test_precision_is_what_died_in_the_bins_that_are_called_heaviest() -> None:
+    realised, mapped = np.full(20, 5.0), np.arange(20.0)
+    realised[18:] = 55.0
+    told = score([day(1, realised, mapped)])
+    assert (told.precision, told.lift) == (pytest.approx(110 / 200), pytest.approx(11.0))
+    assert score([day(1, np.zeros(20), mapped)]).precision is None
+
+
+def test_a_day_without_the_ladder_has_its_other_scores() -> None:
+    with_one = Swept(2, 0, Y, M, {"uniform": np.ones(3), "distance": np.ones(3), "ladder": np.array([3.0, 2.0, 1.0])})
+    both = {g.baseline: g for g in score([day(1, Y, M), with_one]).gains}
+    assert set(both) == {"uniform", "distance", "ladder"}
+    assert both["ladder"] == next(g for g in score([with_one]).gains if g.baseline == "ladder")

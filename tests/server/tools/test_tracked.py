@@ -97,9 +97,10 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
     with market(tmp_path_factory.mktemp("year"), *many, said=beside(), simulated=True) as house:
         measure(house, house.reader.store, ["BTC"])
         score = {
-            "days": 3, "events_usd": 1e6, "predicted_usd": 9e5, "gains": [], "slope": None, "intercept": None,
+            "days": 3, "events_usd": 1e6, "predicted_usd": 9e5, "slope": None, "intercept": None,
             "skill": {"baseline": "distance", "gain": 0.05, "low": -0.01, "high": 0.1}, "ratio": 0.9, "deciles": [],
-            "spearman": 0.2, "lift": 1.1,
+            "spearman": 0.2, "precision": 0.3, "lift": 1.1,
+            "gains": [{"baseline": "ladder", "gain": 0.4, "low": 0.1, "high": 0.6}],
         }  # fmt: skip
         rows = [
             ("BTC", venue, TODAY - d * DAY, json.dumps({"score": score, "events": 3}), True, NOW - HOUR)

@@ -52,7 +52,7 @@ class Sweep:
     raised: tuple[Raised, ...]
     standing: frozenset[Key]
     family: int  # tests in this sweep
-    expected_false_a_day: float  # at most, were nothing ever the matter
+    expected_false_a_day: float  # of tested signals, at most, were nothing ever the matter; rules without p left out
 
 
 def swept(signals: Iterable[Signal], standing: Set[Key], settings: Settings = DEFAULTS) -> Sweep:

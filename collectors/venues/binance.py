@@ -21,7 +21,7 @@ from collectors.wire import Number, Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Status, Unit
 
 STREAM_UM, STREAM_CM = "wss://fstream.binance.com/market/stream", "wss://dstream.binance.com/stream"
-QUARTERS = {"CURRENT_QUARTER", "NEXT_QUARTER"}
+QUARTERS, PERPETUALS = {"CURRENT_QUARTER", "NEXT_QUARTER"}, {"PERPETUAL", "TRADIFI_PERPETUAL"}
 GIVEN = frozenset[Gives]({"mark", "index", "funding", "liquidations"})
 COIN_M = re.compile(r"USD_(PERP|\d{6})$")  # BTCUSD_PERP, BTCUSD_261225; linear are BTCUSDT, BTCUSDT_261225
 SIDES, LAST = {"SELL": Side.LONG, "BUY": Side.SHORT}, FeedClass.THROTTLED  # of the closing order; one a second
@@ -100,7 +100,7 @@ INTERVALS = Poll(
 
 def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Field, *tapes: Archive) -> Segment:
     host, rest, linear = f"https://{api}.binance.com", f"https://{api}.binance.com/{api}/v1", payoff is Payoff.LINEAR
-    dated, kinds = (True, QUARTERS) if id.endswith("-dated") else (False, {"PERPETUAL"})
+    dated, kinds = (True, QUARTERS) if id.endswith("-dated") else (False, PERPETUALS)
 
     def owns(symbol: str) -> bool:
         return (COIN_M.search(symbol) is None) == linear and symbol[-6:].isdigit() == dated

@@ -198,5 +198,7 @@ VENUE = Venue(
     segments=(segment("linear", Payoff.LINEAR, "linear-swap"), segment("inverse", Payoff.INVERSE, "swap")),
     limits=Limits(weight=120, per=3), note="no traded volume: whether it counts both sides is not established; ratios "
     "are of elite accounts only; inverse contracts do not say how often they settle funding: 8 h is assumed; its dated "
-    "contracts are not collected: which question states their open interest is not established",
+    "contracts are not collected: which question states their open interest is not established; leverage tiers are "
+    "not collected: whether they are told without a key is not established; open interest is one question about all "
+    "contracts of a segment, and nothing stands in for it should the venue end it",
 )  # fmt: skip

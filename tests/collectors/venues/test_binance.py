@@ -117,6 +117,7 @@ def test_the_catalogue() -> None:
         listed("BTCUSDT", "BTC", "PERPETUAL", status="TRADING"),
         listed("1000PEPEUSDT", "1000PEPE", "PERPETUAL", status="SETTLING"),
         listed("BTCUSDT_261225", "BTC", "CURRENT_QUARTER", status="TRADING"),
+        listed("XAUUSDT", "XAU", "TRADIFI_PERPETUAL", status="TRADING"),
     ]
     found = list(LINEAR.read(LINEAR.decode(msgspec.json.encode({"symbols": rows}))))
     assert found == [
@@ -126,6 +127,9 @@ def test_the_catalogue() -> None:
         Instrument(
             "binance", "linear", "1000PEPEUSDT", "PEPE", "USDT", "USDT", base_factor=1000.0, live=False,
             funding_interval_h=8.0, valid_from=1569398400000,
+        ),
+        Instrument(
+            "binance", "linear", "XAUUSDT", "XAU", "USDT", "USDT", funding_interval_h=8.0, valid_from=1569398400000
         ),
     ]  # fmt: skip
     coin = listed("BTCUSD_PERP", "BTC", "PERPETUAL", contractStatus="TRADING", contractSize=100)

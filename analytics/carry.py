@@ -30,7 +30,7 @@ class Level:
     @property
     def empty(self) -> NDArray[np.bool_]:
         """[T]: whether nothing stands: such a total is unknown, not zero."""
-        return ~np.isfinite(self.usd).any(axis=1)
+        return np.asarray(~np.isfinite(self.usd).any(axis=1), bool)
 
     @property
     def carried_usd(self) -> Floats:

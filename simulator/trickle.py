@@ -12,6 +12,7 @@ from simulator.values import Views
 
 EVERY_S = 2.0  # between two on one connection
 SHARE = 1e-4  # of a contract's open interest, so that whole contracts are left of it
+SIDES: tuple[Literal["long", "short"], ...] = ("long", "short")
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class Trickle:
             for contract in sub.meant.contracts
             if contract.live and views.quote(contract, now_ms) is not None
         ]
-        self.turns = cycle([(sub, contract, side) for side in ("long", "short") for sub, contract in turns])
+        self.turns = cycle([(sub, contract, side) for side in SIDES for sub, contract in turns])
         self.tells = bool(turns)
 
     def due(self, now: float, now_ms: int) -> list[str | bytes]:
@@ -59,6 +60,7 @@ class Trickle:
         if not self.tells or now < self.at:
             return []
         self.at = now + self.every_s
-        sub, contract, self.dying.side = next(self.turns)
+        sub, contract, side = next(self.turns)
+        self.dying.side = side
         self.dying.of = (contract.segment, contract.symbol)
         return list(self.talk.deaths(sub, now_ms))

@@ -136,15 +136,15 @@ def judge(frozen: Frozen, day: Day, law: DistanceLaw, counts: Mapping[str, Count
             mine = (day.venue == venue) & (day.side == side)
             values[side] = np.histogram(day.price[mine], bins=edges, weights=day.usd[mine])[0]
     learned_from = {venue: [np.zeros(0), np.zeros((CLASSES, 0)), np.zeros(0)] for venue in own}
-    if b2 is None:
-        b2 = frozen.ladder[[venue in own for venue in frozen.venues]].sum(axis=0, dtype=np.float64)
+    full_ladder = frozen.ladder[[venue in own for venue in frozen.venues]].sum(axis=0, dtype=np.float64)
+    usual = full_ladder if b2 is None else b2
     for side in (0, 1):
         into = swept_bins(frozen, day.low, day.high, side)
         if not into.any() or not own:
             continue
         base = {"uniform": np.ones(int(into.sum())), "distance": law.at(away[into])}
-        if b2.any():
-            base["ladder"] = b2[side, into]
+        if usual.any():
+            base["ladder"] = usual[side, into]
         realised = sum((told[v][side, into] for v in own), np.zeros(int(into.sum())))
         mapped = sum((served[frozen.venues.index(v), side, into] for v in own), np.zeros(int(into.sum())))
         rows.append(Swept(number, side, realised, mapped, base))

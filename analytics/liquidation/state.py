@@ -11,6 +11,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
@@ -197,7 +198,9 @@ def from_bytes(data: bytes) -> MapState:
     if any(mass.shape.shape != (len(books), 2, CLASSES, BINS, len(Particles())) for mass in cohorts):
         raise ValueError("map state has another grid than this program: rebuild it")
     terms = {venue: Terms(**words) for venue, words in head["terms"].items()}
-    settings = {name: tuple(said) if isinstance(said, list) else said for name, said in head["settings"].items()}
+    settings: dict[str, Any] = {
+        name: tuple(said) if isinstance(said, list) else said for name, said in head["settings"].items()
+    }
     return MapState(
         head["asset"], head["policy"], terms, head["as_of"], head["centre"], books, ledger, cohorts,
         tuple(head["born"]), head["rejected"], Settings(**settings),

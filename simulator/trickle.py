@@ -12,7 +12,8 @@ from simulator.values import Views
 
 EVERY_S = 2.0  # between two on one connection
 SHARE = 1e-4  # of a contract's open interest, so that whole contracts are left of it
-SIDES: tuple[Literal["long", "short"], ...] = ("long", "short")
+Side = Literal["long", "short"]
+SIDES: tuple[Side, Side] = ("long", "short")
 
 
 @dataclass(slots=True)
@@ -21,7 +22,7 @@ class Dying:
 
     market: Quotes
     of: tuple[str, str] = ("", "")  # segment, symbol
-    side: Literal["long", "short"] = "long"
+    side: Side = "long"
 
     def quote(self, venue: str, segment: str, symbol: str, now_ms: int) -> Quote | None:
         return self.market.quote(venue, segment, symbol, now_ms)
@@ -52,7 +53,9 @@ class Trickle:
             for contract in sub.meant.contracts
             if contract.live and views.quote(contract, now_ms) is not None
         ]
-        self.turns = cycle([(sub, contract, side) for side in SIDES for sub, contract in turns])
+        self.turns = cycle(turns)
+        sides: list[Side] = [side for side in SIDES for _ in turns]
+        self.sides = cycle(sides)
         self.tells = bool(turns)
 
     def due(self, now: float, now_ms: int) -> list[str | bytes]:
@@ -60,7 +63,7 @@ class Trickle:
         if not self.tells or now < self.at:
             return []
         self.at = now + self.every_s
-        sub, contract, side = next(self.turns)
-        self.dying.side = side
+        sub, contract = next(self.turns)
+        self.dying.side = next(self.sides)
         self.dying.of = (contract.segment, contract.symbol)
         return list(self.talk.deaths(sub, now_ms))

@@ -140,7 +140,8 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
             words += oracle(part.oraclePrices, skip)
         if part.markets:
             words += snapshot({market: m for market, m in part.markets.items() if market not in skip})
-        for ts, t in sorted(((ms(t.createdAt), t) for t in part.trades), key=lambda told: told[0]):
+        told = [(ms(t.createdAt), t) for t in part.trades]
+        for ts, t in told if len(told) < 2 else sorted(told, key=lambda pair: pair[0]):
             side = SIDES[t.side]
             if t.type == "LIQUIDATED":
                 words.append(Liquidated(symbol, ts, side, t.size, Unit.BASE, t.price, FeedClass.FULL))

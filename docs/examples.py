@@ -34,7 +34,7 @@ def shortened(text: str, rows: int = MOST_ROWS) -> str:
     """No table longer than `rows`, no line wider than WIDTH."""
     out: list[str] = []
     run: list[str] = []
-    for line in [*text.rstrip().splitlines(), ""]:
+    for line in [*text.rstrip().replace("\t", "  ").splitlines(), ""]:
         if run and line.count("  ") == run[-1].count("  ") > 1:
             run.append(line)
             continue

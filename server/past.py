@@ -107,7 +107,9 @@ async def ask_for_the_last_day(
 
 
 def can_be_asked(venue: Venue, segment: str) -> bool:
-    return any("oi" in history.gives for s in venue.segments if s.id == segment for history in s.history)
+    """Whether it tells more than a number a day of its past: of a weekly report the last day has none."""
+    past = [history for s in venue.segments if s.id == segment for history in s.history]
+    return any("oi" in history.gives and 1000 * history.step < DAY_MS for history in past)
 
 
 def settle(store: Store, since_ms: int, until_ms: int) -> None:

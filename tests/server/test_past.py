@@ -117,3 +117,17 @@ def test_one_venue_more_is_another_market_because_the_others_hold_less(tmp_path:
     (settings.home / "store.duckdb").write_text("kept")
     assert beginning(settings, 1, ["one", "two"], lambda _: None).venues == ["one", "two"]
     assert not (settings.home / "store.duckdb").exists()
+
+
+def test_a_weekly_report_cannot_be_asked_for_the_last_day() -> None:
+    asked = {(v.id, s.id): can_be_asked(v, s.id) for v in VENUES.values() for s in v.segments}
+    weekly = {
+        (v.id, s.id)
+        for v in VENUES.values()
+        for s in v.segments
+        for h in s.history
+        if "oi" in h.gives and h.step >= 86_400
+    }
+    assert weekly
+    assert not any(asked[place] for place in weekly)
+    assert asked["bybit", "linear"]

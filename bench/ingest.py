@@ -23,7 +23,7 @@ from store.records import OpenInterest, Record
 from store.writer import Writer
 
 RATE = 20_000  # readings a second; of the frames about three quarters are open interest
-FRAMES = 26_500
+FRAMES = 35_000  # a second; some two fifths of them are trades and candles, which are no readings
 WARM_S, SECONDS = 6, 66  # long enough for the bars of a whole minute to be made in it
 WANTED_MS = 250.0
 GROWTH = 1.3  # of memory, from a third of the time to the end: flat, and room for noise

@@ -190,9 +190,9 @@ class Board:
         index, funding, interval = update.index, update.funding, update.funding_interval_h
         if index is not None and 0.0 < index < INF:  # not a number is nothing said
             known.index = index / known.scale
-        if funding is not None and -INF < funding < INF:
+        if funding is not None and funding != known.funding and -INF < funding < INF:
             known.funding = funding
-        if interval is not None and 0.0 < interval < INF:
+        if interval is not None and interval != known.funding_interval_h and 0.0 < interval < INF:
             known.funding_interval_h = interval
         flags = 0
         if oi is not None:  # the frame that speaks of open interest owns the time

@@ -1,19 +1,15 @@
 """The page: pictures and one table of who holds how much, which it asks for again and again."""
 
-import logging
 from importlib.resources import files
 
-from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp.types import CallToolResult
+from mcp.server.mcpserver.exceptions import ToolError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from server.answers import Answer
 from server.pictures import PICTURES, refusal
 from server.protocol import OIServer
-from server.rest import Handler, guarded
-
-log = logging.getLogger(__name__)
+from server.rest import Handler, asked_of, guarded
 
 # Nothing from elsewhere is loaded, and the page may talk to its own server only.
 HEADERS = {
@@ -46,19 +42,15 @@ def drawing(server: OIServer, name: str) -> Handler:
     """A picture of an answer as of now. `again` may say anything: a browser asks anew for an address that is new."""
     tool, fixed, wanted, draw = PICTURES[name]
 
-    async def send(request: Request) -> Response:
+    def arguments(request: Request) -> dict[str, str]:
         asked = {key: value for key, value in request.query_params.items() if key != "again"}
-        try:
-            if unknown := sorted(set(asked) - wanted):
-                raise ToolError(f"{', '.join(unknown)}: unknown parameter. Parameters: {', '.join(sorted(wanted))}.")
-            result = await server.call_tool(tool, {**fixed, **asked})
-        except UnexpectedToolError:
-            log.exception("%s", request.url.path)
-            return picture(refusal(f"{tool} failed; the daemon's log has the details."), 500)
-        except ToolError as wrong:
-            return picture(refusal(str(wrong)), 400)
-        assert isinstance(result, CallToolResult)  # our tools never ask the client for input
-        return picture(draw(Answer.model_validate(result.structured_content)))
+        if unknown := sorted(set(asked) - wanted):
+            raise ToolError(f"{', '.join(unknown)}: unknown parameter. Parameters: {', '.join(sorted(wanted))}.")
+        return {**fixed, **asked}
+
+    async def send(request: Request) -> Response:
+        content, status = await asked_of(server, tool, request.url.path, lambda: arguments(request))
+        return picture(draw(Answer.model_validate(content)) if status == 200 else refusal(content), status)
 
     return send
 

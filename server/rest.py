@@ -59,18 +59,23 @@ ROUTES: Mapping[str, tuple[str, Arguments]] = {
 }
 
 
+async def asked_of(server: OIServer, tool: str, path: str, arguments: Callable[[], dict[str, Any]]) -> tuple[Any, int]:
+    """(structured content, 200) of a tool, or (a sentence, 400 where the asker can mend it or 500 where not)."""
+    try:
+        result = await server.call_tool(tool, arguments())
+    except UnexpectedToolError:
+        log.exception("%s", path)
+        return f"{tool} failed; the daemon's log has the details.", 500
+    except ToolError as wrong:
+        return str(wrong), 400
+    assert isinstance(result, CallToolResult)  # our tools never ask the client for input
+    return result.structured_content, 200
+
+
 def answering(server: OIServer, tool: str, arguments: Arguments) -> Handler:
     async def handle(request: Request) -> Response:
-        try:
-            result = await server.call_tool(tool, arguments(request))
-        except UnexpectedToolError:
-            log.exception("%s", request.url.path)
-            words = f"{tool} failed; the daemon's log has the details."
-            return JSONResponse({"error": words}, status_code=500)
-        except ToolError as wrong:
-            return JSONResponse({"error": str(wrong)}, status_code=400)
-        assert isinstance(result, CallToolResult)  # our tools never ask the client for input
-        return JSONResponse(result.structured_content)
+        content, status = await asked_of(server, tool, request.url.path, lambda: arguments(request))
+        return JSONResponse(content if status == 200 else {"error": content}, status_code=status)
 
     return handle
 

@@ -43,6 +43,12 @@ ORDER BY day, known_at
 
 NEWEST = LEDGER.replace("ORDER BY day, known_at", "ORDER BY day DESC, known_at DESC LIMIT 1")
 
+EVENTS = f"""
+SELECT coalesce(sum(events), 0)::BIGINT AS events FROM (
+    SELECT arg_max(json_extract_string(detail, '$.events')::BIGINT, known_at) AS events FROM ({LEDGER}) GROUP BY day
+)
+"""  # in the store, since each row has some thousand numbers beside it
+
 
 class Scores:
     """Owns the frozen maps. `daily` in one thread at a time."""
@@ -215,14 +221,15 @@ def map_score(reader: Reader, asset: str, as_of: int, policy: Policy) -> dict[st
     row = newest(reader, asset, as_of, policy)
     if row is None:
         return None
-    events = [int(day["events"]) for day in ledger(reader, asset, WHOLE, as_of - WINDOW_DAYS * DAY_MS, as_of, policy)]
+    since = max(as_of - WINDOW_DAYS * DAY_MS, 0)
+    events = reader.ask(EVENTS, asset=asset, venue=WHOLE, since=since, as_of=as_of, policy=policy)["events"]
     told, skill = row["score"], row["score"]["skill"]
     return {
         "skill_nats_per_usd": None if skill is None else skill["gain"],
         "interval_90": None if skill is None else [skill["low"], skill["high"]],
         "baseline": None if skill is None else skill["baseline"],
         "predicted_over_realised": told["ratio"],
-        "n_events": sum(events),
+        "n_events": int(events.iloc[0]),
         "window_days": told["days"],
         "status": "validated" if skill is not None and skill["low"] > 0 else "unvalidated",
     }

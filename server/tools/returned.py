@@ -4,8 +4,8 @@ import json
 
 from server.answers import Cell, Table, rounded, usd, utc
 from server.tools.house import House
+from server.tools.spans import DAY_MS
 
-DAY_MS = 86_400_000
 BACK_MS = 30 * DAY_MS
 SHOWN = 50
 REENTRY = "venue_reentry"  # events of server.sweep

@@ -58,6 +58,7 @@ def held_back(quarantine: Iterable[Row], now: int, only: Iterable[Spot] | None =
     ]
 
 
-def some(symbols: Sequence[str]) -> str:
-    shown = ", ".join(sorted(symbols)[:NAMED])
-    return shown if len(symbols) <= NAMED else f"{shown} and {len(symbols) - NAMED} more"
+def some(symbols: Sequence[str], named: int = NAMED) -> str:
+    """The first of them, and how many more there are."""
+    shown = ", ".join(sorted(symbols)[:named])
+    return shown if len(symbols) <= named else f"{shown} and {len(symbols) - named} more"

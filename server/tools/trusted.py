@@ -5,6 +5,7 @@ from typing import Any
 
 from server.answers import Cell, Table, age_s, rounded
 from server.tools.house import House
+from server.tools.standins import some
 from server.trust import AGGREGATE, PLAUSIBILITY, POSITIONS, SAME_SOURCE, SIDES, newest
 
 DAY_MS = 86_400_000
@@ -66,13 +67,9 @@ def sides_in_doubt(sided: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
         doubled = [s["symbol"] for s in mine if s["contradicts"]]
         beyond = [s["symbol"] for s in mine if s["answer"] == "implausible_or_delayed"]
         if doubled:
-            yield venue, f"{among(doubled)} may count both sides, where the registry has one: see sides_measured."
+            yield venue, f"{some(doubled, 1)} may count both sides, where the registry has one: see sides_measured."
         if beyond:
-            yield venue, f"{among(beyond)} changes by more than twice what is traded: implausible, or stated late."
-
-
-def among(symbols: list[str]) -> str:
-    return symbols[0] if len(symbols) == 1 else f"{symbols[0]} and {len(symbols) - 1} more"
+            yield venue, f"{some(beyond, 1)} changes by more than twice what is traded: implausible, or stated late."
 
 
 def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

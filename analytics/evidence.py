@@ -103,6 +103,19 @@ def whole(key: Hashable) -> int:
     return int(key)  # type: ignore[call-overload]  # a group's key is its column's value
 
 
+def latest(course: Course, held: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(minute of the last value, -1 before any; whether it still stands) for each minute. One stands for `held`."""
+    at = np.arange(len(course.native))
+    last = np.maximum.accumulate(np.where(np.isnan(course.native), -1, at))
+    return last, (last >= 0) & (at - last <= held)
+
+
+def windows(course: Course, minutes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(first, last) minute of each disjoint window of so many minutes, on the full multiples of UTC."""
+    ends = np.flatnonzero((course.first // MINUTE_MS + np.arange(len(course.native))) % minutes == 0)
+    return ends[:-1], ends[1:]
+
+
 def changes(course: Course, minutes: int, slack: int = 0, held: int = 1) -> tuple[Floats, Floats]:
     """(change, traded volume), coins, over disjoint windows of so many minutes on the full multiples of UTC.
 
@@ -110,11 +123,8 @@ def changes(course: Course, minutes: int, slack: int = 0, held: int = 1) -> tupl
     either end, or with a minute whose volume is unknown, is left out.
     """
     n = len(course.native)
-    told = np.where(np.isnan(course.native), -1, np.arange(n))
-    last = np.maximum.accumulate(told)
-    known = (last >= 0) & (np.arange(n) - last <= held)
-    ends = np.flatnonzero((course.first // MINUTE_MS + np.arange(n)) % minutes == 0)
-    a, b = ends[:-1], ends[1:]
+    last, known = latest(course, held)
+    a, b = windows(course, minutes)
     fits = (a - slack + 1 >= 0) & (b + slack < n)
     a, b = a[fits], b[fits]
     return between(course, last, (a, b), (a - slack + 1, b + slack + 1), known[a] & known[b])
@@ -128,15 +138,12 @@ def stated_changes(course: Course, minutes: int, cadence_s: float, held: int) ->
     minute at most and spoke at its end; else all of it does.
     """
     n = len(course.native)
-    told = np.where(np.isnan(course.native), -1, np.arange(n))
-    last = np.maximum.accumulate(told)
+    last, known = latest(course, held)
     value = np.where(last >= 0, course.native[np.maximum(last, 0)], np.nan)
     new = np.append(True, value[1:] != value[:-1]) | np.append(True, np.diff(last) > held)
     begun = np.maximum.accumulate(np.where(new, np.arange(n), 0))
     exact = (course.unseen >= 0) & (course.unseen <= EXACT_MS) & (cadence_s >= 60)
-    known = (last >= 0) & (np.arange(n) - last <= held)
-    ends = np.flatnonzero((course.first // MINUTE_MS + np.arange(n)) % minutes == 0)
-    a, b = ends[:-1], ends[1:]
+    a, b = windows(course, minutes)
     traded = (begun[a] + exact[begun[a]], begun[b] + 1)
     return between(course, last, (a, b), traded, known[a] & known[b])
 

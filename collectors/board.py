@@ -14,7 +14,6 @@ from collectors.checks import (
     DROP,
     NEEDED,
     RISE,
-    TRAIL_MS,
     Level,
     judge,
     quarantined,
@@ -265,12 +264,6 @@ class Board:
         """A reading out of the usual: what the checks say of it goes to the sink, the newest that passed comes back."""
         level = known.level
         keep_last(known)
-        if level.last * DROP < amount < level.last * RISE and not level.held and record.seen - level.at <= TRAIL_MS:
-            level.take(amount, record.seen, level.agreed + 1)  # as `judge` would, for a fifth of the time
-            if level.agreed >= NEEDED:
-                known.last = amount
-            self.doubted.discard(record.instrument.symbol)
-            return record
         asked = level.asking
         verdict = judge(level, amount, record)
         self.unknown += level.asking and not asked  # another unit perhaps: has the catalogue read again

@@ -84,10 +84,8 @@ class Verdict:
 
 def judge(level: Level, value: float, reading: OpenInterest) -> Verdict:
     """Whether a reading may be used. `value` is its one-sided native amount, which `level` is in."""
-    if not math.isfinite(value):
-        return refuse_once(level, reading, "not_finite", "not a finite number")
-    if value <= 0:
-        return refuse_once(level, reading, "not_positive", "zero" if value == 0 else "below zero")
+    if (wrong := no_amount(value)) is not None:
+        return refuse_once(level, reading, *wrong)
     aside: tuple[Quarantined, ...] = ()
     if reading.seen - level.at > TRAIL_MS:
         aside = unconfirmed(level)
@@ -99,6 +97,13 @@ def judge(level: Level, value: float, reading: OpenInterest) -> Verdict:
     if reading.flags & Flag.AFFIRMED:
         return Verdict()  # the same statement once more is not a second one
     return jump(level, value, reading)
+
+
+def no_amount(value: float) -> tuple[str, str] | None:
+    """(check, words) of what is no open interest at all."""
+    if not math.isfinite(value):
+        return "not_finite", "not a finite number"
+    return ("not_positive", "zero" if value == 0 else "below zero") if value <= 0 else None
 
 
 def twins(level: Level, usd: float, reading: OpenInterest) -> Verdict | None:
@@ -199,12 +204,18 @@ def unconfirmed(level: Level) -> tuple[Quarantined, ...]:
     given_up: list[Quarantined] = []
     for value, reading in level.held:
         ratio = value / level.last
-        changed = unit_like(ratio, reading.instrument.contract_size) is not None
-        check = "magnitude" if level.far(value) else "unit_or_convention_change" if changed else "jump"
+        check = named(ratio, level.far(value), reading.instrument.contract_size)
         given_up.append(quarantined(reading, check, f"{ratio:.4g} times the last, not confirmed"))
     level.held.clear()
     level.asking = False
     return tuple(given_up)
+
+
+def named(ratio: float, far: bool, contract_size: float) -> str:
+    """The check that a level which did not last has failed. `far`: out of all proportion to what is usual."""
+    if far:
+        return "magnitude"
+    return "jump" if unit_like(ratio, contract_size) is None else "unit_or_convention_change"
 
 
 def unit_like(ratio: float, contract_size: float) -> float | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from collectors.checks import JUMP, MAGNITUDE, NEEDED, unit_like
+from collectors.checks import JUMP, MAGNITUDE, NEEDED, named, no_amount
 
 FAR_S = 3600.0
 FAR_JUMP = math.log(3.0)
@@ -49,10 +49,8 @@ class Trail(Generic[T]):
 
     def judge(self, amount: float, row: T) -> tuple[Sequence[Row[T]], Sequence[Refusal[T]]]:
         """What passes now, and what is refused, in time's order each."""
-        if not math.isfinite(amount):
-            return (), [Refusal(row, "not_finite", "not a finite number")]
-        if amount <= 0:
-            return (), [Refusal(row, "not_positive", "zero" if amount == 0 else "below zero")]
+        if (wrong := no_amount(amount)) is not None:
+            return (), [Refusal(row, *wrong)]
         if math.isnan(self.last) or abs(math.log(amount / self.last)) <= self.jump:
             refused = self.give_up()
             self.last = amount
@@ -78,18 +76,20 @@ class Trail(Generic[T]):
 
     def contradicted(self, amount: float, row: T) -> Refusal[T]:
         ratio = amount / self.last
-        if not 1 / MAGNITUDE <= ratio <= MAGNITUDE:
-            check = "magnitude"
-        else:
-            check = "unit_or_convention_change" if unit_like(ratio, self.contract_size) is not None else "jump"
+        check = named(ratio, not near(ratio), self.contract_size)
         return Refusal(row, check, f"{ratio:.4g} times its neighbours, and fewer than {NEEDED} rows in a row say so")
 
     def end(self) -> tuple[Sequence[Row[T]], Sequence[Refusal[T]]]:
         """Nothing follows. Of rows too few for a level, all are taken that are not out of all proportion."""
         passed, self.early = self.early, []
         if self.agreed < NEEDED:
-            near = [row for row in self.held if 1 / MAGNITUDE <= row[0] / self.last <= MAGNITUDE]
-            passed, self.held = passed + near, [row for row in self.held if row not in near]
+            kept = [row for row in self.held if near(row[0] / self.last)]
+            passed, self.held = passed + kept, [row for row in self.held if row not in kept]
         refused = [self.contradicted(amount, row) for amount, row in self.doubtful] + self.give_up()
         self.doubtful = []
         return passed, refused
+
+
+def near(ratio: float) -> bool:
+    """Whether an amount is in some proportion to its neighbours."""
+    return 1 / MAGNITUDE <= ratio <= MAGNITUDE

@@ -37,9 +37,10 @@ def moves(g: Ground) -> tuple[Floats, Floats]:
     or another counting.
     """
     whole = np.vstack([np.zeros((1, len(g.panel.contracts)), bool), g.moved.matched])
+    each = worth(g.bars) if len(g.bars) else np.empty(0)
     told: list[Floats] = []
     for name in ("opened", "closed"):
-        usd = g.bars[name].to_numpy(float) * worth(g.bars) if name in g.bars else np.empty(0)
+        usd = g.bars[name].to_numpy(float) * each if name in g.bars else np.empty(0)
         told.append(np.where(whole, g.each(g.bars.assign(moved=usd) if len(usd) else g.bars, "moved"), np.nan))
     return told[0], told[1]
 

@@ -49,6 +49,11 @@ def iso(moment: int) -> str:
     return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def seconds(start: int, end: int) -> tuple[int, int]:
+    """A span of ms UTC, both inclusive, in whole seconds within it: one before its start would be a point too many."""
+    return -(-start // 1000), end // 1000
+
+
 ALIASES: Mapping[str, str] = MappingProxyType({"XBT": "BTC"})
 MULTIPLIED = re.compile(
     r"(?P<zeros>10{3,})(?P<a>[A-Z].*)|(?P<b>[A-Z]+)(?P<after>10{3,})|1M(?P<c>[A-Z].*)|k(?P<d>[A-Z].*)"

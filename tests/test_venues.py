@@ -18,6 +18,7 @@ from collectors.besides import Besides
 from collectors.board import Board, Worth
 from collectors.feeds import Rhythm
 from collectors.http import Address, utc_ms
+from collectors.missing import pages
 from collectors.supervisor import Collecting
 from collectors.venue import (
     Ask,
@@ -262,6 +263,30 @@ def test_minutes_that_are_pushed_are_what_the_market_traded(id: str) -> None:
                 quote = quotes[i.symbol]
                 assert told[-1].base == pytest.approx(quote.volume_base, rel=1e-3)
                 assert told[-1].taker_buy in (None, pytest.approx(quote.taker_buy_base, rel=1e-3))
+
+
+@each_venue
+def test_minutes_of_the_past_are_what_the_market_traded(id: str) -> None:
+    """A whole page as backfill asks for it, and every minute of it: none is lost at its ends."""
+    it, now_ms = play(id), SCRIPTS[id].expect.now_ms
+    quotes = it.script.expect.quotes
+    for segment in it.venue.segments:
+        for history in (h for h in segment.history if "volume" in h.gives):
+            step, end = round(history.step * 1000), now_ms // MINUTE_MS * MINUTE_MS - 5 * MINUTE_MS
+            for i in (i for i in wanted(it.catalogue(segment)) if i.symbol in quotes):
+                board, quote = Board([i]), quotes[i.symbol]
+                board.apply(Update(i.symbol, mark=quote.last * i.base_factor), now_ms)
+                [(first, last), *_] = pages(history, (end - 2 * step * history.limit, end))
+                words = history.parse(history.decode(it.ask(history.ask(i, first, last), now_ms)))
+                rows = [said for said in (named(word, i) for word in words) if isinstance(said, Traded)]
+                rows = sorted((row for row in rows if first <= row.ts <= last), key=lambda row: row.ts)
+                assert [row.ts for row in rows] == list(range(end - step * (history.limit - 1), end + 1, step))
+                assert all(row.final and row.symbol == i.symbol for row in rows)
+                for row in (rows[0], rows[-1]):
+                    [volume] = Besides(board).take(row, now_ms, Source.BACKFILL)
+                    assert isinstance(volume, Volume)
+                    assert volume.base == pytest.approx(quote.volume_base, rel=1e-3)
+                    assert volume.taker_buy in (None, pytest.approx(quote.taker_buy_base, rel=1e-3))
 
 
 def minutes(it: Play, feed: Poll, besides: Besides, instruments: Sequence[Instrument], now_ms: int) -> Iterator[Volume]:
@@ -561,7 +586,7 @@ def opened(
 
 def named(said: Said, instrument: Instrument | None) -> Said:
     """A reply that names no symbol is about the instrument that the question was about."""
-    if isinstance(said, Update) and said.symbol == "" and instrument is not None:
+    if isinstance(said, Update | Traded) and said.symbol == "" and instrument is not None:
         return msgspec.structs.replace(said, symbol=instrument.symbol)
     return said
 

@@ -180,10 +180,6 @@ def ask_past(resolution: str, i: Instrument, start: int, end: int) -> Ask:
     return Ask(f"{REST}/candles/perpetualMarkets/{i.symbol}?resolution={resolution}&limit=1000&{span}")
 
 
-def ask_ended(i: Instrument, start: int, end: int) -> Ask:
-    return ask_past("1MIN", i, start, end - 60_000)  # without the minute that still runs
-
-
 CANDLES = wire(list[Candle], "candles")
 VENUE = Venue(
     "dydx", "dYdX", "speculative", "https://docs.dydx.xyz/indexer-client/websockets", fields=(OI,),
@@ -203,7 +199,7 @@ VENUE = Venue(
             ),
             history=(  # their depth is presumed
                 History(partial(ask_past, "5MINS"), past, frozenset({"oi"}), 300, 1000, 1000, CANDLES),
-                History(ask_ended, minutes, frozenset({"volume"}), 60, 1000, 1000, CANDLES),
+                History(partial(ask_past, "1MIN"), minutes, frozenset({"volume"}), 60, 1000, 1000, CANDLES),
             ),
             answers=(
                 Answer(snapshot, wire(dict[str, Market], "markets"), "/v4/perpetualMarkets",

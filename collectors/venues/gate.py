@@ -12,7 +12,7 @@ from collectors.venue import (
     SEND_TIME, Acked, Answer, Archive, Ask, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind,
     Refused, Said, Segment, Socket, Traded, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, among, coin, number, wire
+from collectors.wire import Number, among, coin, number, seconds, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
 PATH, DECIMAL = "/api/v4/futures", {"X-Gate-Size-Decimal": "1"}  # without it sizes are cut to whole contracts
@@ -163,7 +163,7 @@ def segment(settle: str, quote: str) -> Segment:
             )  # fmt: skip
 
     def past(path: str, span: str, i: Instrument, start: int, end: int) -> Ask:
-        return Ask(f"{rest}/{path}?contract={i.symbol}&{span.format(start // 1000, end // 1000)}", headers=DECIMAL)
+        return Ask(f"{rest}/{path}?contract={i.symbol}&{span.format(*seconds(start, end))}", headers=DECIMAL)
 
     rest, rows = f"https://api.gateio.ws{PATH}/{settle}", wire(list[dict[str, Any]])
     stats = partial(past, "contract_stats", "interval=5m&from={}&limit=100")

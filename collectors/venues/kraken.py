@@ -16,7 +16,7 @@ from collectors.venue import (
     Acked, Answer, Archive, Ask, Gives, History, Lately, Limits, Liquidated, Message, Parse, Poll, Ratio,
     Refused, Remembering, Said, Segment, Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Moment, Number, Stated, coin, ms, number, wire
+from collectors.wire import Moment, Number, Stated, coin, ms, number, seconds, wire
 from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Unit
 
 REST, CHARTS = "https://futures.kraken.com/derivatives/api/v3", "https://futures.kraken.com/api/charts/v1"
@@ -182,8 +182,8 @@ def ask_bars(what: str, i: Instrument, start: int, end: int) -> Ask:
 
 
 def ask_candles(what: str, i: Instrument, start: int, end: int) -> Ask:
-    kind, _, step = what.partition(" ")
-    return Ask(f"{CHARTS}/{kind}/{i.symbol}/{step}?from={start // 1000}&to={end // 1000 - 60}")  # none that runs
+    (kind, _, step), (first, last) = what.partition(" "), seconds(start, end)
+    return Ask(f"{CHARTS}/{kind}/{i.symbol}/{step}?from={first}&to={last}")
 
 
 def highest(step: Mapping[str, float]) -> float | None:

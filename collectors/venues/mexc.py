@@ -12,7 +12,7 @@ from collectors.venue import (
     Acked, Answer, Archive, Ask, Heartbeat, History, Lately, Limits, Message, Poll, Refused, Said, Segment, Socket,
     Tier, Traded, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, Stated, coin, number, unpacked, wire
+from collectors.wire import Number, Stated, coin, number, seconds, unpacked, wire
 from store.records import Field, Instrument, Payoff, Unit
 
 REST = "https://api.mexc.com/api/v1/contract"
@@ -115,7 +115,8 @@ def traded(reply: Columns) -> list[Traded]:
 
 
 def past(i: Instrument, start: int, end: int) -> Ask:
-    span = f"interval=Min1&start={start // 1000}&end={end // 1000}"
+    first, last = seconds(start, end)
+    span = f"interval=Min1&start={first}&end={last}"
     return Ask(f"https://contract.mexc.com/api/v1/contract/kline/{i.symbol}?{span}")
 
 

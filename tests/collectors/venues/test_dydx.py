@@ -166,7 +166,7 @@ def test_past_minutes_have_ended() -> None:
     _, history = SEGMENT.history
     ask = history.ask(listed(LISTED)[0], 1789457400000, 1789461000000)
     assert ask.url.endswith(
-        "resolution=1MIN&limit=1000&fromISO=2026-09-15T07:30:00.000Z&toISO=2026-09-15T08:29:00.001Z"
+        "resolution=1MIN&limit=1000&fromISO=2026-09-15T07:30:00.000Z&toISO=2026-09-15T08:30:00.001Z"
     )
     [minute] = history.parse(history.decode(json.dumps({"candles": [CANDLE]})))
     assert (minute.volume, minute.final) == (1.25, True)

@@ -202,7 +202,7 @@ def test_minutes_are_summed_from_trades_and_tell_what_takers_bought() -> None:
 def test_the_minutes_of_dated_contracts_are_in_contracts_and_the_newest_runs() -> None:
     minutes = LINEAR_DATED.feeds[-1]
     url = asked(minutes, listed(LINEAR, DOLLAR)[0])
-    assert url.endswith("/charts/v1/trade/PF_XBTUSD/1m?from=1789458000&to=1789458240")
+    assert url.endswith("/charts/v1/trade/PF_XBTUSD/1m?from=1789458000&to=1789458300")
     rows = [
         {"time": 1789458240000, "close": "64000", "volume": "5.5"},
         {"time": 1789458300000, "close": "1", "volume": 1},
@@ -218,8 +218,8 @@ def test_the_past_has_marks_minutes_that_ended_and_ratios() -> None:
     [instrument] = listed(LINEAR, DOLLAR)
     urls = [h.ask(instrument, 1789458000000, 1789458300000).url.partition("/v1/")[2] for h in (marks, volume, ratios)]
     assert urls == [
-        "mark/PF_XBTUSD/5m?from=1789458000&to=1789458240",
-        "trade/PF_XBTUSD/1m?from=1789458000&to=1789458240",
+        "mark/PF_XBTUSD/5m?from=1789458000&to=1789458300",
+        "trade/PF_XBTUSD/1m?from=1789458000&to=1789458300",
         "analytics/PF_XBTUSD/long-short-info?since=1789457700&interval=300&to=1789458000",
     ]
     reply = {"candles": [{"time": 1789458000000, "close": "64000", "volume": "0"}]}

@@ -126,7 +126,7 @@ def test_traded_minutes_are_contracts_and_the_newest_still_runs() -> None:
 def test_the_last_minutes_are_asked_for_in_seconds() -> None:
     assert isinstance(CANDLES.ask, Lately)
     url = question(CANDLES.ask, listed(LISTED)[0], 1731137520999).url
-    assert url.endswith("/contract/kline/BTC_USDT?interval=Min1&start=1731137220&end=1731137520")
+    assert url.endswith("/contract/kline/BTC_USDT?interval=Min1&start=1731137221&end=1731137520")
 
 
 def test_a_ladder_that_is_listed() -> None:

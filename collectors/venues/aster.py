@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct
 
-from collectors.minutes import listed
+from collectors.candles import series
 from collectors.venue import (
     Acked, Answer, Archive, Ask, Limits, Liquidated, Message, Poll, Refused, Said, Segment, Socket, Traded, Update,
     Venue,
@@ -18,6 +18,7 @@ from collectors.wire import Number, Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Side, Status, Unit
 
 REST = "https://fapi.asterdex.com/fapi/v3"
+PAGE = 499  # candles in a reply that costs two; one more costs five
 SIDES = {"SELL": Side.LONG, "BUY": Side.SHORT}  # of the closing order
 TWICE = "public collectors find the bulk call's dollars to be twice these coins at their price"
 COINS = Field("openInterest", Unit.BASE, 1, Status.MEASURED, evidence=TWICE)
@@ -126,10 +127,18 @@ def premium(p: Premium) -> Update:
     return Update(p.symbol, p.time, None, None, number(p.markPrice), number(p.indexPrice), number(p.lastFundingRate))
 
 
-def minutes(rows: list[Candle]) -> Sequence[Said]:
-    return listed(Traded("", row[0], row[5], Unit.BASE, row[9]) for row in rows)
+def minutes(rows: list[Candle]) -> list[Traded]:
+    return [Traded("", row[0], row[5], Unit.BASE, row[9]) for row in rows]
 
 
+def candles(i: Instrument, start: int, end: int) -> Ask:
+    limit = min((end - start) // 60_000 + 1, PAGE)
+    span = f"interval=1m&limit={limit}&startTime={start}&endTime={end}"
+    return Ask(f"{REST}/klines?symbol={i.symbol}&{span}", weight=1 if limit < 100 else 2)
+
+
+# how far back it goes is not documented: we ask for 30 days
+NOW, THEN = series("volume", candles, minutes, wire(list[Candle]), 60, PAGE, 30)
 FEEDS = (
     Poll(
         lambda i: Ask(f"{REST}/openInterest?symbol={i.symbol}"), 5, frozenset({"oi"}),
@@ -143,17 +152,14 @@ FEEDS = (
         Ask(f"{REST}/fundingInfo"), 900, frozenset({"funding"}),
         lambda rows: [Update(r.symbol, funding_interval_h=r.fundingIntervalHours) for r in rows], wire(list[Interval]),
     ),
-    Poll(
-        lambda i: Ask(f"{REST}/klines?symbol={i.symbol}&interval=1m&limit=5"), 60, frozenset({"volume"}),
-        minutes, wire(list[Candle]),
-    ),
+    NOW,
 )  # fmt: skip
 VENUE = Venue(
     "aster", "Aster", "speculative", "https://github.com/asterdex/api-docs", fields=(COINS, BULK),
     segments=(
         Segment(
             "linear", Ask(f"{REST}/exchangeInfo"), read, str.isalnum, FEEDS, decode=wire(list[Listing], "symbols"),
-            archives=(Archive("ticks", "aster-futures", COINS, (Unit.BASE, FeedClass.THROTTLED)),),
+            history=(THEN,), archives=(Archive("ticks", "aster-futures", COINS, (Unit.BASE, FeedClass.THROTTLED)),),
             answers=(
                 Answer(lambda p: [premium(p)], wire(Premium), "/premiumIndex"),
                 Answer(lambda rows: [premium(p) for p in rows], wire(list[Premium]), "/premiumIndex"),

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from collectors.venue import Acked, Ask, Liquidated, Poll, Refused, Said, Socket, Traded, Update
+from collectors.missing import pages
+from collectors.venue import Acked, Ask, Lately, Liquidated, Poll, Refused, Said, Socket, Traded, Update, question
 from collectors.venues.aster import BULK, COINS, VENUE
 from store.records import FeedClass, Instrument, Side, Unit
 
@@ -108,13 +109,26 @@ def test_the_interval_is_the_venues_own() -> None:
 
 
 def test_minutes_are_coins_with_what_takers_bought_and_the_last_one_runs() -> None:
-    assert asked(MINUTES) == Ask("https://fapi.asterdex.com/fapi/v3/klines?symbol=BTCUSDT&interval=1m&limit=5")
+    assert isinstance(MINUTES, Poll)
+    assert isinstance(MINUTES.ask, Lately)
+    span = "interval=1m&limit=6&startTime=60000&endTime=360000"
+    assert question(MINUTES.ask, BTC, 360_000) == Ask(f"https://fapi.asterdex.com/fapi/v3/klines?symbol=BTCUSDT&{span}")
     row = '[%d,"1","2","0.5","1.5","%s",%d,"99",7,"%s","33","0"]'
     reply = f"[{row % (60_000, '12.5', 119_999, '4.25')},{row % (120_000, '3', 179_999, '0')}]"
     assert replied(MINUTES, reply) == [
         Traded("", 60_000, 12.5, Unit.BASE, 4.25),
         Traded("", 120_000, 3.0, Unit.BASE, 0.0, final=False),
     ]
+
+
+def test_the_minutes_of_the_past_have_ended_and_a_page_of_them_costs_two() -> None:
+    [past] = LINEAR.history
+    row = '[60000,"1","2","0.5","1.5","12.5",119999,"99",7,"4.25","33","0"]'
+    assert list(past.parse(past.decode(f"[{row}]"))) == [Traded("", 60_000, 12.5, Unit.BASE, 4.25)]
+    span = "interval=1m&limit=499&startTime=1&endTime=29940000"
+    page = Ask(f"https://fapi.asterdex.com/fapi/v3/klines?symbol=BTCUSDT&{span}", weight=2)
+    assert past.ask(BTC, 1, 499 * 60_000) == page
+    assert next(pages(past, (0, 1000 * 60_000))) == (1000 * 60_000 - 499 * 60_000 + 1, 1000 * 60_000)
 
 
 def test_a_candle_with_another_column_is_not_read() -> None:

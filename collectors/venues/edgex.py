@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Ask, Limits, Message, Parse, Poll, Refused, Remembering, Said, Segment, Socket, Tier, Traded, Update,
-    Venue, unasked,
+    Acked, Answer, Ask, History, Limits, Message, Parse, Poll, Refused, Remembering, Said, Segment, Socket, Tier,
+    Traded, Update, Venue, unasked,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, wire
 from store.records import Field, Instrument, Unit
@@ -137,20 +137,27 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
     return parse
 
 
-def minutes(rows: list[Kline]) -> Sequence[Said]:
-    return listed(Traded(k.contract_name, k.kline_time, k.size, Unit.BASE, k.size - k.maker_buy_size) for k in rows)
+def minutes(rows: list[Kline]) -> list[Traded]:
+    return [Traded(k.contract_name, k.kline_time, k.size, Unit.BASE, k.size - k.maker_buy_size) for k in rows]
 
 
+def candles(i: Instrument, size: int, span: str = "") -> Ask:
+    whose = f"contractId={i.code}&priceType=LAST_PRICE&klineType=MINUTE_1&size={size}"
+    return Ask(f"{REST}/quote/getKline?{whose}{span}")
+
+
+def past(i: Instrument, start: int, end: int) -> Ask:
+    return candles(i, 1000, f"&filterBeginKlineTimeInclusive={start}&filterEndKlineTimeExclusive={end + 1}")
+
+
+KLINES = wire(list[Kline], "data", "dataList")
 FEEDS = (
     Socket(
         "wss://edgex-quote-prod-v2.edgex.exchange/api/v1/public/ws", frozenset({"oi", "mark", "index", "funding"}),
         subscribe, Remembering(make), among(wire(Frame), lambda channel: channel.startswith("ticker."), "channel"),
         answer, per_socket=1000, batch=1000, cadence=30, line=5,  # who is absent from a frame has not changed
     ),
-    Poll(
-        lambda i: Ask(f"{REST}/quote/getKline?contractId={i.code}&priceType=LAST_PRICE&klineType=MINUTE_1&size=5"),
-        60, frozenset({"volume"}), minutes, wire(list[Kline], "data", "dataList"),
-    ),
+    Poll(lambda i: candles(i, 5), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), KLINES),
     Poll(Ask(f"{REST}/meta/getMetaData"), 86_400, frozenset({"tiers"}), tiers, wire(Meta | list[Meta], "data")),
 )  # fmt: skip
 VENUE = Venue(
@@ -158,6 +165,9 @@ VENUE = Venue(
     segments=(
         Segment(
             "linear", Ask(f"{REST}/meta/getMetaData"), read, str.isalnum, FEEDS, decode=wire(Meta | list[Meta], "data"),
+            history=(  # how far back it goes is not documented: we ask for 30 days
+                History(past, minutes, frozenset({"volume"}), 60, 1000, 30, KLINES),
+            ),
             answers=(
                 Answer(lambda rows: list(map(update, rows)), wire(list[Ticker], "data"), "/getTicker",
                        lambda i: Ask(f"{REST}/quote/getTicker?contractId={i.code}")),

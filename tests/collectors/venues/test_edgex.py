@@ -107,6 +107,16 @@ def test_minutes_are_asked_for_by_number_and_takers_sold_what_makers_bought() ->
     ]
 
 
+def test_the_minutes_of_the_past_end_before_the_moment_that_is_named() -> None:
+    [past] = LINEAR.history
+    whose = "contractId=30000001&priceType=LAST_PRICE&klineType=MINUTE_1&size=1000"
+    span = "filterBeginKlineTimeInclusive=60000&filterEndKlineTimeExclusive=120001"
+    assert past.ask(BTC, 60_000, 120_000).url.endswith(f"/getKline?{whose}&{span}")
+    row = {"contractName": "BTCUSDC", "klineTime": "60000", "size": "4.5", "makerBuySize": "1.25"}
+    reply = json.dumps({"code": "SUCCESS", "data": {"dataList": [row]}})
+    assert list(past.parse(past.decode(reply))) == [Traded("BTCUSDC", 60_000, 4.5, Unit.BASE, 3.25)]
+
+
 def metadata(**more: object) -> dict[str, object]:
     steps = (("1", "800000", "100", "0.005"), ("2", "2000000", "75", "0.0065"))
     steps = (*steps, ("3", "79228162514264337593543", "6", "0.1"))

@@ -10,13 +10,14 @@ from msgspec import Struct
 
 from collectors.minutes import Tally
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, CatalogueError, Heartbeat, Limits, Liquidated, Message, Parse, Poll, Refused,
-    Remembering, Said, Segment, Socket, Tier, Update, Venue, unasked,
+    Acked, Answer, Archive, Ask, CatalogueError, Heartbeat, History, Limits, Liquidated, Message, Parse, Poll, Refused,
+    Remembering, Said, Segment, Socket, Tier, Traded, Update, Venue, unasked,
 )  # fmt: skip
 from collectors.wire import Number, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Side, Status, Unit
 
 REST, STREAM = "https://mainnet.zklighter.elliot.ai/api/v1", "wss://mainnet.zklighter.elliot.ai/stream"
+PAGE = 500  # candles in one reply
 SUBSCRIBED = 30003  # "Already Subscribed to": the stream goes on
 HALF = "the venue's site, its totals and public collectors show twice the sum of this field"
 DOLLARS, COINS = (Field("open_interest", u, 1, Status.MEASURED, evidence=HALF) for u in (Unit.USD, Unit.BASE))
@@ -78,6 +79,16 @@ class Rate(Struct):
     rate: Number  # fraction of eight hours
 
 
+class Candle(Struct):
+    t: int  # start, ms
+    c: float
+    v: float  # coins
+
+
+class Candles(Struct):
+    c: list[Candle] | None
+
+
 def leverage(row: Listing) -> float | None:
     margin = row.min_initial_margin_fraction
     return 10_000 / margin if margin > 0 else None
@@ -107,6 +118,15 @@ def coins(rows: list[Listing]) -> Sequence[Said]:
 
 def paid(rows: list[Rate]) -> Sequence[Said]:
     return [Update(r.symbol, funding=number(r.rate), funding_interval_h=8.0) for r in rows if r.exchange == "lighter"]
+
+
+def minutes(reply: Candles) -> list[Traded]:  # who took they do not tell
+    return [Traded("", candle.t, candle.v, Unit.BASE, price=candle.c) for candle in reply.c or ()]
+
+
+def past(i: Instrument, start: int, end: int) -> Ask:
+    span = f"start_timestamp={start}&end_timestamp={end}&count_back={PAGE}"
+    return Ask(f"{REST}/candles?market_id={i.code}&resolution=1m&{span}")
 
 
 def of_all(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
@@ -198,6 +218,9 @@ TAPE = Archive(
 LINEAR = Segment(
     "linear", Ask(f"{REST}/orderBookDetails"), read, lambda symbol: "/" not in symbol, FEEDS, answers=ANSWERS,
     decode=MARKETS, archives=(TAPE,),
+    history=(  # how far back it goes is not documented: we ask for 30 days
+        History(past, minutes, frozenset({"volume"}), 60, PAGE, 30, wire(Candles)),
+    ),
 )  # fmt: skip
 VENUE = Venue(
     "lighter", "Lighter", "speculative", "https://apidocs.lighter.xyz/docs/websocket-reference",

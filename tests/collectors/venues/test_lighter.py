@@ -148,6 +148,18 @@ def test_minutes_are_summed_from_trades_and_forced_closes_with_the_takers_side()
     ]
 
 
+def test_the_minutes_of_the_past_are_asked_for_by_number_and_do_not_tell_who_took() -> None:
+    [past] = LINEAR.history
+    span = f"start_timestamp={NOON}&end_timestamp={NOON + 60_000}&count_back=500"
+    assert past.ask(BTC, NOON, NOON + 60_000).url.endswith(f"/api/v1/candles?market_id=1&resolution=1m&{span}")
+    candle = {"t": NOON, "o": 1.0, "h": 1.0, "l": 1.0, "c": 75602.8, "v": 1.25, "V": 94503.5, "i": 9}
+    replies = (json.dumps({"code": 200, "r": "1m", "c": rows}) for rows in ([candle], None))
+    assert [list(past.parse(past.decode(reply))) for reply in replies] == [
+        [Traded("", NOON, 1.25, Unit.BASE, price=75602.8)],
+        [],
+    ]
+
+
 def test_all_markets_in_one_channel_and_trades_by_number() -> None:
     assert isinstance(STATS, Socket)
     assert isinstance(TRADES, Socket)

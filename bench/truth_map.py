@@ -9,12 +9,13 @@ import pandas as pd
 from analytics.liquidation import Policy, Terms, advance, start
 from analytics.liquidation.calibration import Counts, omegas
 from analytics.liquidation.frozen import Day, Frozen, freeze, judge, swept_bins
-from analytics.liquidation.scoring import DistanceLaw, Score, Swept, ladder, score
+from analytics.liquidation.scoring import DistanceLaw, Score, Swept, score
 from simulator.truth import Truth
 from simulator.truth_positions import DAY
 
 DAY_MS = 86_400_000
 STEP = 5  # minutes a bar of the map
+LADDER_DAYS = 10  # of bars behind the usual ladder
 START_MS = 1_760_054_400_000  # 2025-10-10T00:00Z
 
 
@@ -119,18 +120,19 @@ def walk(
         )
         past = np.diff(np.log(marks[max(0, (d - 29) * 24) : (d + 1) * 24]))
         sigma = max(float(past.std()) * 24**0.5, 1e-3)
-        frozen = freeze(state, sigma, omegas(counts, classes, set(classes) - shown))
+        until = START_MS + (d + 1) * DAY_MS
+        window = frame[(frame["t"] > until - LADDER_DAYS * DAY_MS) & (frame["t"] <= until)]
+        frozen = freeze(state, sigma, omegas(counts, classes, set(classes) - shown), window)
         assert frozen is not None
         minute = (d + 1) * DAY
         day = after(truth, minute)
-        laddered = ladders(frame, truth, frozen, shown, d)
-        found = judge(frozen, day, law, counts, shown, laddered)
+        found = judge(frozen, day, law, counts, shown)
         if d >= warm:
             rows["map"] += found.swept
             bare = freeze(state, sigma)
             assert bare is not None
             at = [frozen.venues.index(v) for v in sorted(shown)]
-            others = {"true": real(truth, frozen, minute)[at].sum(axis=0), "ladder": laddered,
+            others = {"true": real(truth, frozen, minute)[at].sum(axis=0), "ladder": frozen.ladder[at].sum(axis=0),
                       "uncalibrated": bare.served()[at].sum(axis=0)}  # fmt: skip
             for row in found.swept:
                 into = swept_bins(frozen, day.low, day.high, row.side)
@@ -142,20 +144,6 @@ def walk(
     return {"drift": drift, "early": told(score(early)), "later": told(score(later))} | {
         name: told(score(swept)) for name, swept in rows.items()
     }
-
-
-def ladders(frame: pd.DataFrame, truth: Truth, frozen: Frozen, full: set[str], d: int) -> np.ndarray:
-    """B2 of all venues with full feeds, USD, of the last ten days' bars."""
-    found = np.zeros((2, len(frozen.edges()) - 1))
-    window = frame[(frame["t"] > frozen.as_of - 10 * DAY_MS) & (frame["t"] <= frozen.as_of)]
-    for place in truth.places:
-        if place.venue in full:
-            b = window[window["venue"] == place.venue]
-            x = {n: b[n].to_numpy(float) for n in ("opened", "closed", "native", "mark", "mark_low", "mark_high")}
-            one = ladder(x["opened"], x["closed"], x["native"], x["mark"], x["mark_low"], x["mark_high"],
-                         0.5 / place.most, frozen.edges())  # fmt: skip
-            found += one if place.inverse else one * frozen.mark
-    return found
 
 
 def told(s: Score) -> Mapping[str, Any]:

@@ -116,12 +116,11 @@ class Judged:
 
 
 def judge(frozen: Frozen, day: Day, law: DistanceLaw, counts: Mapping[str, Counts], full: Collection[str],
-          b2: Floats | None = None, settings: Settings = DEFAULTS) -> Judged:  # fmt: skip
+          settings: Settings = DEFAULTS) -> Judged:  # fmt: skip
     """Hold a frozen map against the day after it. `law` and `counts` of before that day; given back with it learned.
 
     A side's bins are those between the mark of the freeze and the day's extreme on that side: where the map could
     speak, and the mark went. `full`: venues whose feed shows every forced close; only they are judged and learned from.
-    `b2` [2, bins]: that baseline over the same bins; what was frozen of it where none is given.
     """
     edges, served = frozen.edges(), frozen.served()
     middle = np.sqrt(edges[:-1] * edges[1:])
@@ -136,8 +135,7 @@ def judge(frozen: Frozen, day: Day, law: DistanceLaw, counts: Mapping[str, Count
             mine = (day.venue == venue) & (day.side == side)
             values[side] = np.histogram(day.price[mine], bins=edges, weights=day.usd[mine])[0]
     learned_from = {venue: [np.zeros(0), np.zeros((CLASSES, 0)), np.zeros(0)] for venue in own}
-    full_ladder = frozen.ladder[[venue in own for venue in frozen.venues]].sum(axis=0, dtype=np.float64)
-    usual = full_ladder if b2 is None else b2
+    usual = frozen.ladder[[venue in own for venue in frozen.venues]].sum(axis=0, dtype=np.float64)
     for side in (0, 1):
         into = swept_bins(frozen, day.low, day.high, side)
         if not into.any() or not own:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from store.records import (
     Event,
     Field,
+    Funding,
     Gap,
     Health,
     Hold,
@@ -30,6 +31,7 @@ READINGS = (
     "funding_interval_h", "source", "simulated", "flags",
 )  # fmt: skip
 TIMES = frozenset({"ts", "seen"})
+SETTLED = "settled"  # the kind of a rate that was paid
 
 
 def times(values: Iterable[int | None]) -> npt.NDArray[np.datetime64]:
@@ -93,6 +95,10 @@ SHAPES: Mapping[str, Mapping[str, Callable[[Iterable[Any]], npt.NDArray[Any]]]] 
         "ts": times, "seen": times, "instrument_id": whole, "kind": words, "ratio": numbers, "source": words,
         "simulated": flags,
     },
+    "fundings": {
+        "ts": times, "seen": times, "instrument_id": whole, "rate": numbers, "interval_h": numbers, "kind": words,
+        "source": words, "simulated": flags,
+    },
     "tiers": {
         "instrument_id": whole, "tier": whole, "lower": numbers, "upper": numbers, "maintenance": numbers,
         "max_leverage": numbers, "deduction": numbers, "known_at": times, "simulated": flags,
@@ -148,6 +154,10 @@ def row(record: object, simulated: bool, now: int) -> tuple[str, tuple[Any, ...]
             return "volumes", (v.ts, v.seen, v.instrument.id, v.base, v.taker_buy, v.source.value, v.simulated)
         case LongShort() as r:
             return "ratios", (r.ts, r.seen, r.instrument.id, r.kind, r.ratio, r.source.value, r.simulated)
+        case Funding() as f:
+            return "fundings", (
+                f.ts, f.seen, f.instrument.id, f.rate, f.interval_h, SETTLED, f.source.value, f.simulated,
+            )  # fmt: skip
         case MarginTier() as m:
             return "tiers", (
                 m.instrument.id, m.tier, m.lower, m.upper, m.maintenance, m.max_leverage, m.deduction, m.seen,

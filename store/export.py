@@ -21,7 +21,7 @@ class Kept:
 BAR = Kept("bucket", "instrument_id, bucket, known_at")
 SAID = Kept("ts", "instrument_id, ts, seen")
 TABLES: Mapping[str, Kept] = {
-    "readings": SAID, "volumes": SAID, "ratios": SAID, "liquidations": SAID,
+    "readings": SAID, "volumes": SAID, "ratios": SAID, "fundings": SAID, "liquidations": SAID,
     "bars_1m": BAR, "bars_1h": BAR, "bars_1d": BAR,
     "closes": Kept("day", "instrument_id, day, revision"),
     "tiers": Kept("known_at", "instrument_id, known_at, tier"),

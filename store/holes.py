@@ -6,10 +6,11 @@ from typing import Literal
 
 import duckdb
 
-Subject = Literal["oi", "volume", "ratios"]
+Subject = Literal["oi", "volume", "ratios"]  # what is known by its moments; what was paid stands for an interval
 TABLES: Mapping[Subject, str] = {"oi": "readings", "volume": "volumes", "ratios": "ratios"}
 MARK_STEP_MS = 300_000
 LATE_MS = 3_600_000
+PAID_MS = 86_400_000  # what was paid last before a moment still counts in it: so much earlier it is looked for
 
 
 def holes(
@@ -46,6 +47,38 @@ def holes(
             "coarse": max(least, coarse),
             "mixed": max(least, 2 * coarse // 3),
         },
+    ).fetchall()
+    found: dict[int, list[tuple[int, int]]] = {}
+    for instrument, first, last in rows:
+        found.setdefault(instrument, []).append((first, last))
+    return found
+
+
+def unpaid(
+    con: duckdb.DuckDBPyConnection, ids: Sequence[int], start: int, end: int
+) -> dict[int, list[tuple[int, int]]]:
+    """By instrument: (from, to), ms UTC, of [start - PAID_MS, end] in which funding was paid that we do not know.
+
+    A rate says how long its interval was: rows further apart than one and a half of the later one's have a hole
+    between them, and so has the end, where an interval and an hour have passed since the last.
+    """
+    rows = con.execute(
+        """
+        WITH known AS (
+            SELECT instrument_id, epoch_ms(ts) AS paid, interval_h * 3600000 AS every FROM fundings
+            WHERE list_contains($ids, instrument_id)
+              AND ts BETWEEN make_timestamp_ms($start) AND make_timestamp_ms($end)
+            UNION ALL SELECT unnest($ids), $start - 1, NULL
+            UNION ALL SELECT unnest($ids), $end + 1, NULL
+        ), stepped AS (
+            SELECT instrument_id, paid, every, lag(paid) OVER w AS before, lag(every) OVER w AS every_before
+            FROM known WINDOW w AS (PARTITION BY instrument_id ORDER BY paid)
+        )
+        SELECT instrument_id, before + 1, paid - 1 FROM stepped
+        WHERE paid - before > coalesce(1.5 * every, every_before + $late, 0)
+        ORDER BY instrument_id, paid
+        """,
+        {"ids": list(ids), "start": start - PAID_MS, "end": end, "late": LATE_MS},
     ).fetchall()
     found: dict[int, list[tuple[int, int]]] = {}
     for instrument, first, last in rows:

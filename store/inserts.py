@@ -12,6 +12,7 @@ from store.latest import Verdict
 from store.records import (
     Field,
     Flag,
+    Funding,
     Instrument,
     Liquidation,
     LongShort,
@@ -50,6 +51,7 @@ ONCE = {
     "liquidations": unless_stored("liquidations", "side", "size", "price"),
     "volumes": unless_stored("volumes", "base", "taker_buy"),
     "ratios": unless_stored("ratios", "kind", "ratio"),
+    "fundings": unless_stored("fundings", "rate"),
 }
 """What venues say again and again, and is kept once."""
 
@@ -81,7 +83,7 @@ def insert(con: duckdb.DuckDBPyConnection, registry: Registry, batch: Batch, sim
         if isinstance(record, Described):
             venues.append(record)
             continue
-        if isinstance(record, Liquidation | Volume | LongShort | MarginTier | Position):
+        if isinstance(record, Liquidation | Volume | LongShort | Funding | MarginTier | Position):
             seen.setdefault(record.instrument.id, record.instrument)
         if isinstance(record, MarginTier):
             tiers.append(record)

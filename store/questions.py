@@ -176,6 +176,16 @@ GROUP BY r.instrument_id, i.venue, r.kind, epoch_ms(r.ts) // $step
 ORDER BY ts, i.venue, r.instrument_id
 """
 
+FUNDINGS = f"""
+SELECT f.instrument_id, i.venue, epoch_ms(max(f.ts)) AS ts, arg_max(f.rate, (f.ts, f.seen)) AS rate,
+    arg_max(f.interval_h, (f.ts, f.seen)) AS interval_h, arg_max(f.kind, (f.ts, f.seen)) AS kind
+FROM fundings f JOIN {INSTRUMENT_VERSION} i USING (instrument_id)
+WHERE i.asset = $asset AND {COUNTED} AND f.ts >= make_timestamp_ms($start) AND f.ts < make_timestamp_ms($end)
+  AND f.seen <= make_timestamp_ms($as_of)
+GROUP BY f.instrument_id, i.venue, (epoch_ms(f.ts) - 1) // $step
+ORDER BY ts, i.venue, f.instrument_id
+"""
+
 TRADED = f"""
 SELECT instrument_id, (t // $step + 1) * $step AS t, sum(base) AS base, sum(taker_buy) AS taker_buy, count(*) AS minutes
 FROM (

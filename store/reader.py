@@ -183,6 +183,12 @@ class Reader:
         """`ratios`, of each step of `step_ms` only what was stated last: instrument_id, venue, kind, ts, ratio."""
         return self.ask(q.RATIOS_BY, asset=asset, start=start, end=end, step=step_ms, as_of=self._until(as_of))
 
+    def fundings(self, asset: str, start: int, end: int, step_ms: int = 1, as_of: int | None = None) -> Frame:
+        """What was paid in [start, end), of each step that ends in whole `step_ms` what was paid last: instrument_id,
+        venue, ts, rate (fraction per interval; positive: longs paid), interval_h, kind (settled).
+        """
+        return self.ask(q.FUNDINGS, asset=asset, start=start, end=end, step=step_ms, as_of=self._until(as_of))
+
     def traded(self, asset: str, start: int, end: int, step_ms: int, as_of: int | None = None) -> Frame:
         """Volume by steps: instrument_id, t (end, ms), base [coins], taker_buy, minutes (whose volume was told)."""
         return self.ask(q.TRADED, asset=asset, start=start, end=end, step=step_ms, as_of=self._until(as_of))

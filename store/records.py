@@ -177,6 +177,18 @@ class LongShort(msgspec.Struct, frozen=True, gc=False):
     simulated: bool
 
 
+class Funding(msgspec.Struct, frozen=True, gc=False):
+    """What longs paid shorts of one instrument: settled, never the rate of an interval that still runs."""
+
+    instrument: Instrument
+    ts: int  # when it was paid, ms UTC
+    seen: int
+    rate: float  # fraction per interval; positive: longs paid
+    interval_h: float  # the interval that it was paid for, which ended at `ts`
+    source: Source
+    simulated: bool
+
+
 class MarginTier(msgspec.Struct, frozen=True, gc=False):
     """One step of an instrument's leverage ladder; bounds in USD. All steps of a ladder share one `seen`."""
 
@@ -274,16 +286,6 @@ class Event:
 
 
 Record = (
-    OpenInterest
-    | Liquidation
-    | Volume
-    | LongShort
-    | MarginTier
-    | Position
-    | Gap
-    | Health
-    | Hold
-    | Quarantined
-    | Event
-    | Instrument
-)
+    OpenInterest | Liquidation | Volume | LongShort | Funding | MarginTier | Position
+    | Gap | Health | Hold | Quarantined | Event | Instrument
+)  # fmt: skip

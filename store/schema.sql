@@ -85,6 +85,14 @@ CREATE TABLE IF NOT EXISTS ratios (    -- logical key: instrument_id, kind, ts, 
     source VARCHAR NOT NULL, simulated BOOLEAN NOT NULL
 );
 
+CREATE TABLE IF NOT EXISTS fundings (  -- logical key: instrument_id, ts, rate; the greatest seen counts; kept for ever
+    ts TIMESTAMP NOT NULL,             -- when it was paid
+    seen TIMESTAMP NOT NULL, instrument_id BIGINT NOT NULL,
+    rate DOUBLE NOT NULL, interval_h DOUBLE NOT NULL,    -- fraction per interval, hours; positive: longs paid
+    kind VARCHAR NOT NULL,             -- settled; the rates of running intervals stand in readings
+    source VARCHAR NOT NULL, simulated BOOLEAN NOT NULL  -- backfill | import
+);
+
 CREATE TABLE IF NOT EXISTS tiers (     -- logical key: instrument_id, known_at, tier; the rows of the latest known_at
     instrument_id BIGINT NOT NULL, tier INTEGER NOT NULL,
     lower DOUBLE NOT NULL, upper DOUBLE,     -- USD; no upper: unbounded

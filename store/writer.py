@@ -16,6 +16,7 @@ from store.engine import Store
 from store.inserts import insert
 from store.latest import Latest, Verdict
 from store.records import (
+    Funding,
     Health,
     Liquidation,
     LongShort,
@@ -119,7 +120,7 @@ class Writer:
                 self._buffer.add_reading(record, verdict)
             return
         match record:
-            case Liquidation() | Volume() | LongShort() | MarginTier() | Position() if (
+            case Liquidation() | Volume() | LongShort() | Funding() | MarginTier() | Position() if (
                 record.simulated is not self.simulated
             ):
                 self._refuse(record)
@@ -166,7 +167,9 @@ class Writer:
             log.error("Closed with %d rows that could not be written: %s", len(self._buffer), self._trouble)
         return written
 
-    def _refuse(self, record: OpenInterest | Liquidation | Volume | LongShort | MarginTier | Position) -> None:
+    def _refuse(
+        self, record: OpenInterest | Liquidation | Volume | LongShort | Funding | MarginTier | Position
+    ) -> None:
         i = record.instrument
         self._refused[i.venue] += 1
         row, here = ("simulated", "live") if record.simulated else ("real", "demo")

@@ -4,7 +4,20 @@ import pytest
 
 from store import bars
 from store.reader import Reader
-from store.records import FeedClass, Field, Flag, Gap, Instrument, Liquidation, OpenInterest, Side, Source, Unit, Volume
+from store.records import (
+    FeedClass,
+    Field,
+    Flag,
+    Funding,
+    Gap,
+    Instrument,
+    Liquidation,
+    OpenInterest,
+    Side,
+    Source,
+    Unit,
+    Volume,
+)  # fmt: skip
 from tests.store.made import DAY, HOUR, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
 
 BAR = (
@@ -304,5 +317,9 @@ def test_retention_keeps_what_was_heard_lately() -> None:
         with writing(store) as writer:
             writer.put(reading(T0, 200.0))
             writer.put(reading(T0, 200.0, 101_000.0, seen=T0 + 2 * DAY, flags=Flag.AFFIRMED))
+            writer.put(Funding(LINEAR, T0, T0, 1e-4, 8.0, Source.BACKFILL, False))
         assert bars.retention(store, 1, T0 + 2 * DAY) == 1
         assert rows(store, "SELECT mark FROM readings") == [(101_000.0,)]
+        assert rows(store, "SELECT rate FROM fundings") == [(1e-4,)], (
+            "a few rows a day; a year of them is looked back on"
+        )

@@ -10,7 +10,7 @@ import pytest
 
 from store.engine import DAMAGE, Locked, TooNew, Unusable, WrongMode, open_store, refusal
 from store.migrations import Step
-from store.records import Gap, LongShort, Source
+from store.records import Funding, Gap, LongShort, Source
 from tests.store.made import LINEAR, T0, rows, store_of, writing
 
 
@@ -163,6 +163,18 @@ def test_a_store_of_schema_1_is_led_on_and_takes_what_is_new_there(tmp_path: Pat
             with writing(store) as writer:
                 writer.put(LongShort(LINEAR, T0, T0 + 1, "account", 1.5, Source.POLL, False))
             assert rows(store, "SELECT kind, ratio FROM ratios") == [("account", 1.5)]
+
+
+def test_a_store_that_knew_no_past_funding_is_given_its_table(tmp_path: Path) -> None:
+    path = tmp_path / "oi.duckdb"
+    with store_of(path) as store:
+        rows(store, "DROP TABLE fundings")
+        rows(store, "INSERT INTO holds VALUES ('here', TIMESTAMP '2026-11-19 00:00:00', 'kept')")
+    with store_of(path) as store:
+        with writing(store) as writer:
+            writer.put(Funding(LINEAR, T0, T0 + 1, 1e-4, 8.0, Source.BACKFILL, False))
+        assert rows(store, "SELECT rate FROM fundings") == [(1e-4,)]
+        assert rows(store, "SELECT reason FROM holds") == [("kept",)]
 
 
 def test_gaps_of_schema_2_are_known_since_they_could_have_been(tmp_path: Path) -> None:

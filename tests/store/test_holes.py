@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from store.holes import holes, marks, without
+from store.holes import PAID_MS, holes, marks, unpaid, without
 
 MIN = 60_000
 START = 1_790_000_040_000
@@ -16,6 +16,7 @@ def con() -> duckdb.DuckDBPyConnection:
         "CREATE TABLE readings (ts TIMESTAMP, seen TIMESTAMP, instrument_id BIGINT, mark DOUBLE, source VARCHAR,"
         "flags INT);"
         "CREATE TABLE volumes (ts TIMESTAMP, seen TIMESTAMP, instrument_id BIGINT, source VARCHAR);"
+        "CREATE TABLE fundings (ts TIMESTAMP, instrument_id BIGINT, interval_h DOUBLE);"
         "CREATE TABLE instruments (instrument_id BIGINT, asset VARCHAR)"
     )
     return con
@@ -93,3 +94,33 @@ def test_what_was_asked_for_is_cut_out() -> None:
     assert without([(0, 100)], [(3, 97)], 5) == []
     assert without([(0, 3)], [(50, 60)], 5) == [(0, 3)]
     assert without([(0, 100)], [(0, 49), (50, 100)], 5) == []
+
+
+def paid(con: duckdb.DuckDBPyConnection, hour: float, interval_h: float, id: int = 1) -> None:
+    ts = START + int(hour * 60 * MIN)
+    con.execute("INSERT INTO fundings VALUES (make_timestamp_ms(?), ?, ?)", [ts, id, interval_h])
+
+
+def owed(con: duckdb.DuckDBPyConnection, hours: float, since: float = 0) -> list[tuple[int, int]]:
+    """(from, to) of what instrument 1 lacks, in whole hours."""
+    told = unpaid(con, [1], START + int(since * 60 * MIN), START + int(hours * 60 * MIN))
+    return [(round((a - START) / (60 * MIN)), round((b - START) / (60 * MIN))) for a, b in told.get(1, [])]
+
+
+def test_nothing_paid_is_one_hole_and_reaches_back_to_what_was_paid_before(con: duckdb.DuckDBPyConnection) -> None:
+    assert unpaid(con, [1, 2], START, START + MIN) == {k: [(START - PAID_MS, START + MIN)] for k in (1, 2)}
+    assert unpaid(con, [], START, START + MIN) == {}
+
+
+def test_what_was_paid_is_known_by_the_length_of_its_own_interval(con: duckdb.DuckDBPyConnection) -> None:
+    for hour in (-24, -16, -8, 0, 8, 24, 28, 32, 33, 34, 37):
+        paid(con, hour, 8 if hour <= 24 else 4 if hour <= 32 else 1)
+    assert owed(con, 38) == [(8, 24), (34, 37)], "16 h are no hole of 4 h ones, 3 h are one of hourly ones"
+    assert owed(con, 38, 33) == [(9, 24), (34, 37)]
+
+
+def test_the_next_payment_is_missing_an_hour_after_it_was_due(con: duckdb.DuckDBPyConnection) -> None:
+    for hour in (-24, -16, -8, 0):
+        paid(con, hour, 8)
+    assert owed(con, 8.9) == []
+    assert owed(con, 9.1) == [(0, 9)]

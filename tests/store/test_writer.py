@@ -15,6 +15,7 @@ from store.reader import Reader
 from store.records import (
     Event,
     FeedClass,
+    Funding,
     Gap,
     Health,
     Hold,
@@ -28,7 +29,7 @@ from store.records import (
     Unit,
     Volume,
 )
-from tests.store.made import DAY, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
+from tests.store.made import DAY, HOUR, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
 
 MIDNIGHT = datetime(2026, 11, 19, tzinfo=UTC).replace(tzinfo=None)  # as the engine gives its timestamps
 
@@ -179,6 +180,38 @@ def test_what_is_said_again_is_kept_once_and_what_is_corrected_twice() -> None:
         assert reader.ratios("BTC", T0 + 1, T0 + 2).empty
 
 
+def test_what_was_paid_is_kept_once_and_told_as_of_when_it_was_known() -> None:
+    def paid(hours: int, seen: int, rate: float, interval_h: float = 8.0) -> Funding:
+        return Funding(LINEAR, T0 + hours * HOUR, T0 + DAY + seen, rate, interval_h, Source.BACKFILL, False)
+
+    with store_of() as store:
+        for k in range(2):  # within one batch, and over a restart
+            with writing(store) as writer:
+                for record in (
+                    paid(8, 10 + k, 1e-4),
+                    paid(8, 20 + k, 1e-4),
+                    paid(16, 10 + k, -2e-4),
+                    paid(8, 30, 3e-4),
+                ):
+                    writer.put(record)
+        assert rows(store, "SELECT epoch_ms(ts - TIMESTAMP '2026-11-19') // 3600000, rate, interval_h, kind, source "
+                    "FROM fundings ORDER BY ts, seen") == [
+            (8, 1e-4, 8.0, "settled", "backfill"), (8, 3e-4, 8.0, "settled", "backfill"),
+            (16, -2e-4, 8.0, "settled", "backfill"),
+        ]  # fmt: skip
+        reader, said = Reader(store), ["ts", "rate", "interval_h", "kind"]
+        told = reader.fundings("BTC", T0, T0 + DAY)
+        assert told[said].to_numpy().tolist() == [
+            [T0 + 8 * HOUR, 3e-4, 8.0, "settled"], [T0 + 16 * HOUR, -2e-4, 8.0, "settled"],
+        ]  # fmt: skip
+        assert (told["instrument_id"].tolist(), told["venue"].tolist()) == ([LINEAR.id] * 2, ["here"] * 2)
+        assert reader.fundings("BTC", T0, T0 + DAY, as_of=T0 + DAY + 10)["rate"].tolist() == [1e-4, -2e-4]
+        assert reader.fundings("BTC", T0, T0 + DAY, as_of=T0 + DAY + 9).empty
+        assert reader.fundings("BTC", T0, T0 + DAY, 8 * HOUR)["rate"].tolist() == [3e-4, -2e-4], "steps end with it"
+        assert reader.fundings("BTC", T0, T0 + DAY, 16 * HOUR)["rate"].tolist() == [-2e-4]
+        assert reader.fundings("ETH", T0, T0 + DAY).empty
+
+
 def test_a_position_is_kept_as_it_was_at_one_moment() -> None:
     with store_of() as store:
         with writing(store) as writer:
@@ -196,13 +229,14 @@ def test_no_kind_of_row_enters_the_other_world(mode: Mode, simulated: bool) -> N
             for record in (
                 Volume(LINEAR, T0, T0, 5.0, None, Source.POLL, simulated),
                 LongShort(LINEAR, T0, T0, "account", 1.5, Source.POLL, simulated),
+                Funding(LINEAR, T0, T0, 1e-4, 8.0, Source.BACKFILL, simulated),
                 MarginTier(LINEAR, T0, 1, 0.0, None, 0.01, None, None, simulated),
                 Position(LINEAR, T0, "0xabc", Side.LONG, 2.0, None, None, None, simulated),
             ):
                 writer.put(record)
             assert writer.flush()
-            assert writer.progress().refused == 4
-        for table in ("volumes", "ratios", "tiers", "positions", "instruments"):
+            assert writer.progress().refused == 5
+        for table in ("volumes", "ratios", "fundings", "tiers", "positions", "instruments"):
             assert rows(store, f"FROM {table}") == []
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from analytics.concentration import Concentration
 from analytics.divergence import Divergence
 from analytics.levels import ChartSeries
-from analytics.multiplicity import PROCEDURES, Adjusted
+from analytics.multiplicity import PROCEDURES, Adjusted, expected_false
 from analytics.settings import DEFAULTS, Settings
 
 Key = tuple[str, str, str]  # asset, kind, leader
@@ -52,7 +52,7 @@ class Sweep:
     raised: tuple[Raised, ...]
     standing: frozenset[Key]
     family: int  # tests in this sweep
-    expected_false_a_day: float  # of tested signals, at most, were nothing ever the matter; rules without p left out
+    expected_false_a_day: float  # of tested signals, at most, were nothing ever the matter and the tests independent
 
 
 def swept(signals: Iterable[Signal], standing: Set[Key], settings: Settings = DEFAULTS) -> Sweep:
@@ -80,7 +80,8 @@ def swept(signals: Iterable[Signal], standing: Set[Key], settings: Settings = DE
         elif key in still and not any(s.value >= HYSTERESIS * s.threshold for s in mine):
             still.remove(key)
             raised.append(Raised(mine[0], "closed", results.get(id(mine[0]))))
-    return Sweep(tuple(raised), frozenset(still), len(tested), settings.fdr * SWEEPS_A_DAY)
+    false = expected_false(len(tested), settings.fdr, settings.multiplicity)
+    return Sweep(tuple(raised), frozenset(still), len(tested), false * SWEEPS_A_DAY)
 
 
 def of_divergence(asset: str, d: Divergence, settings: Settings = DEFAULTS) -> tuple[Signal, ...]:

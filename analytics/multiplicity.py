@@ -48,6 +48,21 @@ def adjusted(p: Sequence[float], q: float, factor: float) -> tuple[Adjusted, ...
     return tuple(Adjusted(float(a), float(b), bool(b <= q), m) for a, b in zip(given, out, strict=True))
 
 
+def expected_false(m: int, q: float = 0.10, procedure: Procedure = "benjamini_hochberg") -> float:
+    """How many of `m` independent tests a procedure rejects on average where nothing is the matter at all.
+
+    More than q, since what is rejected comes in company: q/(1 - q)^2 for many tests (Finner and Roters 2002). With k of
+    the m sure to be rejected a_k = k + (m - k) q/m a_{k+1}, a_m = m; asked is a_0.
+    """
+    if m <= 0:
+        return 0.0
+    level = q if procedure == "benjamini_hochberg" else q / float(np.sum(1.0 / np.arange(1, m + 1)))
+    found = float(m)
+    for k in range(m - 1, -1, -1):
+        found = k + (m - k) * level / m * found
+    return found
+
+
 def wilson(hits: int, n: int, z: float = Z95) -> tuple[float, float] | None:
     """Wilson's 95 % interval of a share; None without trials."""
     if n <= 0:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from analytics import rotation
-from analytics.inflow import flip_p
+from analytics.inflow import flip_p, persistent
+from analytics.settings import DEFAULTS
 from analytics.thresholds import centre_and_scale, rank
 
 RESULT = Path(__file__).parent / "nulls.json"
@@ -56,6 +57,13 @@ def run(windows: int = WINDOWS, histories: int = HISTORIES) -> dict[str, Any]:
             row("the same and sign-flip p <= 0.05", named, tested, windows, "<= 0.05", tested <= 0.06)
             row("the same and beyond the venue's own 98.76th percentile", named, far, windows, "<= 0.05", far <= 0.05)
     z_rows(rng, histories, row)
+    for venues in (5, 10, 20):
+        for world, flows in (
+            ("equal sizes", rng.normal(size=(windows, venues))),
+            ("sizes 1/k, tails of Student 3", rng.standard_t(3, (windows, venues)) / np.arange(1, venues + 1)),
+        ):
+            row("largest share of inflow >= 60 %, the same venue three times", f"{venues} venues, {world}",
+                lasting_rate(flows), windows, "", None)  # fmt: skip
     return {"windows": windows, "histories": histories, "rows": rows}
 
 
@@ -70,6 +78,17 @@ def inflow_rates(flows: np.ndarray) -> tuple[float, float, float]:
     leader = came[hits].argmax(axis=1)
     unusual = int((flows[hits, leader] - np.median(flows, axis=0)[leader] > far[leader]).sum())
     return len(hits) / len(flows), sure / len(flows), unusual / len(flows)
+
+
+def lasting_rate(flows: np.ndarray) -> float:
+    """Share of windows that with the two before them make three of one leader."""
+    came = np.maximum(flows, 0)
+    sums, leader = came.sum(axis=1), came.argmax(axis=1)
+    hits = 0
+    for k in range(2, len(flows)):
+        share = came[k, leader[k]] / sums[k] if sums[k] > 0 else 0.0
+        hits += share >= 0.60 and persistent(flows[:k], int(leader[k]), flows.shape[1], DEFAULTS)
+    return hits / (len(flows) - 2)
 
 
 def z_rows(rng: np.random.Generator, n: int, row: Any) -> None:

@@ -14,6 +14,7 @@ from analytics.provenance import VERSION, Code
 from analytics.usual import Usual
 from server.followed import followed, opened
 from server.near import intensities
+from server.tools.chance import SWEPT
 from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.spans import DAY_MS, HISTORY, WINDOW_S, few_ms, history, recent
@@ -63,6 +64,11 @@ class Sweep:
             for raised in found.raised
             if raised.signal.kind in KINDS
         ]  # fmt: skip
+        said = {
+            "family": found.family, "expected_false_a_day": found.expected_false_a_day,
+            "adjusted_by": self.house.thresholds.multiplicity, "fdr": self.house.thresholds.fdr, "version": VERSION,
+        }  # fmt: skip
+        rows.append((now, SWEPT, "", "", json.dumps(said), self.house.simulated, now))
         append(self.store, "events", rows)
         opened(self.house, self.store, found.raised, self.told)
         return found.raised

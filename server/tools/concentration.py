@@ -8,6 +8,7 @@ from analytics import concentration
 from analytics.inflow import Inflow
 from server.answers import Answer, Cell, Table, rounded, usd, utc
 from server.tools.arguments import Asset, asset_of
+from server.tools.chance import expected
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, thresholds, warnings
@@ -22,7 +23,8 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
     Use it for fragility: much on few venues, or most of what is new on one; use get_oi_divergence for who moved which
     way. Figures: hhi (sum of squared shares, 1/k to 1), effective_venues (1/hhi), entropy measures, cr1_share and
     cr3_share (largest, three largest), hhi_percentile (0 to 100, in the own year of daily closes), gross inflow of
-    the window, its largest share and its sign-flip p, index_0_to_100 (mean of both percentiles), flags
+    the window, its largest share and its sign-flip p, index_0_to_100 (mean of both percentiles),
+    expected_false_alarms_per_day (of the last hourly sweep's sweep_n_tests, were nothing ever the matter), flags
     (concentrated_inflow, fragility, partial_universe). Rows, a venue each: oi_usd, share, share_of_new,
     location_quotient (share_of_new / share), flow_usd (positions opened minus closed; price and outages taken out).
     Tables: tests (the inflow's p, adjusted for its family: in this answer, and in the sweep that raised it last) and
@@ -38,6 +40,7 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
         raise ToolError(f"no_data: no venue has stated an open interest of {named} yet. Ask get_status for why.")
     s, top, came = found.shape, found.venues[0], found.inflow
     flags = ", ".join(found.flags)
+    false, unswept = expected(house, now)
     return Answer(
         summary=f"{named} open interest behaves like {s.effective:.1f} equal venues of {s.k} (HHI {s.hhi:.3f}); "
         f"{top.venue} holds {top.share:.0%}; {spoken(came, window)}; " + (f"flags: {flags}" if flags else "no flag"),
@@ -52,8 +55,8 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
             "exp_entropy_venues": rounded(s.exp_entropy), "theil_nats": rounded(s.theil), "cr1_share": rounded(s.cr1),
             "cr3_share": rounded(s.cr3), "window": window, **inflow(came),
             "new_percentile": rounded(found.percentile_new), "index_0_to_100": rounded(found.index),
-            "windows_of_history": found.windows, "history": PAST[window], "basis": found.basis,
-            "method": f"{found.method.name} v{found.method.version}",
+            "windows_of_history": found.windows, "history": PAST[window], **false,
+            "basis": found.basis, "method": f"{found.method.name} v{found.method.version}",
         },
         columns=["venue", "oi_usd", "share", "share_of_new", "location_quotient", "flow_usd"],
         rows=[
@@ -62,7 +65,7 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
         ],
         tables={"tests": tests(house, named, found, now), "thresholds": thresholds(found.thresholds)},
         coverage=coverage(found.coverage),
-        warnings=warnings(found.coverage, found.reasons),
+        warnings=[*warnings(found.coverage, found.reasons), *unswept],
         next="get_liquidation_map for what would be force-closed if price moved",
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from analytics.rotation import Rotation
 from server.answers import Answer, Cell, Table, age_s, rounded, usd, utc
 from server.tools.arguments import Asset, Detail, asset_of
 from server.tools.beside import feeds
+from server.tools.chance import expected, rules
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, thresholds, warnings
@@ -84,7 +85,9 @@ def get_oi_divergence(
     broad_unwind, relative_tilt, quiet or insufficient_data; flags: all that hold. Figures: net_usd (positions opened
     minus closed), rotated_usd, R (0 to 1: how well inflow and outflow cancel; no evidence alone), growth of both
     classes' contracts, the price quadrant (over seven days: chart derivatives-oi-price-quadrant, timeframe 90d),
-    gap_change_usd (happened while a venue was silent, in no flow). Rows, a venue each: flow_usd (price and outages
+    gap_change_usd (happened while a venue was silent, in no flow), n_tests of this answer, sweep_n_tests (of all assets
+    and windows in the last hourly sweep), expected_false_alarms_per_day (of those, were nothing ever the matter; table
+    false_alarms, detailed: of rules without a test too). Rows, a venue each: flow_usd (price and outages
     taken out), growth_pct of contracts, own_scales (robust z), share. Tables: tests (p, and p adjusted for their
     family), thresholds (and where they come from), open_records (divergences still open) and base_rates (how such
     ended before, beside chance). Measures, no forecast.
@@ -100,6 +103,7 @@ def get_oi_divergence(
     first, leaderless, noted = leader(house, named, now, WINDOW_S[window])
     lags = [asdict(g) for g in found.lags] if long else noted
     counted, records, unsaid = recorded(house, named, now)
+    false, unswept = expected(house, now)
     return Answer(
         summary=f"{named}, last {window}: {WORDS.get(found.label, found.label)} ({found.label})"
         + (f"; net {money(found.net_usd)}" if found.net_usd is not None else "")
@@ -125,6 +129,8 @@ def get_oi_divergence(
             "history": PAST[window],
             **first,
             **counted,
+            "n_tests": len(found.tests),
+            **false,
             "basis": found.basis,
             "method": f"{found.method.name} v{found.method.version}",
         },
@@ -132,13 +138,18 @@ def get_oi_divergence(
         rows=[[v.venue, v.klass, usd(v.flow_usd), pct(v.growth), rounded(v.x), rounded(v.share)] for v in found.venues],
         tables={
             **tables(found),
-            **({"class_evidence": behaviour(house, named, now), "lags": lagging(lags)} if detail == "detailed" else {}),
+            **(beside(house, named, now, lags) if detail == "detailed" else {}),
             **records,
         },
         coverage=coverage(found.coverage),
-        warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid],
+        warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid, *unswept],
         next="get_concentration for where new positions went; get_chart_value for the level over time",
     )
+
+
+def beside(house: House, asset: str, now: int, lags: Iterable[Mapping[str, Any]]) -> dict[str, Table]:
+    """What only a detailed answer has."""
+    return {"class_evidence": behaviour(house, asset, now), "lags": lagging(lags), "false_alarms": rules()}
 
 
 def tables(found: Divergence) -> dict[str, Table]:

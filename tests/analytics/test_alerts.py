@@ -5,6 +5,7 @@ import pytest
 
 from analytics import alerts, levels, rotation
 from analytics.alerts import Signal
+from analytics.multiplicity import expected_false
 from analytics.settings import Settings
 from tests.analytics.market import DAY, NOW, Line, latest
 from tests.analytics.test_divergence import assessed
@@ -33,7 +34,7 @@ def test_chances_are_adjusted_over_the_whole_sweep():  # T20
     assert found.family == 6
     assert found.raised[0].adjusted is not None
     assert found.raised[0].adjusted.adjusted == pytest.approx(0.006)
-    assert found.expected_false_a_day == pytest.approx(2.4)
+    assert found.expected_false_a_day == pytest.approx(24 * expected_false(6))
 
 
 def test_the_strict_procedure_raises_less():

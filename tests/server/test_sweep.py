@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from analytics import usual
+from analytics.multiplicity import expected_false
 from server.sweep import Sweep
 from server.tools.chart_value import get_chart_value
 from server.tools.concentration import get_concentration
@@ -42,8 +43,32 @@ def test_what_is_usual_is_stored_and_gives_the_same_answer_as_the_history(tmp_pa
     for one, other in zip(
         read, computed, strict=True
     ):  # the windows before this one end where it begins, or by the hour
-        assert one.figures | {"persistence_vr": 0} == other.figures | {"persistence_vr": 0}
+        apart = {"persistence_vr": 0, "sweep_n_tests": 0, "expected_false_alarms_per_day": 0}
+        assert one.figures | apart == other.figures | apart
     assert read[0].rows == computed[0].rows
+
+
+def test_answers_tell_how_many_false_alarms_the_sweep_gives(tmp_path: Path) -> None:
+    with market(tmp_path, held("a", 1000, 1100, NOW - 20 * MINUTE), held("bb", 800, 800, 0)) as house:
+        before = get_oi_divergence(house)
+        Sweep(house, house.reader.store, ["BTC"]).run()
+        told, spread = get_oi_divergence(house, detail="detailed"), get_concentration(house)
+        [row] = house.reader.events("swept", NOW - HOUR, NOW + 1)["detail"]
+        later = get_oi_divergence(replace(house, now=lambda: NOW + 3 * HOUR))
+    swept = json.loads(row)
+    assert (before.figures["sweep_n_tests"], before.figures["expected_false_alarms_per_day"]) == (None, None)
+    assert any(w.startswith("no_data: no sweep") for w in before.warnings)
+    assert not any(w.startswith("no_data: no sweep") for w in told.warnings)
+    assert swept["family"] > 0
+    for answer in (told, spread):
+        assert answer.figures["sweep_n_tests"] == swept["family"]
+        a_day = 24 * expected_false(swept["family"])
+        assert answer.figures["expected_false_alarms_per_day"] == pytest.approx(a_day, rel=1e-4)
+    assert told.figures["n_tests"] == len(told.tables["tests"].rows)
+    assert later.figures["sweep_n_tests"] is None, "an old sweep says nothing of now"
+    rules = by_name(told.tables["false_alarms"], "rule")
+    assert rules["60 % of inflow alone"]["chance_high_share"] == 0.662
+    assert rules["deleveraging, price_effect_drop"]["chance_high_share"] is None
 
 
 def test_tools_go_by_the_stored_threshold_of_the_moment(tmp_path: Path) -> None:
@@ -65,7 +90,7 @@ def test_a_fall_is_an_event_once_and_a_silent_venue_is_no_fall(tmp_path: Path) -
     with market(tmp_path, *lines, said=[Gap("c", "linear", "", died, None, "down")]) as house:
         first = Sweep(house, house.reader.store, ["BTC"]).run()
         second = Sweep(house, house.reader.store, ["BTC"]).run()
-        events = house.reader.ask("SELECT kind, venue, detail FROM events ORDER BY kind, venue")
+        events = house.reader.ask("SELECT kind, venue, detail FROM events WHERE kind <> 'swept' ORDER BY kind, venue")
     told = {(r.signal.kind, r.signal.leader, r.state) for r in first}
     assert {("deleveraging", "", "open"), ("venue_dead", "c", "open")} <= told
     assert second == ()
@@ -107,7 +132,7 @@ def test_a_venue_that_is_late_is_noted_once_until_it_is_heard_again(tmp_path: Pa
         sweep = Sweep(house, house.reader.store, ["BTC"])
         first, second = sweep.run(), sweep.run()
         anew = Sweep(house, house.reader.store, ["BTC"]).run()
-        events = house.reader.ask("SELECT kind, venue, detail FROM events")
+        events = house.reader.ask("SELECT kind, venue, detail FROM events WHERE kind <> 'swept'")
     assert [(r.signal.kind, r.signal.leader, r.state) for r in first] == [("venue_stale", "c", "open")]
     assert (second, anew) == ((), ())
     assert list(zip(events["kind"], events["venue"], strict=True)) == [("venue_stale", "c")]

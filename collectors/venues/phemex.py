@@ -13,10 +13,10 @@ from msgspec import Raw, Struct, convert, defstruct
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, Heartbeat, Limits, Message, Poll, Refused, Remembering, Said, Segment, Socket, Tier,
-    Traded, Update, Venue, unasked,
+    Acked, Answer, Archive, Ask, Gives, Heartbeat, History, Limits, Message, Poll, Refused, Remembering, Said, Segment,
+    Socket, Tier, Traded, Update, Venue, unasked,
 )  # fmt: skip
-from collectors.wire import Number, coin, number, wire
+from collectors.wire import Number, coin, number, seconds, wire
 from store.records import Field, Instrument, Payoff, Unit
 
 REST = "https://api.phemex.com"
@@ -220,15 +220,35 @@ def socket(channel: str, parse: Remembering | Callable[[Frame], Sequence[Said]])
     )  # fmt: skip
 
 
-def minutes(path: str, unit: Unit, scale: float) -> Poll:
-    return Poll(
-        lambda i: Ask(f"{REST}/exchange/public/md/v2/{path}?symbol={i.symbol}&resolution=60&limit=10"),
-        60, frozenset({"volume"}),
-        lambda rows: listed(Traded("", r[0] * 1000, r[7], unit, price=r[6] / scale) for r in rows),
-        wire(list[Candle], "data", "rows"),
-    )  # fmt: skip
+def candles(path: str, i: Instrument, span: str) -> Ask:
+    return Ask(f"{REST}/exchange/public/md/v2/{path}?symbol={i.symbol}&resolution=60&{span}")
 
 
+def within(i: Instrument, start: int, end: int) -> Ask:
+    first, last = seconds(start, end)
+    return candles("kline/list", i, f"from={first}&to={last + 1}")  # a client found `to` left out itself
+
+
+def newest(i: Instrument, _: int, __: int) -> Ask:
+    return candles("kline", i, "limit=1000")
+
+
+def minutes(path: str, unit: Unit, scale: float) -> tuple[Poll, History]:
+    """Of now, and of the past: coin-margined contracts hear no span, and tell their newest thousand minutes."""
+
+    def traded(rows: list[Candle]) -> list[Traded]:
+        return [Traded("", r[0] * 1000, r[7], unit, price=r[6] / scale) for r in rows]
+
+    spans, words, form = unit is Unit.BASE, frozenset[Gives]({"volume"}), wire(list[Candle], "data", "rows")
+    limit, depth = (900, 30) if spans else (1000, 0.69)  # a client was refused 1,000 and more of a span
+    return (
+        Poll(lambda i: candles(path, i, "limit=10"), 60, words, lambda rows: listed(traded(rows)), form),
+        History(within if spans else newest, traded, words, 60, limit, depth, form, bounded=spans),
+    )
+
+
+NOW, THEN = minutes("kline/last", Unit.BASE, 1)
+COIN_NOW, COIN_THEN = minutes("kline", Unit.CONTRACTS, PRICE)
 VENUE = Venue(
     "phemex", "Phemex", "speculative",
     docs="https://github.com/phemex/phemex-api-docs/blob/master/Public-Hedged-Perpetual-API.md",
@@ -238,24 +258,24 @@ VENUE = Venue(
             "linear", PRODUCTS, lambda found: map(perpetual, found.perpProductsV2),
             lambda symbol: OURS.fullmatch(symbol) is not None and symbol[-3:] != "USD", decode=read,
             feeds=(
-                socket(PACK, Remembering(make)), minutes("kline/last", Unit.BASE, 1),
+                socket(PACK, Remembering(make)), NOW,
                 tiers(lambda found: found.riskLimitsV2, "Rr", 1, Unit.USD),
             ),
             answers=(ticker(packed, defstruct("Ticker", list(COLUMNS.items())), "md/v2/ticker/24hr"),),
-            archives=(Archive("ticks", "phemex", COINS, lacks="forced closes"),),
+            history=(THEN,), archives=(Archive("ticks", "phemex", COINS, lacks="forced closes"),),
         ),
         Segment(
             "inverse", PRODUCTS, lambda found: (perpetual(row) for row in found.products if row.type == "Perpetual"),
             lambda symbol: OURS.fullmatch(symbol) is not None and symbol[-3:] == "USD", decode=read,
             feeds=(
-                socket(COIN_PACK, parse_scaled), minutes("kline", Unit.CONTRACTS, PRICE),
+                socket(COIN_PACK, parse_scaled), COIN_NOW,
                 tiers(lambda found: found.riskLimits, "Er", RATE, Unit.BASE),
             ),
             answers=(
                 ticker(scaled, Scaled, "v1/md/ticker/24hr", markPrice="markEp", indexPrice="indexEp",
                        fundingRate="fundingRateEr"),
             ),
-            archives=(Archive("ticks", "phemex", CONTRACTS, lacks="forced closes"),),
+            history=(COIN_THEN,), archives=(Archive("ticks", "phemex", CONTRACTS, lacks="forced closes"),),
         ),
     ),
     limits=Limits(weight=100, per=60, dials=5),

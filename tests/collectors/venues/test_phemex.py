@@ -206,6 +206,20 @@ def test_minutes_are_coins_or_contracts_and_the_newest_runs() -> None:
     )
 
 
+def test_minutes_of_the_past_have_a_span_where_the_venue_hears_one() -> None:
+    [past], [newest] = LINEAR.history, INVERSE.history
+    asked = past.ask(listed(LINEAR, v2=[V2])[0], 1789999980001, 1790000040000)
+    assert asked.url.endswith("/v2/kline/list?symbol=BTCUSDT&resolution=60&from=1789999981&to=1790000041")
+    assert newest.ask(listed(INVERSE, v1=[V1])[0], 1, 2).url.endswith(
+        "/v2/kline?symbol=BTCUSD&resolution=60&limit=1000"
+    )
+    assert (past.bounded, newest.bounded) == (True, False)
+    rows = [[1790000040, 60, 1, 1, 1, 1, 600040000, 12500, 7]]
+    assert list(newest.parse(newest.decode(json.dumps({"code": 0, "data": {"total": -1, "rows": rows}})))) == [
+        Traded("", 1790000040000, 12_500.0, Unit.CONTRACTS, price=60_004.0)
+    ]
+
+
 def test_control_frames() -> None:
     assert scaled(error=None, id=7, result={"status": "success"}) == [Acked(7)]
     assert scaled(error={"code": 6001, "message": "invalid argument"}, id=7, result=None) == [

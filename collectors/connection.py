@@ -69,6 +69,7 @@ class Line:
         aside: dict[str, str] | None = None,
         patience: Patience = PATIENCE,
         succession: Callable[[str], None] = log.info,
+        elsewhere: Callable[[Sequence[str]], None] = lambda _: None,
         clock: Clock = time.monotonic,
         now: Callable[[], int] = utc_ms,
     ) -> None:
@@ -80,6 +81,7 @@ class Line:
         self.sink = sink
         self.patience = patience
         self.succession = succession  # called when the next connection should be opened before this one ends
+        self.elsewhere = elsewhere  # called with symbols that another connection is to carry
         self.clock = clock
         self.now = now
         self.subscriptions = Subscriptions(instruments, socket.batch, {} if aside is None else aside)

@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -85,6 +85,7 @@ class Feeding:
     unreadable: int = 0
     strange: int = 0  # replies in a row that could not be read
     lives: "list[Life]" = field(default_factory=lambda: list[Life]())  # connections that are open now
+    elsewhere: Callable[[dict[str, Instrument]], None] = field(default=lambda _: None)  # opens a line of their own
 
     def counts(self) -> tuple[int, int]:
         """(frames, unreadable) so far"""
@@ -123,12 +124,23 @@ def parser(socket: Socket, listing: list[Instrument], wanted: frozenset[str]) ->
     return socket.parse.make(listing, wanted) if isinstance(socket.parse, Remembering) else socket.parse
 
 
-async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument]) -> None:
-    """One connection after another. The next is opened before the last ends where the venue gives warning."""
+async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument], *, moved: bool = False) -> None:
+    """One connection after another. The next is opened before the last ends where the venue gives warning.
+
+    What another connection went on without (`moved`) is dialled for but seldom where this one brings nothing either:
+    then the symbols are at fault, and no connection.
+    """
     delays = feed.delays()
     aside: dict[str, str] = {}
+    barren = int(moved)  # connections in a row that were well and brought nothing
     older: Life | None = None
     lives: list[Life] = []
+
+    def elsewhere(symbols: Sequence[str]) -> None:
+        for symbol in symbols:
+            aside.pop(symbol, None)
+        feed.elsewhere({symbol: group.pop(symbol) for symbol in symbols if symbol in group})
+
     async with anyio.create_task_group() as tasks:
         while group:
             over = anyio.Event()
@@ -136,7 +148,7 @@ async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument
             line = Line(
                 socket, list(group.values()), parse, feed.board, feed.besides, feed.ledger, feed.sink,
                 aside=aside, patience=feed.patience, succession=lambda _words, over=over: over.set(),
-                clock=feed.clock, now=feed.now,
+                elsewhere=elsewhere, clock=feed.clock, now=feed.now,
             )  # fmt: skip
             life = Life(line, over=over)
             lives = [other for other in lives if other.ended is None] + [life]
@@ -149,6 +161,12 @@ async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument
                 continue
             if line.first is not None and (line.last or feed.clock()) - line.first >= feed.rhythm.settled:
                 delays = feed.delays()
+            useless = life.ended[0] == "refused" or (moved and life.ended[0] == "mute")
+            barren = 0 if line.subscriptions.flowing else barren + useless
+            if useless:
+                aside.clear()  # the next connection asks anew
+            if barren > 1:
+                await anyio.sleep(feed.patience.again_max)
             await rest(life.ended, delays, feed.rhythm, feed.now)
 
 

@@ -1,11 +1,12 @@
 """Keeps one segment of one venue alive: its catalogue, its board, its feeds, its health; and its faults inside it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
+from anyio.abc import TaskGroup
 
 from collectors.besides import Besides
 from collectors.board import DOLLARS, Board, Last
@@ -121,10 +122,11 @@ class Keeper:
                         lost = partial(feed.ledger.lost, (), "down")  # nobody is the worse for it
                         tasks.start_soon(guard, self.name, work, lost, self.run.delays)
                 again = self.run.rhythm.unknown
+                for spec, feed in zip(self.segment.feeds, self.feeds, strict=True):
+                    feed.elsewhere = partial(self.begin, tasks, spec, feed, moved=True)
                 while True:
-                    for work, feed, group in self.enlist():
-                        lost = partial(feed.ledger.lost, group, "down")
-                        tasks.start_soon(guard, self.name, work, lost, self.run.delays)
+                    for spec, feed, group in self.enlist():
+                        self.begin(tasks, spec, feed, group)
                     again = await self.until_due(again)
                     before = {i.symbol for i in self.listing}
                     await self.read()
@@ -163,8 +165,17 @@ class Keeper:
         wanted = self.run.collecting.poll_every.get(self.venue.id)
         return wanted if wanted is not None and "oi" in feed.gives else feed.every
 
-    def enlist(self) -> Iterator[tuple[Callable[[], Awaitable[None]], Feeding, dict[str, Instrument]]]:
-        """Work for what the catalogue newly lists. What it lists no more is closed, and so is what has expired."""
+    def begin(
+        self, tasks: TaskGroup, spec: Socket | Poll, feed: Feeding, group: dict[str, Instrument], *, moved: bool = False
+    ) -> None:
+        """Keep a line, or a poll, of these instruments going."""
+        self.groups.append(group)
+        work = partial(keep_socket, moved=moved) if isinstance(spec, Socket) else keep_poll
+        lost = partial(feed.ledger.lost, group, "down")
+        tasks.start_soon(guard, self.name, partial(work, feed, spec, group), lost, self.run.delays)
+
+    def enlist(self) -> Iterator[tuple[Socket | Poll, Feeding, dict[str, Instrument]]]:
+        """Groups of what the catalogue newly lists. What it lists no more is closed, and so is what has expired."""
         wants = self.run.collecting.wants
         wanted = {i.symbol: i for i in self.listing if wants(i, self.venue.only) and not self.ended(i)}
         carried = {symbol for group in self.groups for symbol in group}
@@ -183,12 +194,7 @@ class Keeper:
             feed.ledger.expect([i.symbol for i in fresh], spec.cadence or self.period(spec) or None)
             size = spec.per_socket if isinstance(spec, Socket) else max(1, len(fresh))
             for place in range(0, len(fresh), size):
-                group = {i.symbol: i for i in fresh[place : place + size]}
-                self.groups.append(group)
-                if isinstance(spec, Socket):
-                    yield partial(keep_socket, feed, spec, group), feed, group
-                else:
-                    yield partial(keep_poll, feed, spec, group), feed, group
+                yield spec, feed, {i.symbol: i for i in fresh[place : place + size]}
 
     def ended(self, instrument: Instrument) -> bool:
         """Whether its contract has expired: a venue may go on listing it for a while."""

@@ -38,6 +38,10 @@ class Subscriptions:
     def sent(self) -> set[str]:
         return {i.symbol for request in self.requests.values() for i in request.group}
 
+    def asked(self, symbol: str) -> int:
+        """How often a symbol has been asked for on this connection."""
+        return sum(any(i.symbol == symbol for i in request.group) for request in self.requests.values())
+
     def again(self, symbols: Iterable[str]) -> None:
         """Ask for these symbols, in batches."""
         group = [self.wanted[s] for s in symbols if s in self.wanted]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from collectors.ledger import DOUBTED, LIVE
-from collectors.venue import Gives
-from store.records import Event
+from collectors.venue import Gives, spelled
+from store.records import Event, Instrument
 
 if TYPE_CHECKING:
     from collectors.connection import Line
@@ -44,6 +44,7 @@ class Patience:
     symbol: float = 3.0  # a symbol is stale after so many cadences, and the margin
     again: float = 30.0  # between subscriptions of a stale symbol; doubled each time ...
     again_max: float = 600.0  # ... up to this, which is also when a refused symbol is tried again
+    tries: int = 3  # subscriptions of a symbol that none of them brings; then another connection asks for it
     answer: float = 2.0  # to one subscription of a batch that was refused before
     farewell: float = 0.5  # for a polite close; then the transport is aborted
     look: float = 1.0  # between two looks at the clock
@@ -82,6 +83,7 @@ async def watch(line: "Line") -> None:
         if socket.life is not None and now - line.opened > socket.life - min(60.0, socket.life / 10):
             line.succeed(f"near the end of its {socket.life:g} s")
         retry_refused(line, now)
+        move_refused(line, now)
         if socket.cadence is None:
             quiet(line, now)
         else:
@@ -128,6 +130,42 @@ def retry_refused(line: "Line", now: float) -> None:
         if due(line, symbol, now):
             subscriptions.todo.append(((subscriptions.wanted[symbol],), True))
             subscriptions.waiting.set()
+
+
+def move_refused(line: "Line", now: float) -> None:
+    """Who is refused here while others flow may be one too many for this connection: another one is to ask for them.
+
+    Where nobody flows and all are refused, the connection is of no use. Raises SilentError then.
+    """
+    subscriptions = line.subscriptions
+    refused = [s for s in subscriptions.wanted if s in subscriptions.aside and s not in subscriptions.flowing]
+    if not refused or subscriptions.todo or now - line.spoke <= line.patience.answer:
+        return
+    if subscriptions.flowing:
+        move(line, refused)
+    elif len(refused) == len(subscriptions.wanted):
+        raise SilentError("refused", subscriptions.aside[refused[0]])
+
+
+def move(line: "Line", symbols: list[str]) -> bool:
+    """Have symbols asked for on another connection. Not where one subscription is for all: that would bring no more."""
+    subscriptions, ledger = line.subscriptions, line.ledger
+    flowing = next((i for s, i in subscriptions.wanted.items() if s in subscriptions.flowing), None)
+    if flowing is None or asking(line, flowing) == asking(line, subscriptions.wanted[symbols[0]]):
+        return False
+    for symbol in symbols:
+        del subscriptions.wanted[symbol]
+        line.pending.discard(symbol)
+    log.info("%s %s: asked for on another connection: %s", ledger.venue, ledger.segment, ", ".join(symbols))
+    line.elsewhere(symbols)
+    if not line.pending:
+        line.complete.set()
+    return True
+
+
+def asking(line: "Line", instrument: Instrument) -> list[str]:
+    """What is sent to subscribe one instrument."""
+    return [spelled(message, 0) for message in line.socket.subscribe([instrument], 1)]
 
 
 def due(line: "Line", symbol: str, now: float) -> bool:
@@ -199,6 +237,9 @@ def listening(line: "Line", now: float, cadence: float) -> None:
             line.ledger.lost([symbol], state, DOUBTED if doubted else f"silent for {age:.0f} s while others flow")
             if not doubted and due(line, symbol, now):
                 late.append(symbol)
+    unheard = [s for s in late if s in line.pending and line.subscriptions.asked(s) >= patience.tries]
+    if unheard and move(line, unheard):
+        late = [s for s in late if s not in unheard]
     if late:
         line.subscriptions.again(late)
 

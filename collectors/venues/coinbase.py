@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from collectors.minutes import listed
-from collectors.venue import Answer, Archive, Ask, Lately, Limits, Poll, Said, Segment, Traded, Update, Venue
-from collectors.wire import Number, coin, number, wire
+from collectors.candles import series
+from collectors.venue import Answer, Archive, Ask, Limits, Poll, Said, Segment, Traded, Update, Venue
+from collectors.wire import Number, coin, number, seconds, wire
 from store.records import Field, Instrument, Kind, Status, Unit
 
 REST = "https://api.coinbase.com/api/v3/brokerage/market/products"
@@ -105,14 +105,17 @@ def parse(rows: Sequence[Product]) -> Sequence[Said]:
     ]  # fmt: skip
 
 
-def minutes(candles: Sequence[Candle]) -> Sequence[Said]:
-    return listed(Traded("", c.start * 1000, c.volume, Unit.CONTRACTS, price=c.close) for c in candles)
+def minutes(candles: Sequence[Candle]) -> list[Traded]:
+    return [Traded("", c.start * 1000, c.volume, Unit.CONTRACTS, price=c.close) for c in candles]
 
 
-def lately(i: Instrument, start: int, end: int) -> Ask:
-    return Ask(f"{REST}/{i.symbol}/candles?start={start // 1000}&end={end // 1000}&granularity=ONE_MINUTE")
+def within(i: Instrument, start: int, end: int) -> Ask:
+    first, last = seconds(start, end)
+    return Ask(f"{REST}/{i.symbol}/candles?start={first}&end={last}&granularity=ONE_MINUTE")
 
 
+# how far back it goes is not documented: we ask for 30 days
+NOW, THEN = series("volume", within, minutes, wire(list[Candle], "candles"), 60, 300, 30)
 ALL = Ask(f"{REST}?product_type=FUTURE&get_all_products=true")
 VENUE = Venue(
     "coinbase", "Coinbase Derivatives", "institutional",
@@ -123,10 +126,10 @@ VENUE = Venue(
             "cde", ALL, read, lambda symbol: symbol.endswith("-CDE"),
             feeds=(
                 Poll(ALL, 15, frozenset({"oi", "mark", "index", "funding"}), parse, wire(list[Product], "products")),
-                Poll(Lately(lately, 300), 60, frozenset({"volume"}), minutes, wire(list[Candle], "candles")),
+                NOW,
             ),
             answers=(Answer(lambda _: (), wire(Gateway)),),  # nothing of that book is ours
-            decode=wire(list[Product], "products"),
+            history=(THEN,), decode=wire(list[Product], "products"),
             archives=(  # `coinbase-international` was another exchange, and is none of ours
                 Archive("ticks", "coinbase-derivatives", OI, lacks="forced closes", evidence="it states no mark"),
             ),

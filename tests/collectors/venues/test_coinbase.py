@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from collectors.board import Board
+from collectors.missing import pages
 from collectors.venue import Traded, Update, question
 from collectors.venues.coinbase import OI, VENUE
 from store.records import Flag, Kind, Source, Status, Unit
@@ -98,8 +99,20 @@ def test_minutes_are_contracts_and_the_newest_still_runs() -> None:
 def test_minutes_are_asked_for_by_the_second() -> None:
     [instrument] = listed(product())
     assert question(MINUTES.ask, instrument, 1790000000999).url.endswith(
-        "/products/BIP-20DEC30-CDE/candles?start=1789999700&end=1790000000&granularity=ONE_MINUTE"
+        "/products/BIP-20DEC30-CDE/candles?start=1789999701&end=1790000000&granularity=ONE_MINUTE"
     )
+
+
+def test_the_minutes_of_the_past_are_asked_for_300_at_a_time_and_have_ended() -> None:
+    [past] = CDE.history
+    [(first, last), *_] = pages(past, (0, 1790000040000))
+    assert past.ask(listed(product())[0], first, last).url.endswith(
+        "/products/BIP-20DEC30-CDE/candles?start=1789982041&end=1790000040&granularity=ONE_MINUTE"
+    )
+    row = {"start": "1790000040", "low": "1", "high": "3", "open": "1", "close": "68940", "volume": "12"}
+    assert list(past.parse(past.decode(json.dumps({"candles": [row]})))) == [
+        Traded("", 1790000040000, 12.0, Unit.CONTRACTS, None, 68_940.0)
+    ]
 
 
 def test_nothing_is_taken_from_the_gateway_to_another_exchange() -> None:

@@ -62,7 +62,7 @@ class CoinCandle(Struct):
 class Past(Struct):
     time: int
     close: float
-    volume: float
+    volume: float  # coins of linear contracts; contracts of coin-margined ones
 
 
 class Frame(Struct):
@@ -162,13 +162,14 @@ def levels(at: str, every: float, said: Callable[[Any], Sequence[Said]], form: A
     )  # fmt: skip
 
 
-def past(i: Instrument, start: int, end: int) -> Ask:
-    span = f"interval=1m&limit=1440&startTime={start}&endTime={end}"
-    return Ask(f"{REST}/swap/v3/quote/klines?symbol={i.symbol}&{span}")
+def past(at: str, unit: Unit, limit: int) -> tuple[History]:
+    def ask(i: Instrument, start: int, end: int) -> Ask:  # what begins at `endTime` itself is left out
+        return Ask(f"{at}/klines?symbol={i.symbol}&interval=1m&limit={limit}&startTime={start}&endTime={end + 1}")
 
+    def ended(rows: list[Past]) -> Sequence[Said]:
+        return [Traded("", r.time, r.volume, unit, price=r.close) for r in rows]
 
-def ended(rows: list[Past]) -> Sequence[Said]:
-    return [Traded("", r.time, r.volume, Unit.BASE, price=r.close) for r in rows]
+    return (History(ask, ended, frozenset({"volume"}), 60, limit, 30, wire(list[Past], "data")),)
 
 
 VENUE = Venue(
@@ -181,7 +182,7 @@ VENUE = Venue(
                 *levels(LINEAR, 10, lambda row: stated([row], DOLLARS), Level),
                 minutes("open-api-swap.bingx.com/swap-market"),
             ),
-            history=(History(past, ended, frozenset({"volume"}), 60, 1440, 30, wire(list[Past], "data")),),
+            history=past(f"{REST}/swap/v3/quote", Unit.BASE, 1440),
             answers=tuple(
                 Answer(lambda row: [premium(row)], wire(Premium, *at), "/premiumIndex") for at in (("data",), ())
             ),
@@ -193,6 +194,7 @@ VENUE = Venue(
                 *levels(INVERSE, 60, lambda rows: stated(rows, COINS), list[Level]),
                 minutes("open-api-cswap-ws.bingx.com/market"),
             ),
+            history=past(INVERSE, Unit.CONTRACTS, 1000),
         ),
     ),
     limits=Limits(weight=10, per=1),

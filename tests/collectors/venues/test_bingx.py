@@ -167,6 +167,18 @@ def test_the_minutes_of_the_past_have_ended() -> None:
     ]
 
 
+def test_the_past_of_coin_margined_contracts_is_in_contracts() -> None:
+    [history] = INVERSE.history
+    asked = history.ask(listed(INVERSE, COIN)[0], 1790000040000, 1790000100000)
+    span = "interval=1m&limit=1000&startTime=1790000040000&endTime=1790000100001"
+    assert asked == Ask(f"https://open-api.bingx.com/openApi/cswap/v1/market/klines?symbol=BTC-USD&{span}")
+    row = {"open": "1", "close": "57485", "high": "1", "low": "1", "volume": "109.00", "time": 1790000040000}
+    reply = json.dumps({"code": 0, "msg": "", "timestamp": 1790000160000, "data": [row]})
+    assert list(history.parse(history.decode(reply))) == [
+        Traded("", 1790000040000, 109.0, Unit.CONTRACTS, price=57_485.0)
+    ]
+
+
 def test_a_minute_without_its_volume_is_unreadable_and_other_channels_are_ignored() -> None:
     talk = Talk(LINEAR)
     with pytest.raises(ValueError, match="v"):

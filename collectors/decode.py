@@ -19,6 +19,7 @@ import msgspec
 
 from collectors.connection import UNREADABLE
 from collectors.venue import (
+    Answer,
     Ask,
     CatalogueError,
     History,
@@ -55,7 +56,8 @@ class Door:
     transport: Literal["ws", "rest", "any"]
     decode: Callable[[str | bytes], Message]
     parse: Parse | Remembering | None  # None: a catalogue
-    url: str = ""  # with `PROBE` for a symbol; a bare path where the contract knows no more
+    url: str = ""  # with `PROBE` for a symbol; a bare path where the contract knows no more ...
+    ask: str = ""  # ... and how we would ask for it, if we would
     made: Parse | None = None  # of a `Remembering`, from the catalogue that we have
 
 
@@ -71,14 +73,18 @@ def doors(venue: Venue) -> list[Door]:
             else:
                 made.append(Door(segment, "rest", feed.decode, feed.parse, asked(feed, probe)))
         made += [Door(segment, "rest", past.decode, past.parse, asked(past, probe)) for past in segment.history]
-        made += [Door(segment, "any", answer.decode, answer.parse, answer.path) for answer in segment.answers]
+        for it in segment.answers:
+            made.append(Door(segment, "any", it.decode, it.parse, it.path, asked(it, probe)))
     return made
 
 
-def asked(feed: Poll | History, probe: Instrument) -> str:
-    if isinstance(feed, History):
-        return feed.ask(probe, 0, 0).url
-    return feed.ask.url if isinstance(feed.ask, Ask) else question(feed.ask, probe, 0).url
+def asked(it: Poll | History | Answer, probe: Instrument) -> str:
+    """The url of its question; empty where it has none."""
+    if isinstance(it, History):
+        return it.ask(probe, 0, 0).url
+    if it.ask is None:
+        return ""
+    return it.ask.url if isinstance(it.ask, Ask) else question(it.ask, probe, 0).url
 
 
 def fit(door: Door, url: str) -> int:
@@ -94,7 +100,7 @@ def fit(door: Door, url: str) -> int:
 
 def named(door: Door, url: str) -> str:
     """The symbol in a url, at the place where the door's own has the probe."""
-    ours, theirs = urlsplit(door.url), urlsplit(url)
+    ours, theirs = urlsplit(door.ask or door.url), urlsplit(url)
     keys = {key for key, value in parse_qsl(ours.query) if value == PROBE}
     places = [n for n, step in enumerate(ours.path.split("/")) if step == PROBE]
     found = [value for key, value in parse_qsl(theirs.query) if key in keys]

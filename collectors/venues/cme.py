@@ -20,6 +20,7 @@ DAY_ENDS_MS = 22 * 3_600_000  # 16:00 in Chicago, in winter
 WEEK = 604_800
 PRODUCTS = {"BTC": ("BTC", 5.0), "MBT": ("BTC", 0.1), "ETH": ("ETH", 50.0), "MET": ("ETH", 0.1)}  # coins in a contract
 CODES = {"133741": "BTC", "133742": "MBT", "146021": "ETH", "146022": "MET"}  # a name would also find other exchanges'
+CODED = {product: code for code, product in CODES.items()}
 ONCE = "a cleared US future: each contract counts once"
 WEEKLY = Field("open_interest_all", Unit.CONTRACTS, 1, Status.DOCUMENTED, evidence=ONCE)
 DAILY = Field("open_interest_contracts", Unit.CONTRACTS, 1, Status.DOCUMENTED, evidence=ONCE)
@@ -135,7 +136,7 @@ def table(text: str | bytes) -> list[Line]:
 
 NOW = asked(f"%20in%20({','.join(f'%27{code}%27' for code in CODES)})", 2 * len(CODES))
 HISTORY = History(
-    lambda i, start, end: asked(f"=%27{next(code for code, p in CODES.items() if p == i.symbol)}%27", 5000),
+    lambda i, start, end: asked(f"=%27{CODED.get(i.symbol, i.symbol)}%27", 5000),
     reports, frozenset({"oi", "ratios"}), WEEK, 5000, 3650, wire(list[Report]), bounded=False,
 )  # fmt: skip
 VENUE = Venue(

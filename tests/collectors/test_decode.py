@@ -257,3 +257,16 @@ def test_a_url_leads_to_the_answers_of_its_segment_too() -> None:
     row = {"symbol": "A-C", "ts": 5, "oi": "7"}
     (said,) = decoded(rest(row, url="https://v.test/dollars/now"))
     assert (said["updates"][0]["oi_raw"], said["updates"][0]["oi_unit"]) == (7.0, "usd")
+
+
+def test_a_url_names_the_instrument_of_a_reply_that_we_could_ask_for() -> None:
+    coins, _ = VENUE.segments
+    said = Answer(
+        lambda row: [Update("", None, row[0], COINS)], wire(list[float]), "/now",
+        lambda i: Ask(f"https://v.test/{i.symbol}/now"),
+    )  # fmt: skip
+    segment = Segment("coins", coins.catalogue, coins.read, coins.owns, (), answers=(said,), decode=coins.decode)
+    venue = Venue("v", "V", "none", "", (COINS,), (segment,))
+    (text,) = decode(venue, [json.dumps(rest([7], url="https://v.test/A-C/now"))])
+    (update,) = json.loads(text)["updates"]
+    assert (update["symbol"], update["oi_raw"]) == ("A-C", 7.0)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import conviction, coverage
-from analytics.alignment import Floats, Panel
+from analytics.alignment import Floats, Panel, State
 from analytics.divergence import Divergence
 from analytics.matched import steps
 from analytics.provenance import finite
 from analytics.settings import DEFAULTS, HOUR_S, Settings
 from analytics.thresholds import centre_and_scale
 
-RULES = "2"  # version: history is relabelled only as a new one
+RULES = "3"  # version: history is relabelled only as a new one
 HOUR_MS = 3_600_000
 PAST_MS = 30 * 86_400_000  # hours of price that a move is held against
 PLACEBO = "placebo_"  # before the kind of a record at a random moment
@@ -139,9 +139,11 @@ def follow(o: Opening, p: Path, now: int, known: Forced = UNKNOWN, settings: Set
     near = np.abs(gap) <= abs(d0) * settings.episode_closed
     end = resolution(p.t, near & life, life, settings)
     last = end if end is not None else int(np.flatnonzero(p.t <= min(now, expires))[-1])
-    lived = p.covered[k0 : last + 1]
-    if len(lived) and float((lived < settings.episode_covered).mean()) > settings.episode_uncovered_life:
-        return Outcome("void", int(p.t[last]), d0, float(gap[last]), None, None, ())
+    ends = int(p.t[end]) if end is not None else expires  # of a life that goes on: the longest that it may become
+    unheard = uncovered(p, o.t0, min(ends, now), settings)
+    if unheard > settings.episode_uncovered_life * (ends - o.t0):
+        closed = ends if end is not None or now >= expires else int(p.t[last])
+        return Outcome("void", closed, d0, float(gap[last]), None, None, ())
     if end is None:
         done = now >= expires
         return Outcome("expired" if done else "open", expires if done else None, d0, float(gap[last]), None, None, ())
@@ -150,6 +152,28 @@ def follow(o: Opening, p: Path, now: int, known: Forced = UNKNOWN, settings: Set
     flags = ("cascade_unconfirmed",) if swept is None else ()
     label = "price_resolved_cascade" if swept else ended(c_l, c_r, settings)
     return Outcome(label, int(p.t[end]), d0, float(gap[end]), finite(c_l), finite(c_r), flags)
+
+
+def uncovered(p: Path, start: int, end: int, settings: Settings = DEFAULTS) -> float:
+    """ms of [start, end) in which coverage was below what a life needs; a row holds until the next."""
+    since = np.clip(p.t, start, end)
+    until = np.append(np.clip(p.t[1:], start, end), end)
+    return float((until - since)[p.covered < settings.episode_covered].sum())
+
+
+def could_open(panel: Panel, o: Opening, settings: Settings = DEFAULTS) -> bool:
+    """Whether the market was heard at `t0` and a window before it as an opening needs: as much of it as the panel guard
+    asks for, of its leaders too, at both ends. So a placebo is no worse heard than what it stands beside.
+    """
+    rows = [int(np.searchsorted(panel.t, t, side="right")) - 1 for t in (o.t0 - o.window_s * 1000, o.t0)]
+    if rows[1] <= 0 or not panel.contracts:
+        return False
+    first, last = max(rows[0], 0), rows[1]
+    matched = (panel.state[first] == State.FRESH) & (panel.state[last] == State.FRESH)
+    usd = np.nan_to_num(panel.usd[last])
+    heard = {c.venue for c, m in zip(panel.contracts, matched, strict=True) if m}
+    led = len(heard.intersection(o.leaders)) >= settings.panel_guard * len(o.leaders)
+    return bool(usd[matched].sum() >= settings.panel_guard * usd.sum()) and led and bool(heard)
 
 
 def resolution(

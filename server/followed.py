@@ -1,13 +1,15 @@
 """Divergences as records: opened by a sweep, followed every hour, resolved by rule; each beside placebos.
 
-A placebo is the same rule at a random moment: the same leaders, hour of the week and length, in the weeks before.
+A placebo is the same rule at a random moment: the same leaders, hour of the week and length, in one of the weeks
+before, and so long ago that its life is over, however it ended.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cache
 from hashlib import blake2b
+from math import ceil
+from random import Random
 from typing import Any
 
 from analytics import episodes
@@ -18,13 +20,14 @@ from analytics.episodes import PAST_MS, PLACEBO, Opening, Outcome, rules
 from server.near import forced
 from server.tools.conventions import gaps
 from server.tools.house import House
-from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, carried_ms, floor
+from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, WINDOW_S, carried_ms, floor
 from store.derived import append
 from store.patience import Cursors
 from store.recent import COLUMNS
 
 WEEK_MS = 7 * DAY_MS
-PLACEBOS = 4  # weeks before an opening
+PLACEBOS = 4  # of an opening
+WEEKS = 12  # that they are drawn from
 STEP_MS = 5 * MINUTE_MS
 KINDS = ("rotation", "conviction")
 REMEMBERED_MS = 366 * DAY_MS  # how long ago a record that is still open may have begun
@@ -34,10 +37,6 @@ def opened(house: House, store: Cursors, raised: Iterable[Raised], told: Mapping
     """Open a record for each divergence that a sweep raised, and place its placebos. `told` by asset and window [s]."""
     now = house.now()
 
-    @cache
-    def past(asset: str) -> Panel:
-        return hours(house, asset, now)
-
     for r in raised:
         s = r.signal
         found = told.get((s.asset, s.window_s))
@@ -46,30 +45,58 @@ def opened(house: House, store: Cursors, raised: Iterable[Raised], told: Mapping
         o = episodes.opening(found, s.kind, house.thresholds)
         if o is None or standing(house, s.asset, o, now):
             continue
-        o = replace(o, sigma=episodes.usual_move(past(s.asset), o.t0, house.thresholds))
+        o = replace(o, sigma=usual_move(house, s.asset, o.t0))
         outcome = outcome_of(house, s.asset, o, path(house, s.asset, o, now), now)
         keep(house, store, s.asset, o, outcome, now)
         note(house, store, s.asset, "divergence_open", o, outcome, now)
-        for week in range(1, PLACEBOS + 1):
-            at = o.t0 - week * WEEK_MS
-            sigma = episodes.usual_move(past(s.asset), at, house.thresholds)
-            place(house, store, s.asset, replace(o, kind=PLACEBO + o.kind, t0=at, sigma=sigma), now)
+        placebos(house, store, s.asset, o, now)
 
 
-def hours(house: House, asset: str, now: int) -> Panel:
-    """Prices by the hour that openings of now and their placebos are held against."""
-    start = floor(now - PLACEBOS * WEEK_MS - PAST_MS, HOUR_MS) - HOUR_MS
-    bars = house.reader.bars(asset, start, floor(now, HOUR_MS), HOUR_MS, columns=COLUMNS)
-    return panel(bars, grid(floor(now, HOUR_MS), start, 3600), settings=house.thresholds)
+def placebos(house: House, store: Cursors, asset: str, o: Opening, now: int) -> None:
+    placed = 0
+    for week in weeks(house, asset, o):
+        placed += place(house, store, asset, replace(o, kind=PLACEBO + o.kind, t0=o.t0 - week * WEEK_MS), now)
+        if placed == PLACEBOS:
+            break
 
 
-def place(house: House, store: Cursors, asset: str, p: Opening, now: int) -> None:
-    """The same rule at another moment; nothing where the leaders were not heard of then."""
-    seen = path(house, asset, p, now)
-    if len(seen.t) and (seen.t <= p.t0).any() and seen.covered[seen.t <= p.t0][-1] > 0:
-        outcome = outcome_of(house, asset, p, seen, now)
-        if outcome.label != "open" and outcome.gap0:
-            keep(house, store, asset, p, outcome, now)
+def usual_move(house: House, asset: str, t0: int) -> float | None:
+    """How far the price usually goes in an hour, by the hours before `t0`."""
+    end = floor(t0, HOUR_MS)
+    start = floor(t0 - PAST_MS, HOUR_MS) - HOUR_MS
+    bars = house.reader.bars(asset, start, end, HOUR_MS, columns=COLUMNS)
+    return episodes.usual_move(panel(bars, grid(end, start, 3600), settings=house.thresholds), t0, house.thresholds)
+
+
+def weeks(house: House, asset: str, o: Opening) -> list[int]:
+    """How many weeks before an opening its placebos may stand, in random order that the record itself decides.
+
+    The first is the same for every window, else short ones would have placebos in a young store and long ones none:
+    the longest life is over by then. None begins before the store does.
+    """
+    known = house.reader.span(asset)
+    if known is None:
+        return []
+    longest = 1000.0 * max(house.thresholds.expiry_s(w) for w in WINDOW_S.values())
+    first = ceil((longest + HOUR_MS) / WEEK_MS)
+    there = [k for k in range(first, first + WEEKS) if o.t0 - k * WEEK_MS - o.window_s * 1000 >= known[0]]
+    return Random(name_of(asset, o)).sample(there, len(there))
+
+
+def place(house: House, store: Cursors, asset: str, p: Opening, now: int) -> bool:
+    """The same rule at another moment; not where the market was heard too little then for anything to open, or where
+    there was no gap to close. How it ended has no say in it.
+    """
+    market = path_panel(house, asset, p, now)
+    if not episodes.could_open(market, p, house.thresholds):
+        return False
+    seen = episodes.path(market, p.leaders, house.thresholds)
+    p = replace(p, sigma=usual_move(house, asset, p.t0))
+    outcome = outcome_of(house, asset, p, seen, now)
+    if not outcome.gap0 or outcome.label == "open":
+        return False
+    keep(house, store, asset, p, outcome, now)
+    return True
 
 
 def followed(house: House, store: Cursors) -> None:
@@ -92,22 +119,19 @@ def outcome_of(house: House, asset: str, o: Opening, seen: episodes.Path, now: i
 
 
 def path(house: House, asset: str, o: Opening, now: int) -> episodes.Path:
+    """The market from W before the opening to its end, as two sides."""
+    return episodes.path(path_panel(house, asset, o, now), o.leaders, house.thresholds)
+
+
+def path_panel(house: House, asset: str, o: Opening, now: int) -> Panel:
     """The market from W before the opening to its end, by five minutes."""
     start, end = (
         floor(o.t0 - o.window_s * 1000, STEP_MS),
         floor(min(now, o.expires(house.thresholds) + HOUR_MS), STEP_MS),
     )
     bars = house.reader.bars(asset, start - carried_ms(house), end, STEP_MS)
-    return episodes.path(
-        panel(
-            bars,
-            grid(end, start, STEP_MS / 1000),
-            settings=house.thresholds,
-            gaps=gaps(house, asset, start - DAY_MS, end),
-        ),
-        o.leaders,
-        house.thresholds,
-    )
+    silences = gaps(house, asset, start - DAY_MS, end)
+    return panel(bars, grid(end, start, STEP_MS / 1000), settings=house.thresholds, gaps=silences)
 
 
 def standing(house: House, asset: str, o: Opening, now: int) -> bool:
@@ -127,10 +151,13 @@ def recalled(row: Mapping[str, Any]) -> Opening:
 
 
 def keep(house: House, store: Cursors, asset: str, o: Opening, outcome: Outcome, now: int) -> None:
-    name = blake2b(f"{asset}|{o.kind}|{o.leader}|{o.t0}".encode(), digest_size=8).hexdigest()
-    row = (name, asset, o.kind, o.leader, o.t0, outcome.resolved, outcome.label,
+    row = (name_of(asset, o), asset, o.kind, o.leader, o.t0, outcome.resolved, outcome.label,
            rules(house.thresholds), detail(house, o, outcome), house.simulated, now)  # fmt: skip
     append(store, "episodes", [row])
+
+
+def name_of(asset: str, o: Opening) -> str:
+    return blake2b(f"{asset}|{o.kind}|{o.leader}|{o.t0}".encode(), digest_size=8).hexdigest()
 
 
 def note(house: House, store: Cursors, asset: str, kind: str, o: Opening, outcome: Outcome, now: int) -> None:

@@ -8,7 +8,7 @@ from analytics.alignment import Panel, grid, panel
 from analytics.baserates import Ended
 from analytics.episodes import Forced, Opening, Path
 from analytics.settings import DEFAULTS, Settings
-from tests.analytics.market import MINUTE, NOW, Line, bars
+from tests.analytics.market import DAY, MINUTE, NOW, Line, bars
 from tests.analytics.test_divergence import assessed
 
 T0 = NOW
@@ -61,6 +61,44 @@ def test_what_is_not_resolved_expires_and_what_was_not_heard_is_void():
     assert episodes.follow(OPENED, still, end).label == "expired"
     assert episodes.follow(OPENED, still, end - 1).label == "open"
     assert episodes.follow(OPENED, path([0.12] * n, [0.02] * n, covered=0.7), end).label == "void"
+
+
+def test_what_was_not_heard_is_held_against_the_whole_life():
+    n = 24 * 12 + 1
+    still = path([0.12] * n, [0.02] * n)
+
+    def deaf(p: Path, begin: int, end: int) -> Path:
+        """Uncovered in rows [begin, end) of five minutes."""
+        covered = p.covered.copy()
+        covered[begin:end] = 0.5
+        return replace(p, covered=covered)
+
+    early = deaf(still, 1, 3)  # ten minutes, at once
+    assert episodes.follow(OPENED, early, T0 + 20 * MINUTE).label == "open", "half of what has elapsed, not of the life"
+    assert episodes.follow(OPENED, early, OPENED.expires()).label == "expired"
+    soon = episodes.follow(OPENED, deaf(ending(0.05, 0.03), 0, 1), T0 + 45 * MINUTE)
+    assert (soon.label, soon.resolved) == ("void", T0 + 5 * MINUTE), "a short life is all that there was"
+    long = deaf(still, 12, 12 + 29)
+    assert episodes.follow(OPENED, long, T0 + 199 * MINUTE).label == "open"
+    sure = episodes.follow(OPENED, long, T0 + 210 * MINUTE)
+    assert (sure.label, sure.resolved) == ("void", T0 + 210 * MINUTE), "145 minutes are too many for any life of a day"
+    assert episodes.follow(OPENED, deaf(still, 12, 12 + 28), OPENED.expires()).label == "expired"
+
+
+def test_a_placebo_needs_leaders_and_a_market_that_were_heard():
+    lines = [Line(v, [100.0] * 30, [10.0] * 30) for v in ("a", "b", "c")]
+    moments = grid(NOW, NOW - 29 * 5 * MINUTE, 300)
+    o = Opening("placebo_rotation", "a", ("a",), 3600, NOW - 60 * MINUTE)
+
+    def heard(lines: list[Line]) -> bool:
+        return episodes.could_open(panel(bars(lines, step=5 * MINUTE), moments), o)
+
+    assert heard(lines)
+    assert not heard([Line("a", [None] * 20 + [100.0] * 10, [10.0] * 30), *lines[1:]]), "a leader that came later"
+    silent = [100.0] * 2 + [None] * 28
+    assert heard([*lines, Line("d", [None] * 20 + [10.0] * 10, [10.0] * 30)])
+    assert not heard([*lines, Line("d", silent, [10.0] * 30)]), "a quarter of the market is missing"
+    assert not episodes.could_open(panel(bars(lines, step=5 * MINUTE), moments), replace(o, t0=NOW - DAY))
 
 
 def test_every_threshold_of_a_life_is_a_setting():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.episodes import RULES, rules
+from analytics.episodes import RULES, Opening, rules
 from analytics.settings import Settings
 from server import followed
 from server.sweep import Sweep
@@ -142,3 +142,38 @@ def test_base_rates_are_told_beside_the_placebos(tmp_path: Path) -> None:
     assert (table["leader_reversed"]["share"], table["leader_reversed"]["placebo_share"]) == (0.4, 0)
     assert table["leader_reversed"]["words"] == "differs from chance"
     assert (table["mixed"]["n"], table["mixed"]["placebo_n"]) == (25, 40)
+
+
+def test_placebos_are_drawn_from_weeks_whose_lives_are_over_however_they_ended(tmp_path: Path) -> None:
+    """One venue parts for good every other week: half of all lives resolve, half expire, and both are placed."""
+    week = 7 * DAY
+
+    def back(t: Times) -> Values:
+        along = (t - AT) % week
+        for_good = ((t - AT) // week) % 2 == 0
+        away = (along > week - HOUR) | ((along < 2 * HOUR) | (along < 6 * DAY) & for_good)
+        return 1000.0 * (1.0 + 0.1 * away)
+
+    step = 5 * MINUTE
+    lines = [Held(linear("a"), back, always(100.0), start=NOW - 68 * DAY, step=step)]
+    lines += [Held(linear(v), always(1000.0), always(100.0), start=NOW - 68 * DAY, step=step) for v in "bcd"]
+    lines.append(Held(linear("young"), always(10.0), always(100.0), start=NOW - 5 * DAY, step=step))
+    o = Opening("rotation", "a", ("a",), 3600, AT)
+    with market(tmp_path, *lines) as house:
+        weeks = followed.weeks(house, "BTC", o)
+        for leaders in (("a",), ("young",)):
+            followed.placebos(house, house.reader.store, "BTC", replace(o, leader=leaders[0], leaders=leaders), NOW)
+        rows = house.reader.episodes("BTC", NOW - 200 * DAY, NOW)
+        again = followed.weeks(house, "BTC", o)
+        long = followed.weeks(house, "BTC", replace(o, window_s=86_400))
+        none = followed.weeks(house, "ETH", o)
+    assert sorted(weeks) == sorted(long) == list(range(2, 10)), "ten days, the longest life, are over two weeks ago"
+    assert weeks == again != sorted(weeks), "at random, and the same whenever it is asked"
+    assert none == []
+    assert set(rows["kind"]) == {"placebo_rotation"}
+    assert set(rows["leader"]) == {"a"}, "nobody heard of the young one then"
+    placed = [(AT - int(t)) // week for t in rows["opened"]]
+    assert sorted(placed) == sorted(weeks[:4])
+    ends = dict(zip(placed, rows["label"], strict=True))
+    assert ends == {k: "leader_reversed" if k % 2 else "expired" for k in weeks[:4]}
+    assert all((AT - int(t)) % week == 0 for t in rows["opened"])

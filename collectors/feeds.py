@@ -36,6 +36,10 @@ BROKEN = (
 """What ends a line in the ordinary course of things. Anything else is a bug, and the supervisor's."""
 
 
+AILING = ("mute", "down", "blocked")
+"""Ends of connections that brought nothing, for which their address may be to blame."""
+
+
 def backoff(first: float = 0.5, cap: float = 45.0) -> Iterator[float]:
     """Full jitter under a doubling, capped ceiling [s]: venues that fall together are not dialled together."""
     ceiling = first
@@ -133,6 +137,7 @@ async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument
     delays = feed.delays()
     aside: dict[str, str] = {}
     barren = int(moved)  # connections in a row that were well and brought nothing
+    urls, place = (socket.url, *socket.others), 0
     older: Life | None = None
     lives: list[Life] = []
 
@@ -152,7 +157,7 @@ async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument
             )  # fmt: skip
             life = Life(line, over=over)
             lives = [other for other in lives if other.ended is None] + [life]
-            tasks.start_soon(live, feed, socket, group, life, lives)
+            tasks.start_soon(live, feed, socket, urls[place], group, life, lives)
             if older is not None:
                 tasks.start_soon(retire, feed, older, life)
             await over.wait()
@@ -167,17 +172,20 @@ async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument
                 aside.clear()  # the next connection asks anew
             if barren > 1:
                 await anyio.sleep(feed.patience.again_max)
-            await rest(life.ended, delays, feed.rhythm, feed.now)
+            if line.first is None and life.ended[0] in AILING:
+                place = (place + 1) % len(urls)
+            await rest(life.ended, delays, feed.rhythm, feed.now, another=place > 0)
 
 
-async def live(feed: Feeding, socket: Socket, group: dict[str, Instrument], life: Life, lives: list[Life]) -> None:
+async def live(
+    feed: Feeding, socket: Socket, url: str, group: dict[str, Instrument], life: Life, lives: list[Life]
+) -> None:
     """One connection, and what its end means for what we know."""
     line = life.line
     feed.lives.append(life)
     try:
         with life.scope:
             await feed.http.dial(feed.venue)
-            url = socket.url
             if socket.token is not None and socket.dial is not None:  # fresh for every dial
                 url = socket.dial(socket.decode(await feed.http.ask(feed.venue, socket.token)))
             await line.live(feed.http.address(feed.venue, url))
@@ -209,13 +217,15 @@ async def retire(feed: Feeding, older: Life, younger: Life) -> None:
         older.scope.cancel()
 
 
-async def rest(ended: Ended, delays: Iterator[float], rhythm: Rhythm, now: Callable[[], int]) -> None:
-    """Wait before the next try: as long as the venue asks, else by the backoff."""
+async def rest(
+    ended: Ended, delays: Iterator[float], rhythm: Rhythm, now: Callable[[], int], *, another: bool = False
+) -> None:
+    """Wait before the next try: as long as the venue asks, else by the backoff. `another` address may let us in."""
     state, _, until = ended
     delay = next(delays)
     if until is not None:
         delay += max(0.0, (until - now()) / 1000)
-    elif state == "blocked":
+    elif state == "blocked" and not another:
         delay += rhythm.blocked
     await anyio.sleep(delay)
 

@@ -211,6 +211,7 @@ class Socket:
     # than a symbol's cadence. Where a symbol's silence proves nothing, None is a minute; or that silence proves nothing
     # of the line either, where it gives forced closes
     life: float | None = None  # seconds after which the venue ends a connection
+    others: tuple[str, ...] = ()  # addresses of the same, tried in turn where one cannot be dialled, or stays mute
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,7 +285,7 @@ async def exchange(
         views = Views(script, quotes)
         it.desks[venue] = Desk(views)
         for socket in script.sockets:
-            it.speeches[venue, socket.url] = Speech(socket, views)
+            it.speeches |= {(venue, url): Speech(socket, views) for url in (socket.url, *socket.others)}
     for fault in faults:
         known(fault.venue, scripts, "venue")
     async with (

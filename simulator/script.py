@@ -108,6 +108,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class Socket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str
+    others: list[str] = []  # addresses of the same
     hear: list[Hear]
     channels: dict[str, Channel]
     segment: Segments = None

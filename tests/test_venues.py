@@ -128,7 +128,10 @@ def test_module_names_its_venue(id: str) -> None:
     assert venue.fields
     assert venue.docs.startswith("https://")
     sockets = [feed for segment in venue.segments for feed in segment.feeds if isinstance(feed, Socket)]
-    assert all(socket.url.startswith("wss://") for socket in sockets)
+    assert all(url.startswith("wss://") for socket in sockets for url in (socket.url, *socket.others))
+    for socket in sockets:
+        hosts = [url for url in socket.others if url.partition("?")[0] != socket.url]
+        assert script_socket(SCRIPTS[id], socket).others == hosts
 
 
 @each_venue

@@ -176,7 +176,7 @@ def segment(id: str, payoff: Payoff, kind: str, field: Field, lists: Kind | None
         "wss://www.deribit.com/ws/api/v2", GIVEN - {"funding"} if dated else GIVEN, subscribe,
         Remembering(make),
         among(wire(Frame), lambda channel: channel.startswith((TICKER, TRADES)), "params", "channel"), answer,
-        per_socket=200, batch=50, pace=0.3, cadence=10,
+        per_socket=200, batch=50, pace=0.3, cadence=10, others=("wss://streams.deribit.com/ws/api/v2",),
     )  # fmt: skip
     return Segment(
         id, Ask(f"{REST}/get_instruments?currency=any&kind=future&expired=false", weight=20), read, owns,

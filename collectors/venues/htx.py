@@ -16,7 +16,7 @@ from collectors.venue import (
 from collectors.wire import Number, coin, number, unpacked, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
-REST, WS, READ = "https://api.hbdm.com", "wss://api.hbdm.com", unpacked(plain)
+REST, WS, AWS, READ = "https://api.hbdm.com", "wss://api.hbdm.com", "wss://api.hbdm.vn", unpacked(plain)
 SIDES = {"sell": Side.LONG, "buy": Side.SHORT}  # of the closing order
 TWICE = "documented as the sum of buy and sell sides; a public aggregator halves it too"
 CONTRACTS = Field("volume", Unit.CONTRACTS, 2, Status.DOCUMENTED, evidence=TWICE)
@@ -180,9 +180,9 @@ def segment(id: str, payoff: Payoff, api: str) -> Segment:
         feeds=(
             Poll(Ask(f"{v1}/swap_open_interest"), 4, frozenset({"oi"}), levels, wire(Reply[Level])),
             Socket(f"{WS}/ws_index", frozenset({"mark", "index"}), prices, parse, READ, answer, batch=1, pace=0.03,
-                   cadence=20),
+                   cadence=20, others=(f"{AWS}/ws_index",)),
             Socket(f"{WS}/{api}-notification", frozenset({"liquidations"}), deaths, parse, READ, answer,
-                   per_socket=1000, batch=1, pace=0.03, cadence=None),
+                   per_socket=1000, batch=1, pace=0.03, cadence=None, others=(f"{AWS}/{api}-notification",)),
             Poll(batch, every, frozenset({"funding"}), rates, wire(Reply[Rate])),
             elite("top_account", "account"), elite("top_position", "position"),
         ),

@@ -17,6 +17,7 @@ from collectors.wire import Number, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Side, Status, Unit
 
 REST, STREAM = "https://mainnet.zklighter.elliot.ai/api/v1", "wss://mainnet.zklighter.elliot.ai/stream"
+RESTRICTED = (f"{STREAM}?readonly=true",)  # for regions that are let read only
 PAGE = 500  # candles in one reply
 SUBSCRIBED = 30003  # "Already Subscribed to": the stream goes on
 HALF = "the venue's site, its totals and public collectors show twice the sum of this field"
@@ -197,11 +198,11 @@ BEAT, PARSE = Heartbeat({"type": "ping"}, every=30), Remembering(make)
 FEEDS = (
     Socket(
         STREAM, frozenset({"oi", "mark", "index", "funding"}), of_all, PARSE, wire(Frame), answer, BEAT,
-        per_socket=1000, batch=1000, cadence=10,  # an update may hold any part of the markets
+        per_socket=1000, batch=1000, cadence=10, others=RESTRICTED,  # an update may hold any part of the markets
     ),
     Socket(
         STREAM, frozenset({"liquidations", "volume"}), of_each, PARSE, wire(Frame), answer, BEAT,
-        per_socket=400, batch=20, pace=0.4, cadence=None,  # 500 channels a connection, 200 messages a minute
+        per_socket=400, batch=20, pace=0.4, cadence=None, others=RESTRICTED,  # 500 channels a line, 200 messages/min
     ),
     Poll(Ask(f"{REST}/orderBookDetails"), 86_400, frozenset({"tiers"}), tiers, MARKETS),
 )  # fmt: skip

@@ -216,7 +216,7 @@ def socket(channel: str, parse: Remembering | Callable[[Frame], Sequence[Said]])
     return Socket(  # one subscription for all symbols
         "wss://ws.phemex.com", frozenset({"oi", "mark", "index", "funding"}), subscribe, parse, wire(Frame),
         heartbeat=Heartbeat({"id": 0, "method": "server.ping", "params": []}, every=5), cadence=10,
-        per_socket=10_000, batch=10_000,
+        per_socket=10_000, batch=10_000, others=("wss://phemex.com/ws",),  # the older address
     )  # fmt: skip
 
 

@@ -7,11 +7,23 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from collectors.venue import Limits
-from store.records import Health
-from tests.collectors.test_faults import one_gap
-from tests.collectors.toy import SHORT, SOCKET, Exchange, Peer, collecting, venue
+from store.records import Health, Source
+from tests.collectors.test_faults import flowing, one_gap
+from tests.collectors.toy import (
+    QUICK,
+    SHORT,
+    SOCKET,
+    Exchange,
+    Peer,
+    Reply,
+    collecting,
+    now_of,
+    spared,
+    venue,
+)  # fmt: skip
 
 pytestmark = pytest.mark.anyio
+TWO = replace(SOCKET, others=("wss://toy/ws?second",))
 
 
 async def capped(peer: Peer, most: int, words: str | None = "too many channels") -> None:
@@ -141,3 +153,60 @@ async def test_f16_a_connection_that_is_refused_everything_is_dialled_again_and_
             after = [r.raw for r in records.readings(symbol) if r.seen >= (ended.end or 0)]
             assert after == [1001.0 + k for k in range(len(after))]
     assert [p.asked for p in exchange.peers[1:]] == [[["A"], ["B"]]] * 2
+
+
+def addresses(exchange: Exchange) -> list[str]:
+    """Where was dialled, in order."""
+    return [path.removeprefix("/ws?") for _, path in exchange.called if path.startswith("/ws")]
+
+
+async def test_f01_a_mute_address_is_left_for_another_and_that_is_kept() -> None:
+    """The other one flows; when its line falls it is dialled first, because it was well."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        if peer.place == 0:
+            await peer.listen()
+        with anyio.move_on_after(0.5 if peer.place == 1 else 60):
+            await peer.flow(oi=1000.0 * peer.place)
+
+    exchange = Exchange(talk)
+    async with collecting(exchange, venue(TWO)) as records:
+        await records.until(lambda: len(exchange.peers) == 3 and records.readings()[-1].raw >= 2000.0)
+        first, second = records.gaps()[0::2]
+        assert first.reason.startswith("mute: no data")
+        assert second.reason.startswith("down: ConnectionClosed")
+        assert records.gaps()[1].end == pytest.approx(records.readings()[0].seen, abs=5)
+        assert records.states() == ["connecting", "mute", "live", "down", "live"]
+    assert addresses(exchange) == ["", "second", "second"]
+    assert records.readings()[0].raw == 1000.0
+
+
+@pytest.mark.parametrize(("status", "state"), [(403, "blocked"), (500, "down")])
+async def test_f01_f13_an_address_that_lets_nobody_in_is_left_for_another_at_once(status: int, state: str) -> None:
+    """No slow retry while an address is left that may let us in."""
+    answers: list[Reply] = [(status, {}, "no")]
+    exchange = Exchange(flowing)
+    exchange.replies["/ws"] = lambda: answers.pop() if answers else (101, {}, "")
+    async with collecting(exchange, venue(TWO), rhythm=replace(QUICK, blocked=300.0)) as records:
+        await records.until(lambda: len(records.readings()) > 2)
+        opened, _ = one_gap(records)
+    assert opened.reason == f"{state}: HTTP {status}: no"
+    assert addresses(exchange) == ["", "second"]
+
+
+async def test_f01_where_every_address_is_mute_all_are_tried_in_turn_and_rest_stands_in() -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.listen()
+
+    exchange = Exchange(talk)
+    exchange.replies["/oi/BTC"] = now_of("BTC", 7.0, mark=100.0)
+    toy = spared()
+    toy = replace(toy, segments=(replace(toy.segments[0], feeds=(TWO,)),))
+    async with collecting(exchange, toy, rhythm=replace(QUICK, spare=0.3)) as records:
+        await records.until(lambda: len(addresses(exchange)) >= 4 and len(records.readings()) >= 2)
+        one_gap(records)
+        assert records.states() == ["connecting", "mute"]
+    assert addresses(exchange)[:4] == ["", "second", "", "second"]
+    assert {(r.raw, r.usd, r.source) for r in records.readings()} == {(7.0, 700.0, Source.POLL)}

@@ -156,7 +156,7 @@ async def keep_socket(feed: Feeding, socket: Socket, group: dict[str, Instrument
                 elsewhere=elsewhere, clock=feed.clock, now=feed.now,
             )  # fmt: skip
             life = Life(line, over=over)
-            lives = [other for other in lives if other.ended is None] + [life]
+            lives[:] = [*(other for other in lives if other.ended is None), life]  # the older ones look at it too
             tasks.start_soon(live, feed, socket, urls[place], group, life, lives)
             if older is not None:
                 tasks.start_soon(retire, feed, older, life)

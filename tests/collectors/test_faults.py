@@ -575,7 +575,8 @@ async def test_f22_absent_null_empty_and_zero_are_four_different_things() -> Non
         await peer.snap(oi=10.0, mark=None)
         await peer.send(kind="delta", symbol="BTC", mark=110.0)  # absent: unchanged
         await peer.send(kind="delta", symbol="BTC", oi="", mark=121.0)  # no value, and not "unchanged"
-        await peer.snap(oi=0, mark=121.0)
+        await peer.send(kind="delta", symbol="BTC", oi=None, mark=133.0)  # nor is null
+        await peer.snap(oi=0, mark=133.0)
         await peer.snap(oi=11.0, mark=None)
         await peer.listen()
 
@@ -584,7 +585,7 @@ async def test_f22_absent_null_empty_and_zero_are_four_different_things() -> Non
     assert [(r.raw, r.mark, bool(r.flags & Flag.AFFIRMED)) for r in records.readings()] == [
         (10.0, 100.0, False),
         (10.0, 110.0, True),
-        (11.0, 121.0, False),
+        (11.0, 133.0, False),
     ]
     assert [(q.check, q.raw, q.symbol) for q in records.of(Quarantined)] == [("not_positive", "0.0", "BTC")]
 

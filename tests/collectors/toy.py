@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,14 +38,17 @@ from collectors.venue import (
     Venue,
 )  # fmt: skip
 from collectors.watch import Patience
-from collectors.wire import Number, number, wire
+from collectors.wire import Number, Stated, number, wire
+from store.engine import Mode, open_store
 from store.records import Field, Gap, Health, Instrument, OpenInterest, Record, Status, Unit
+from store.writer import Writer
 
 OI = Field("oi", Unit.BASE, 1, Status.DOCUMENTED)
 SHORT = Patience(
     dial=10.0, greeting=5.0, first=0.4, silences=2.0, margin=0.2, symbol=3.0, again=0.1, again_max=0.6, answer=0.2,
     farewell=0.2, look=0.02, probe=0.2, bad_least=20,
 )  # fmt: skip
+NEAR_MS = 25  # a turn of the loop may lie between two looks at one moment
 TURN_S, MOST_S = 0.01, 0.02  # between two looks of a `Steady` clock, and what it counts of that
 QUICK = Rhythm(settled=5.0, blocked=0.2, report=0.2, catalogue=30.0, unknown=0.05, handover=0.5)
 
@@ -53,7 +57,7 @@ class Frame(msgspec.Struct):
     kind: str
     symbol: str = ""
     ts: int | None = None
-    oi: Number = None
+    oi: Stated = msgspec.UNSET
     mark: Number = None
     n: int | None = None
     words: str = ""
@@ -80,8 +84,8 @@ def parse(frame: Frame) -> Iterable[Said]:
         case "pong":
             return ()
         case "snap" | "delta":
-            oi = number(frame.oi)
-            affirms = frame.kind == "delta" and frame.oi is None
+            oi = None if frame.oi is msgspec.UNSET else number(frame.oi)
+            affirms = frame.kind == "delta" and frame.oi is msgspec.UNSET
             return (Update(frame.symbol, frame.ts, oi, OI, number(frame.mark), affirms=affirms),)
         case _:
             raise ValueError(f"unknown kind {frame.kind}")
@@ -91,8 +95,8 @@ def answer(frame: Frame) -> Message | None:
     return {"pong": frame.n} if frame.kind == "ping" else None
 
 
-def read(rows: list[Row]) -> Iterable[Instrument]:
-    return [Instrument("toy", "main", r.symbol, r.asset, "USDT", "USDT", live=r.live) for r in rows]
+def read(rows: list[Row], venue: str = "toy") -> Iterable[Instrument]:
+    return [Instrument(venue, "main", r.symbol, r.asset, "USDT", "USDT", live=r.live) for r in rows]
 
 
 SOCKET = Socket(
@@ -120,8 +124,8 @@ def venue(
     *feeds: Socket | Poll, limits: Limits | None = None, history: tuple[History, ...] = (), id: str = "toy"
 ) -> Venue:
     segment = Segment(
-        id="main", catalogue=Ask("https://toy/catalogue"), read=read, owns=lambda _: True, feeds=feeds or (SOCKET,),
-        history=history, decode=wire(list[Row]),
+        id="main", catalogue=Ask("https://toy/catalogue"), read=partial(read, venue=id), owns=lambda _: True,
+        feeds=feeds or (SOCKET,), history=history, decode=wire(list[Row]),
     )  # fmt: skip
     limits = limits or Limits(weight=1000, per=1, dials=1000, dials_per=1)
     return Venue(id, "Toy", "speculative", "https://toy/docs", (OI,), (segment,), limits)
@@ -275,8 +279,8 @@ class Exchange:
         self.peers.append(peer)
         try:
             await self.talk(peer)
-        except ConnectionClosed:
-            return
+        except* ConnectionClosed:  # in a task group too
+            pass
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Exchange"]:
@@ -331,6 +335,33 @@ class Records:
 
     def of(self, kind: type[Any]) -> list[Any]:
         return [r for r in self.all if isinstance(r, kind)]
+
+    def holes(self, symbol: str = "BTC") -> list[Gap]:
+        """The gaps that have ended: each begins with the last value before it and ends with the first one after it."""
+        ended = [gap for gap in self.gaps(symbol) if gap.end is not None]
+        seen = [r.seen for r in self.readings(symbol)]
+        for gap in ended:
+            assert gap.end is not None
+            assert Gap(gap.venue, gap.segment, gap.symbol, gap.start, None, gap.reason) in self.all, "it had opened"
+            assert not [at for at in seen if gap.start + NEAR_MS < at < gap.end - NEAR_MS], "a value within a gap"
+            assert not seen or min(abs(at - gap.end) for at in seen) <= NEAR_MS, "it ends with a value"
+            before = [at for at in seen if at <= gap.start + NEAR_MS]
+            assert not before or gap.start - max(before) <= NEAR_MS, "it begins with the last value"
+        return ended
+
+
+@contextmanager
+def stored(records: Records, mode: Mode = "demo") -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+    """What a store makes of all that came: a question in SQL gives rows."""
+    store = open_store(":memory:", mode)
+    try:
+        with Writer(store, mode == "demo") as writer:
+            for record in records.all:
+                writer.put(record)
+            assert writer.flush()
+            yield lambda sql: store.cursor().execute(sql).fetchall()
+    finally:
+        store.close()
 
 
 def no_delays() -> Iterator[float]:

@@ -104,7 +104,7 @@ class Keeper:
             last=self.run.last,
             unpriced=not any("mark" in feed.gives for feed in self.segment.feeds),
             sink=self.run.sink,
-            verifies=self.spare() is not None,
+            verifies=isinstance(self.main(), Socket) and self.spare() is not None,
             alone_ms=int(1000 * self.run.collecting.unanswered_s),
             confirm_ms=max([CONFIRM_MS, *(int(3000 * self.period(f)) for f in self.segment.feeds if "oi" in f.gives)]),
         )
@@ -151,11 +151,12 @@ class Keeper:
                 run.patience, run.rhythm, run.delays, self.period(feed), run.clock, run.now,
             )  # fmt: skip
 
+    def main(self) -> Socket | Poll | None:
+        """What gives open interest."""
+        return next((feed for feed in self.segment.feeds if "oi" in feed.gives), None)
+
     def spare(self) -> Answer | None:
-        """How the venue is asked in place of its socket of open interest; None where it is asked anyway."""
-        main = next((feed for feed in self.segment.feeds if "oi" in feed.gives), None)
-        if not isinstance(main, Socket):
-            return None
+        """How the venue is asked where that is silent or fails; None where nothing stands in for it."""
         return next((answer for answer in self.segment.answers if answer.ask is not None), None)
 
     def period(self, feed: Socket | Poll) -> float:

@@ -1,5 +1,6 @@
 """Asks over REST about whom a socket stays silent about, or says what is hard to believe (faults.md, F01 and F31).
 
+Where it is not a socket but one question for all that ends or leaves somebody out, in the venue's other way.
 What is asked of the silent is a reading like another, with the source `poll`; the symbol stays `mute`. What is asked of
 a step by a power of ten makes no reading: it lets the held ones pass, or sets them aside.
 """

@@ -259,7 +259,7 @@ class History:
 class Answer:
     """A reply or frame that no feed asks for but that we can read: for `crossoi decode` and files people have.
 
-    With an `ask` it stands in for a socket of open interest, about whom that stays silent about.
+    With an `ask` it stands in for the feed of open interest, about whom that stays silent about, or fails.
     """
 
     parse: Parse | Remembering

@@ -174,6 +174,9 @@ def segment(id: str, payoff: Payoff, api: str) -> Segment:
     def ask_rate(i: Instrument) -> Ask:
         return Ask(f"{REST}/v5/market/funding_rate?contract_code={i.symbol}")
 
+    def ask_level(i: Instrument) -> Ask:
+        return Ask(f"{REST}/v5/market/open_interest?contract_code={i.symbol}")
+
     batch, every = (Ask(f"{v1}/swap_batch_funding_rate"), 60.0) if inverse else (ask_rate, 300.0)
     return Segment(
         id, Ask(f"{v1}/swap_contract_info"), read, lambda symbol: symbol.endswith("-USD") == inverse,
@@ -187,7 +190,10 @@ def segment(id: str, payoff: Payoff, api: str) -> Segment:
             elite("top_account", "account"), elite("top_position", "position"),
         ),
         history=(History(ask_past, past, frozenset({"oi"}), 3600, 200, 8, wire(Past, "data"), bounded=False),),
-        answers=(Answer(asked_deaths, wire(list[RestDeath], "data"), "/v5/market/liquidation_orders"),),
+        answers=(
+            Answer(asked_deaths, wire(list[RestDeath], "data"), "/v5/market/liquidation_orders"),
+            *(() if inverse else (Answer(levels, wire(Reply[Level]), "/v5/market/open_interest", ask_level),)),
+        ),
         decode=wire(list[Listing], "data"),
         archives=(Archive("ticks", f"huobi-dm-{api}", CONTRACTS, (Unit.CONTRACTS, FeedClass.THROTTLED)),),
     )  # fmt: skip
@@ -200,5 +206,5 @@ VENUE = Venue(
     "are of elite accounts only; inverse contracts do not say how often they settle funding: 8 h is assumed; its dated "
     "contracts are not collected: which question states their open interest is not established; leverage tiers are "
     "not collected: whether they are told without a key is not established; open interest is one question about all "
-    "contracts of a segment, and nothing stands in for it should the venue end it",
+    "contracts of a segment: should the venue end it, linear ones are asked for one by one, and inverse ones are lost",
 )  # fmt: skip

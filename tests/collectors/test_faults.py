@@ -109,6 +109,25 @@ async def test_f01_who_stays_mute_is_asked_for_over_rest_and_goes_on_being_mute(
     assert {path.partition("?")[0] for _, path in exchange.requests if path.startswith("/oi")} == {"/oi/ETH"}
 
 
+async def test_f01_who_is_left_out_of_a_question_for_all_is_asked_for_alone() -> None:
+    """One question states all contracts, until the venue ends it; its other question is about one of them."""
+    replies = [now_of("BTC", 6.0, mark=100.0)]
+    exchange = Exchange(Peer.listen)
+    exchange.replies["/oi"] = lambda: replies[-1]()
+    exchange.replies["/oi/BTC"] = now_of("BTC", 7.0, mark=100.0)
+    async with collecting(exchange, spared(POLL), rhythm=replace(QUICK, spare=0.3)) as records:
+        await records.until(lambda: records.states()[-1:] == ["live"])
+        assert [path for _, path in exchange.requests if path.startswith("/oi/")] == []
+        replies.append(lambda: (404, {}, "gone"))
+        await records.until(lambda: records.readings()[-1].raw == 7.0)
+        opened, ended = one_gap(records)
+        (told,) = records.of(Health)[-1:]
+        assert (opened.reason.partition(":")[0], ended.end) == ("down", records.readings()[-1].seen)
+        assert (records.states()[-1], told.detail.endswith("; asked over REST instead")) == ("mute", True)
+        replies.append(now_of("BTC", 8.0, mark=100.0))
+        await records.until(lambda: records.states()[-1] == "live" and records.readings()[-1].raw == 8.0)
+
+
 async def test_f01_an_answer_that_ends_is_a_gap_again() -> None:
     """From the last answer on; a venue that does not answer over REST either is asked with the backoff."""
     answers = [now_of("BTC", 7.0, mark=100.0)]

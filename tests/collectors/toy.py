@@ -131,9 +131,9 @@ def venue(
     return Venue(id, "Toy", "speculative", "https://toy/docs", (OI,), (segment,), limits)
 
 
-def spared() -> Venue:
-    """A venue that can be asked over REST, symbol by symbol, about whom its socket stays silent about."""
-    toy = venue()
+def spared(*feeds: Socket | Poll) -> Venue:
+    """A venue that can be asked over REST, symbol by symbol, about whom its socket (or poll) stays silent about."""
+    toy = venue(*feeds)
     answer = Answer(POLL.parse, POLL.decode, ask=lambda i: Ask(f"https://toy/oi/{i.symbol}"))  # type: ignore[arg-type]
     return replace(toy, segments=(replace(toy.segments[0], answers=(answer,)),))
 

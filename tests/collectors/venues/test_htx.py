@@ -5,7 +5,7 @@ import pytest
 
 from collectors.board import Board
 from collectors.connection import UNREADABLE
-from collectors.venue import Acked, Liquidated, Ratio, Refused, Socket, Update
+from collectors.venue import Acked, Ask, Liquidated, Ratio, Refused, Socket, Update
 from collectors.venues.htx import COINS, CONTRACTS, VENUE
 from store.records import FeedClass, Instrument, Payoff, Quarantined, Side, Source, Unit
 
@@ -57,9 +57,15 @@ def test_an_inverse_contract_is_a_hundred_dollars() -> None:
     assert record.base == pytest.approx(1_385.07486631)
 
 
-def test_one_instrument_by_the_fifth_version_reads_the_same() -> None:
-    row = {**LEVEL, "volume": "32476092", "trade_volume": "11371362"}
-    assert replied(LEVELS, row, code=200) == replied(LEVELS, [LEVEL])
+def test_linear_contracts_can_be_asked_for_one_by_one_should_the_question_for_all_end() -> None:
+    _, alone = LINEAR.answers
+    row = {**LEVEL, "volume": "32476092", "trade_volume": "11371362", "value": "2063137924.9668"}
+    assert replied(alone, row, code=200) == [
+        Update("BTC-USDT", 1781327941440, 32_476_092.0, CONTRACTS, usd=2_063_137_924.9668)
+    ]
+    [btc] = listed(LINEAR, LISTED)
+    assert alone.ask(btc) == Ask("https://api.hbdm.com/v5/market/open_interest?contract_code=BTC-USDT")
+    assert [answer.ask for answer in INVERSE.answers] == [None]
 
 
 @pytest.mark.parametrize(("volume", "oi"), [(0, 0.0), ("0", 0.0), ("", None), (None, None)])
@@ -124,7 +130,7 @@ def test_a_forced_close_of_another_direction_is_unreadable() -> None:
 
 
 def test_past_forced_closes_name_the_position() -> None:
-    [reader] = LINEAR.answers
+    reader, _ = LINEAR.answers
     row = {
         "contract_code": "BTC-USDT", "liquidation_time": "1781849094165", "side": "buy", "position_side": "short",
         "volume": "2", "amount": "2", "bankrupt_price": "62978.5",

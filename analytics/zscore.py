@@ -9,10 +9,11 @@ from math import exp
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import theilslopes
 
 from analytics import coverage, windows
-from analytics.alignment import Floats, Panel, State
+from analytics.alignment import Floats, Panel, State, holes
 from analytics.coverage import Coverage
 from analytics.matched import Steps, Window, panel_rows, steps, window
 from analytics.provenance import Basis, Code, Method, Reason, finite
@@ -34,6 +35,8 @@ class VenueZ:
     percentile: float | None  # of |growth - median|, 0-100: decides the alert
     z_gap: float | None  # z_chg minus the median of the other venues'
     z_gap_percentile: float | None
+    gap_alert: bool  # z_gap by its own percentile
+    interrupted: bool  # a contract of it was silent within the window, and left out: wholly so, it has no z_chg
     growth: float | None  # of contracts over the window, fraction
     n: int
     span_s: float
@@ -104,7 +107,9 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     if not seen.contracts or len(seen.t) < 2:
         return ZScores(window_s, None, None, (), heard, Basis.DERIVED, METHOD, (coverage.NOBODY,))
     w = window(seen, 0, len(seen.t) - 1, settings)
-    weight, moved = seen.by_venue(w.usd0), seen.by_venue(w.usd0 * w.growth)
+    through = w.usd0 * ~interrupted(seen, gaps, window_s, settings)
+    weight, moved = seen.by_venue(through), seen.by_venue(through * w.growth)
+    cut = seen.by_venue(w.usd0 - through) > 0
     growth = np.divide(moved, weight, out=np.full_like(weight, np.nan), where=weight > 0)
     now_logs = venue_logs(panel_rows(seen, -1))[0]
     earlier = windows.past(history, int(seen.t[0]), window_s, gaps=gaps, settings=settings)
@@ -119,7 +124,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     sound = refused is None and heard.grade != "D"
     rows = [
         one(v, when, logs[:, k], finite(now_logs[k]), changes[:, k], finite(growth[k]), (chg[k], gap[k], gap_rank[k]),
-            now, window_s, settings, sound)
+            bool(cut[k]), now, window_s, settings, sound)
         for k, v in enumerate(seen.venues)
     ]  # fmt: skip
     rows.sort(key=lambda r: (-(r.percentile or -1.0), -abs(r.z_chg or 0.0)))
@@ -129,7 +134,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
 
 
 def one(venue: str, t: Floats, logs: Floats, x: float | None, changes: Floats, growth: float | None,
-        moved: tuple[float | None, float | None, float | None], now: int, window_s: int,
+        moved: tuple[float | None, float | None, float | None], cut: bool, now: int, window_s: int,
         settings: Settings, sound: bool) -> VenueZ:  # fmt: skip
     """One venue's row; a history that is too short, too young or too holey gives a reason and no number. Where the
     market is not heard well (`sound`) nothing alerts."""
@@ -145,7 +150,9 @@ def one(venue: str, t: Floats, logs: Floats, x: float | None, changes: Floats, g
             f"{settings.z_min_span_s / 86_400:.0f} days and {settings.z_observed:.0%}."
         )
         why = (Reason(Code.INSUFFICIENT_HISTORY, words),)
-        return VenueZ(venue, None, None, None, None, None, None, None, growth, n, span, observed, False, why)
+        return VenueZ(
+            venue, None, None, None, None, None, None, None, False, cut, growth, n, span, observed, False, why
+        )  # fmt: skip
     reference, when = logs[slots], t[slots]
     level = (None, None, None)
     unheard = (
@@ -155,14 +162,24 @@ def one(venue: str, t: Floats, logs: Floats, x: float | None, changes: Floats, g
         level = (classical(reference, x), robust(reference, x), detrended(when, reference, float(now), x))
         unheard = ()
     if growth is None or growth <= -1:
-        why = (Reason(Code.UNDETERMINED_PANEL, f"{venue} was not heard at both ends of the window."), *unheard)
-        return VenueZ(venue, *level, None, None, None, None, growth, n, span, observed, False, why)
+        words = "was interrupted within the window" if cut else "was not heard at both ends of the window"
+        why = (Reason(Code.UNDETERMINED_PANEL, f"{venue} {words}."), *unheard)
+        return VenueZ(venue, *level, None, None, None, None, False, cut, growth, n, span, observed, False, why)
     past = known(np.log1p(changes))
     middle = float(np.median(past))
     place = rank(np.abs(past - middle), abs(float(np.log1p(growth)) - middle))
     alert = sound and place is not None and place >= settings.z_alert_percentile
     z_chg, z_gap, gap_rank = moved
-    return VenueZ(venue, *level, z_chg, place, z_gap, gap_rank, growth, n, span, observed, alert, unheard)
+    apart = sound and gap_rank is not None and gap_rank >= settings.z_alert_percentile
+    return VenueZ(
+        venue, *level, z_chg, place, z_gap, gap_rank, apart, cut, growth, n, span, observed, alert, unheard
+    )  # fmt: skip
+
+
+def interrupted(seen: Panel, gaps: pd.DataFrame | None, window_s: int, settings: Settings) -> NDArray[np.bool_]:
+    """[I]: silent within the window for longer than an earlier window could have been without being left out."""
+    known = holes(windows.interruptions(gaps, window_s, settings), seen.contracts, seen.t, settings)
+    return known.any(axis=0) | (seen.state[:-1] == State.DEAD).any(axis=0)
 
 
 def venue_growth(earlier: Panel, stride: Steps | Window | None) -> Floats:

@@ -134,7 +134,8 @@ CHARTS = (
                 "How unusual the growth of contracts is for this market, and for each venue.",
                 "+2.5 means two and a half own scales above the median; tails are heavy, so it is no probability. The "
                 "percentile decides, z_chg only ranks. Levels wander: z_level beyond 2.5 is nothing special. Table "
-                "venues has the same for each exchange, and z_gap, how far it is from the others.",
+                "venues has the same for each exchange, and z_gap, how far it is from the others (gap_alert by its own "
+                "percentile). interrupted: a contract was silent within the window and is left out of its change.",
                 ("percentile 98.76 and more: unusual, 1.4 % of windows by chance",),
                 ("several far steps in one direction", "a venue whose z_gap is far while the market is calm"),
                 "Windows of 1 h against 30 days, of 4 h against 90, of a day against a year; 200 of them (90 of a day) "

@@ -141,12 +141,13 @@ def by_venue(house: House, asset: str, window: int, now: int, latest: pd.DataFra
         settings=house.thresholds,
     )  # fmt: skip
     return Table(
-        columns=["venue", "z_chg", "percentile", "alert", "z_gap", "z_gap_percentile", "z_level", "z_level_rob",
-                 "z_detr", "growth_pct", "windows", "span_days", "observed_share", "reason"],
+        columns=["venue", "z_chg", "percentile", "alert", "z_gap", "z_gap_percentile", "gap_alert", "interrupted",
+                 "z_level", "z_level_rob", "z_detr", "growth_pct", "windows", "span_days", "observed_share", "reason"],
         rows=[
             [
                 v.venue, rounded(v.z_chg), rounded(v.percentile), v.alert, rounded(v.z_gap),
-                rounded(v.z_gap_percentile), rounded(v.z_level), rounded(v.z_level_rob), rounded(v.z_detr),
+                rounded(v.z_gap_percentile), v.gap_alert, v.interrupted,
+                rounded(v.z_level), rounded(v.z_level_rob), rounded(v.z_detr),
                 None if v.growth is None else rounded(v.growth * 100), v.n, rounded(v.span_s / 86_400),
                 rounded(v.observed), "; ".join(str(r.code) for r in v.reasons) or None,
             ]

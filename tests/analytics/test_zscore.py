@@ -59,6 +59,44 @@ def test_an_hour_beyond_all_hours_before_alerts():
     assert (top.z_gap or 0) > 10
     assert None not in (top.z_level, top.z_level_rob, top.z_detr, top.z_gap_percentile)
     assert not found.venues[1].alert
+    assert (top.gap_alert, top.z_gap_percentile) == (True, 100.0)
+    assert not any(v.interrupted for v in found.venues)
+
+
+def interruption(minutes: float, symbol: str = "") -> pd.DataFrame:
+    start = NOW - 30 * 60_000
+    row = {"venue": "one", "symbol": symbol, "start": start, "end": start + minutes * 60_000, "reason": "down"}
+    return pd.DataFrame([row])
+
+
+def test_a_newest_window_that_was_interrupted_is_no_change_of_a_window():
+    last, recent, past = market(1.2)
+    cut, brief = (
+        zscore.assess(latest=last, recent=recent, history=past, now=NOW, window_s=3600, gaps=interruption(minutes))
+        for minutes in (5, 0.5)
+    )
+    one = next(v for v in cut.venues if v.venue == "one")
+    assert (one.interrupted, one.z_chg, one.percentile, one.z_gap, one.alert, one.gap_alert) == (
+        True, None, None, None, False, False,
+    )  # fmt: skip
+    assert [(r.code, "interrupted" in r.words) for r in one.reasons] == [("undetermined_panel", True)]
+    assert one.z_level is not None, "its level is known"
+    assert (brief.venues[0].interrupted, brief.venues[0].alert) == (False, True), "half a minute of an hour is let pass"
+
+
+def test_a_contract_that_was_interrupted_leaves_the_others_of_its_venue():
+    n = 300
+    hour = [100.0] * 61
+    past = bars([Line("one", walk(5, n), [100.0] * n), Line("one", walk(6, n), [100.0] * n, "inverse"),
+                 Line("two", walk(7, n), [100.0] * n)], end=NOW - HOUR, step=HOUR)  # fmt: skip
+    now = [Line("one", [500.0] * 60 + [900.0], hour), Line("one", [5e4] * 61, hour, "inverse"),
+           Line("two", [900.0] * 61, hour)]  # fmt: skip
+    found = zscore.assess(
+        latest=latest(now), recent=bars(now), history=past, now=NOW, window_s=3600, gaps=interruption(5, "BTC-linear")
+    )
+    one = next(v for v in found.venues if v.venue == "one")
+    assert (one.interrupted, one.growth, one.alert) == (True, 0.0, False)
+    assert one.percentile is not None
 
 
 def test_nothing_alerts_where_volume_says_that_changes_are_not_believed():

@@ -20,12 +20,13 @@ from collectors.checks import NEEDED
 from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import RHYTHM, Delays, Rhythm, backoff, explain, rest
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink
-from collectors.missing import ASIDE, Missing, Progress, Span, Work, mark_at, pages, runs, works
+from collectors.missing import ASIDE, Missing, Progress, Span, Work, led, mark_at, pages, runs, works
+from collectors.settled import NO_INTERVAL, Payments
 from collectors.trail import Refusal, Row, Trail
 from collectors.units import factor
 from collectors.venue import History, Ratio, Said, Traded, Update, Venue
 from collectors.wire import iso
-from store.records import Event, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Volume
+from store.records import Event, Flag, Funding, Instrument, LongShort, OpenInterest, Quarantined, Source, Volume
 
 TRIES = 5  # of one question; what stays unanswered stays a gap
 UNANSWERED = "the venue did not answer"
@@ -85,8 +86,9 @@ class Filler:
         for work in listed:
             if not work.histories:
                 work.progress.skip(f"the venue has no history of {work.progress.subject}", 0)
+            fill = self.settle if work.progress.subject == "funding" else self.fill
             for history in work.histories:
-                if not await self.fill(work, history, lambda: self.estimate(listed, begun)):
+                if not await fill(work, history, lambda: self.estimate(listed, begun)):
                     work.progress.skip(UNANSWERED, 0)
             self.tell(work)
 
@@ -142,6 +144,29 @@ class Filler:
                 progress.eta = estimate()
                 self.told(progress)
             self.end(work, trail, last)
+        return True
+
+    async def settle(self, work: Work, history: History, estimate: Callable[[], float]) -> bool:
+        """Funding as it was paid, page after page. False where a question stays without an answer."""
+        progress = work.progress
+        for span in progress.spans:
+            paid = Payments(progress.instrument, *span, self.simulated)
+            asked = list(pages(history, led(span))) if history.bounded else [span]
+            for first, end in asked:
+                words = await self.page(work, history, first, end)
+                if words is None:
+                    return False
+                for record in paid.take(words, self.http.now(), over=first == asked[-1][0]):
+                    self.sink(record)
+                    if isinstance(record, Funding):
+                        progress.readings += 1
+                    else:
+                        progress.skip(ASIDE)
+                progress.done += 1
+                progress.eta = estimate()
+                self.told(progress)
+            if paid.untimed:
+                progress.skip(NO_INTERVAL, paid.untimed)
         return True
 
     def judge(

@@ -1,10 +1,11 @@
-"""What is asked of the past as of the present: rows of candles, and series of them. Pure."""
+"""What is asked of the past as of the present: rows of candles, and series of them; and what was paid. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from collectors.minutes import listed
 from collectors.venue import Ask, Gives, History, Lately, Message, Poll, Ratio, Said, Traded, Update
+from collectors.wire import number, wire
 from store.records import Instrument, Unit
 
 Rows = list[list[float]]
@@ -54,3 +55,23 @@ def series(
         Poll(Lately(ask, LATELY * step), step, words, latest, decode),
         History(ask, parse, words, step, limit, depth, decode),
     )
+
+
+HOUR_S = 3600.0  # nobody settles funding more often
+
+
+def settled(
+    ask: Callable[[Instrument, int, int], Ask], when: str, rate: str, limit: int, depth: float, *at: str,
+    unit_ms: int = 1, bounded: bool = True,
+) -> History:  # fmt: skip
+    """The past of funding as most venues tell it: rows with cells so named, inside an envelope (`at`, see `wire`).
+
+    `when` is in units of `unit_ms`, `rate` a fraction of the interval that ended then. Longer intervals than an hour
+    leave pages less than full.
+    """
+
+    def read(rows: Sequence[dict[str, Any]]) -> Sequence[Said]:
+        return [Update("", int(float(row[when]) * unit_ms), funding=number(row[rate])) for row in rows]
+
+    gives = frozenset[Gives]({"funding"})
+    return History(ask, read, gives, HOUR_S, limit, depth, wire(list[dict[str, Any]], *at), bounded)

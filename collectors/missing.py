@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from collectors.settled import LEAD_MS
 from collectors.venue import History, Ratio, Said, Segment, Traded, Venue
 from store.records import Instrument
 
 ENDED_MS = 5000  # a minute has ended for the venue, too, so long after it has for us
-Subject = Literal["oi", "volume", "ratios"]
+Subject = Literal["oi", "volume", "ratios", "funding"]
 ASIDE = "set aside: see quarantine"
-SUBJECTS: tuple[Subject, ...] = ("oi", "volume", "ratios")
+SUBJECTS: tuple[Subject, ...] = ("oi", "volume", "ratios", "funding")
 Span = tuple[int, int]  # ms UTC, both inclusive
 
 
@@ -73,7 +74,7 @@ def works(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> Iter
         if (i.venue, i.segment) not in segments:
             continue
         venue, segment = segments[i.venue, i.segment]
-        histories = tuple(h for h in segment.history if lack.subject in h.gives)
+        histories = tuple(h for h in segment.history if tells(h, lack.subject))
         if not histories:
             yield Work(venue, segment, (), None, Progress(i, lack.subject, lack.spans, 0.0, 0, 0.0))
             continue
@@ -81,17 +82,28 @@ def works(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> Iter
         marks = next((h for h in segment.history if "mark" in h.gives and "oi" not in h.gives), None)
         marks = marks if lack.subject == "oi" and "mark" not in history.gives else None
         spans = tuple(clipped(lack.spans, now - int(history.depth * 86_400_000)))
-        total = sum(1 for span in spans for _ in pages(history, span)) if history.bounded else len(spans)
+        asked = [span if lack.subject != "funding" else led(span) for span in spans]
+        total = sum(1 for span in asked for _ in pages(history, span)) if history.bounded else len(spans)
         total *= len(histories)
-        asked = total + (0 if marks is None else sum(1 for span in spans for _ in pages(marks, span)))
+        questions = total + (0 if marks is None else sum(1 for span in spans for _ in pages(marks, span)))
         rate = venue.limits.weight / venue.limits.per
-        seconds = asked * history.ask(i, now, now).weight / rate
+        seconds = questions * history.ask(i, now, now).weight / rate
         progress = Progress(i, lack.subject, spans, history.step, total, seconds)
         if lack.asked:
             progress.skip(f"asked for lately, and the venue had nothing: {lack.asked} times", 0)
         if set(spans) != set(lack.spans):
             progress.skip(f"older than the {history.depth:g} days that the venue keeps", 0)
         yield Work(venue, segment, histories, marks, progress)
+
+
+def tells(history: History, subject: Subject) -> bool:
+    """Whether a history is of a subject. Funding beside open interest is of a running interval, and was not paid."""
+    return subject in history.gives and (subject != "funding" or "oi" not in history.gives)
+
+
+def led(span: Span) -> Span:
+    """What is asked for so that the intervals of all payments in a span are known."""
+    return span[0] - LEAD_MS, span[1]
 
 
 def clipped(spans: Iterable[Span], floor: int) -> Iterator[Span]:

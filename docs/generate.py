@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from collectors.venue import Poll, Socket
+from collectors.missing import tells
+from collectors.venue import History, Poll, Socket
 from collectors.venues import VENUES
 from server import protocol
 from server.tools import TOOLS, House
@@ -26,10 +27,20 @@ def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def venues() -> str:
     rows = [
         (v.id, v.name, v.cls, segment.id, transport(feeds), ", ".join(sorted({g for f in feeds for g in f.gives})),
-         ", ".join(f"{h.step / 60:g} min for {h.depth:g} d" for h in segment.history) or "none", v.note)
+         ", ".join(map(past, segment.history)) or "none", v.note)
         for v in VENUES.values() for segment in v.segments for feeds in [segment.feeds]
     ]  # fmt: skip
     return table(("venue", "name", "class", "segment", "open interest comes by", "gives", "history", "note"), rows)
+
+
+def past(history: History) -> str:
+    """What a history gives, how coarsely and how far back; funding is told as often as it was paid."""
+    gives = " ".join(sorted(history.gives))
+    return (
+        f"{gives} for {history.depth:g} d"
+        if tells(history, "funding")
+        else (f"{gives} {history.step / 60:g} min for {history.depth:g} d")
+    )
 
 
 def transport(feeds: tuple[Socket | Poll, ...]) -> str:

@@ -17,13 +17,13 @@ from collectors.backfill import backfill
 from collectors.board import Last
 from collectors.http import Http, utc_ms
 from collectors.keeper import Collecting
-from collectors.missing import SUBJECTS, Missing, Progress, Span, Subject, mark_at, plan
+from collectors.missing import SUBJECTS, Missing, Progress, Span, Subject, mark_at, plan, tells
 from collectors.venue import Poll, Segment, Venue
 from server.protocol import OIServer
 from server.rest import guarded
-from store.holes import MARK_STEP_MS, answered, holes, marks, without
+from store.holes import LATE_MS, MARK_STEP_MS, answered, holes, marks, unpaid, without
 from store.patience import Cursors
-from store.records import Gap, Instrument, Record
+from store.records import Gap, Instrument, Kind, Record
 
 log = logging.getLogger(__name__)
 
@@ -152,11 +152,16 @@ class Backfill:
         found: list[Missing] = []
         asked = answered(self.store.cursor(), venue.id, self.now() - (ASKED_MS if wish.asked else AGAIN_MS))
         for subject in SUBJECTS:
-            steps = [history.step for history in segment.history if subject in history.gives]
+            steps = [history.step for history in segment.history if tells(history, subject)]
             if listed and steps:
-                least = max(LEAST_MS, int(2000 * period(segment, subject)))
-                coarse = max(2 * MARK_STEP_MS, int(1500 * steps[0]))
-                spans = holes(self.store.cursor(), subject, list(listed), wish.start, wish.end, least, coarse)
+                if subject == "funding":  # nobody pays more often than by the hour
+                    least = LATE_MS
+                    paying = [i.id for i in listed.values() if i.kind is Kind.PERPETUAL]
+                    spans = unpaid(self.store.cursor(), paying, wish.start, wish.end)
+                else:
+                    least = max(LEAST_MS, int(2000 * period(segment, subject)))
+                    coarse = max(2 * MARK_STEP_MS, int(1500 * steps[0]))
+                    spans = holes(self.store.cursor(), subject, list(listed), wish.start, wish.end, least, coarse)
                 for i, holes_of in spans.items():
                     before = asked.get((segment.id, listed[i].symbol, subject), ())
                     left = without(holes_of, before, least)

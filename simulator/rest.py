@@ -62,9 +62,11 @@ class Desk:
 
         Each with what was so at its end, or now while it runs: candles close there.
         """
-        if self.views.quote(contract, now_ms) is None:
+        quote = self.views.quote(contract, now_ms)
+        if quote is None:
             return ()
-        step, edge = round(past.step_s * 1000), int(past.open)
+        step_s = quote.funding_interval_h * 3600 if past.step_s == "funding_interval" else past.step_s
+        step, edge = round(step_s * 1000), int(past.open)
         said = None if past.count is None else value(Scope(more), past.count)
         limit = past.limit if said is None else min(past.limit, int(said))
         end = min(moment(past.end, more, past.unit_ms, now_ms + edge) - edge, now_ms)

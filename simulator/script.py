@@ -42,7 +42,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Past(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which stretch a history reply covers. `start`, `end` and `count` name where the client says them."""
 
-    step_s: float
+    step_s: float | Literal["funding_interval"]
     limit: int
     count: str | None = None
     start: str | None = None

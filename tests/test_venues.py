@@ -18,7 +18,8 @@ from collectors.besides import Besides
 from collectors.board import Board, Worth
 from collectors.feeds import Rhythm
 from collectors.http import Address, utc_ms
-from collectors.missing import pages
+from collectors.missing import led, pages, tells
+from collectors.settled import Payments
 from collectors.supervisor import Collecting
 from collectors.venue import (
     Ask,
@@ -46,7 +47,7 @@ from simulator.fixed import Fixed
 from simulator.rest import Asked, Desk
 from simulator.script import Contract, Death, Reading, Script, contracts, load_all
 from simulator.values import Views
-from store.records import Flag, Health, Instrument, Kind, Liquidation, OpenInterest, Record, Source, Volume
+from store.records import Flag, Funding, Health, Instrument, Kind, Liquidation, OpenInterest, Record, Source, Volume
 
 SCRIPTS = load_all()
 each_venue = pytest.mark.parametrize("id", sorted(set(VENUES) & set(SCRIPTS)))  # those without a pair fail below
@@ -56,7 +57,7 @@ each_live_venue = pytest.mark.parametrize(
 FACTS = ("symbol", "segment", "kind", "asset", "quote", "settle", "payoff", "contract_size", "base_factor")
 SOMETIMES = ("max_leverage", "funding_interval_h")  # compared where the script states them
 ROUNDS = 12
-MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +216,32 @@ def remembered(it: Play, history: History, instrument: Instrument) -> Reading:
         )
     assert all(reading == readings[0] for reading in readings), "the market stands still in this test"
     return readings[0]
+
+
+@each_live_venue
+def test_funding_of_the_past_is_what_was_paid_and_for_how_long_an_interval(id: str) -> None:
+    """Compared by 8 h, as some tell of other intervals in their past than now; the market stands still in this test."""
+    it, end = play(id), SCRIPTS[id].expect.now_ms // DAY_MS * DAY_MS
+    start = end - DAY_MS
+    for segment in it.venue.segments:
+        for history in (h for h in segment.history if tells(h, "funding")):
+            quoted = [i for i in wanted(it.catalogue(segment)) if i.symbol in it.script.expect.quotes]
+            assert quoted
+            for i in quoted:
+                quote = it.script.expect.quotes[i.symbol]
+                first, last = led((start, end))
+                reply = history.decode(it.ask(history.ask(i, first, last), it.script.expect.now_ms))
+                said = sorted(history.parse(reply), key=lambda word: -(getattr(word, "ts", None) or 0))
+                made = Payments(i, start, end, simulated=True).take(said, end, over=True)
+                paid = [record for record in made if isinstance(record, Funding)]
+                assert len(paid) == len(made), "none was impossible"
+                hours = {f.interval_h for f in paid}
+                assert len(hours) == 1
+                assert len(paid) == 24 / hours.pop() + 1, "from end to end"
+                assert (paid[0].ts, paid[-1].ts) == (end, start)
+                for f in paid:
+                    was = quote.funding * 8 / quote.funding_interval_h
+                    assert f.rate * 8 / f.interval_h == pytest.approx(was, rel=1e-6, abs=1e-12), i.symbol
 
 
 @each_venue

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from collectors.candles import Rows, marks, minutes, series
+from collectors.candles import Rows, marks, minutes, series, settled
 from collectors.venue import (
     Acked, Answer, Archive, Ask, Gives, History, Limits, Liquidated, Message, Poll, Ratio, RatioKind, Refused, Said,
     Segment, Socket, Update, Venue,
@@ -133,9 +133,6 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
             return (Refused(f"{fault['code']}: {fault['msg']}", frame.id),)
         return () if frame.id is None else (Acked(frame.id),)
 
-    def level(row: Now) -> Sequence[Said]:
-        return (Update(row.symbol, row.time, number(row.openInterest), now),)
-
     def past(rows: list[Past]) -> Sequence[Said]:
         named = ((p, p.symbol or f"{p.pair}_{p.contractType.removesuffix('ETUAL')}") for p in rows)
         return [Update(symbol, p.timestamp, number(p.sumOpenInterest), then) for p, symbol in named]
@@ -150,6 +147,9 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
         span = f"interval={step}m&limit={limit}&startTime={start}&endTime={end}"
         return Ask(f"{rest}/{name}?symbol={i.symbol}&{span}", weight=1 if limit < 100 else 5)
 
+    def paid(i: Instrument, start: int, end: int) -> Ask:  # so is this: 500 in 5 min
+        return Ask(f"{rest}/fundingRate?symbol={i.symbol}&limit=1000&startTime={start}&endTime={end}", weight=18)
+
     coins = minutes(Unit.BASE, 5, 9) if linear else minutes(Unit.BASE, 7, 10)  # of contracts, in another place
     volume = series("volume", partial(candles, "klines", 1), coins, BARS, 60, 1000, 3650)
     crowds = [
@@ -159,7 +159,8 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
     return Segment(
         id, Ask(f"{rest}/exchangeInfo"), read, owns, decode=wire(list[dict[str, Any]], "symbols"),
         feeds=(
-            Poll(lambda i: Ask(f"{rest}/openInterest?symbol={i.symbol}"), 5, frozenset({"oi"}), level, wire(Now)),
+            Poll(lambda i: Ask(f"{rest}/openInterest?symbol={i.symbol}"), 5, frozenset({"oi"}),
+                 lambda row: [Update(row.symbol, row.time, number(row.openInterest), now)], wire(Now)),
             Socket(
                 stream, GIVEN - {"funding"} if dated else GIVEN, subscribe, parse, wire(Frame),
                 per_socket=100, pace=0.2, life=86_400,  # 200 streams a connection, 10 messages a second
@@ -169,7 +170,7 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
         history=(volume[1],) if dated else (
             History(partial(data, "openInterestHist", 12), past, frozenset({"oi"}), 300, 500, 29, wire(list[Past])),
             History(partial(candles, "markPriceKlines", 5), marks(300), frozenset({"mark"}), 300, 1000, 3650, BARS),
-            volume[1], *(then for _, then in crowds),
+            volume[1], *(then for _, then in crowds), settled(paid, "fundingTime", "fundingRate", 1000, 3650),
         ),
         answers=(
             Answer(lambda p: past([p]), wire(Past), "/openInterestHist"),

@@ -23,6 +23,7 @@ REST, BEAT = "https://api.bybit.com/v5/market", Heartbeat({"op": "ping"}, every=
 SETTLED = re.compile(r"USD([A-Z]\d\d)?$")  # BTCUSD, BTCUSDZ26; linear are BTCUSDT, BTCPERP, BTC-26DEC26
 DATED, GIVEN = re.compile(r"[A-Z]\d\d$"), frozenset[Gives]({"oi", "mark", "index", "funding", "liquidations"})
 SIDES, TOPICS = {"Buy": Side.LONG, "Sell": Side.SHORT}, ("tickers", "allLiquidation")  # sides of who died, no order's
+SPAN = "limit=200&startTime={}&endTime={}"
 TWICE = "documented as both sides; a probe of 2026-09-15 found twice the single field"
 
 
@@ -155,7 +156,7 @@ def segment(payoff: Payoff, both: Field, single: Field, dated: bool) -> Segment:
     def now(path: str) -> Callable[[Instrument], Ask]:
         return lambda i: Ask(f"{REST}/{path}?category={id}&symbol={i.symbol}")
 
-    bars, dicts = wire(Rows, "result", "list"), wire(list[dict[str, Any]], "result", "list")
+    bars, dicts, reply = wire(Rows, "result", "list"), wire(list[dict[str, Any]], "result", "list"), wire(Reply)
     coins = minutes(Unit.BASE, 5 if linear else 6)  # the other is their value
     volume = series("volume", past("kline", "interval=1&limit=1000&start={}&end={}"), coins, bars, 60, 1000, 3650)
     crowd = past("account-ratio", "period=5min&limit=500&startTime={}&endTime={}")
@@ -170,10 +171,10 @@ def segment(payoff: Payoff, both: Field, single: Field, dated: bool) -> Segment:
         decode=wire(Listings, "result"), lists=Kind.DATED if dated else None,
         feeds=(line, volume[0], *(() if dated else more)),
         history=(volume[1],) if dated else (
-            History(past("open-interest", "intervalTime=5min&limit=200&startTime={}&endTime={}"), rows,
-                    frozenset({"oi"}), 300, 200, 3650, wire(Reply)),
+            History(past("open-interest", f"intervalTime=5min&{SPAN}"), rows, frozenset({"oi"}), 300, 200, 3650, reply),
             History(past("mark-price-kline", "interval=5&limit=1000&start={}&end={}"), marks(300),
                     frozenset({"mark"}), 300, 1000, 3650, bars), volume[1], ratios[1],
+            History(past("funding/history", SPAN), rows, frozenset({"funding"}), 3600, 200, 3650, reply),
         ),
         answers=(Answer(rows, wire(Reply), "/v5/market/", now("tickers")), Answer(died, wire(dict[str, Any], "data"))),
         more=lambda page: Ask(f"{catalogue}&cursor={page.nextPageCursor}") if page.nextPageCursor else None,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct
 
-from collectors.candles import Rows, marks, minutes, series
+from collectors.candles import Rows, marks, minutes, series, settled
 from collectors.ladders import ladder
 from collectors.venue import (
     Acked, Answer, Archive, Ask, Heartbeat, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind,
@@ -153,6 +153,8 @@ HISTORY = (
     History(asked(f"{STATS}open-interest-history", SPAN, 4), past, frozenset({"oi"}), 300, 100, 3, BARS),
     History(asked("market/history-mark-price-candles", "bar=5m&limit=100&before={}&after={}", 4), marks(300),
             frozenset({"mark"}), 300, 100, 365, BARS), PAST[1], *(then for _, then in CROWDS),
+    settled(asked("public/funding-rate-history", "limit=100&before={}&after={}", 4), "fundingTime", "realizedRate", 100,
+            90, "data"),
 )  # fmt: skip
 
 

@@ -11,14 +11,26 @@ from collectors.backfill import Marks, backfill
 from collectors.board import Last
 from collectors.http import Http
 from collectors.missing import Missing, Progress, Span, Subject, mark_at, plan
-from collectors.venue import Ask, History, Limits, Parse, Ratio, RatioKind, Said, Traded
+from collectors.venue import Ask, History, Limits, Parse, Ratio, RatioKind, Said, Traded, Update
 from collectors.wire import iso
-from store.records import Event, Field, Flag, Instrument, LongShort, OpenInterest, Quarantined, Source, Unit, Volume
+from store.records import (
+    Event,
+    Field,
+    Flag,
+    Funding,
+    Instrument,
+    LongShort,
+    OpenInterest,
+    Quarantined,
+    Source,
+    Unit,
+    Volume,
+)
 from tests.collectors.toy import HISTORY, SOCKET, Exchange, Frame, Peer, Records, no_delays, venue
 
 pytestmark = pytest.mark.anyio
 
-STEP = 300_000
+STEP, HOUR = 300_000, 3_600_000
 END = 1_800_000_000_000
 BTC = Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT")
 
@@ -328,3 +340,64 @@ async def test_half_of_the_venues_budget_is_left_to_the_present() -> None:
     async with past.exchange.open(), Http(past.exchange.address, now=lambda: END) as http:
         await backfill([toy], [Missing(BTC, ((END - 6 * STEP, END),))], Records(), http, delays=no_delays)
     assert [at - begun >= 0.1 * place for place, (at, _) in enumerate(past.exchange.called, 1)] == [True] * 3
+
+
+def paid(frames: list[Frame]) -> list[Said]:
+    return [Update("", f.ts, funding=float(f.oi or 0) / 1e5) for f in frames if (f.ts or 0) % (8 * HOUR) == 0]
+
+
+PAID = replace(HISTORY, gives=frozenset({"funding"}), parse=paid, step=HOUR / 1000, limit=24)
+
+
+async def test_what_was_paid_is_filled_with_the_interval_that_it_was_paid_for() -> None:
+    """A day earlier is asked for too: the payment before the first wanted one tells how long its interval was."""
+    span, past = (END - 40 * HOUR, END), Past()
+    records, progress, told = await filled(past.exchange, span, history=(HISTORY, PAID), subject="funding")
+    paid = records.of(Funding)
+    assert [(END - f.ts) // HOUR for f in paid] == list(range(END // HOUR % 8, 41, 8))
+    assert {(f.interval_h, f.source, f.simulated, f.seen) for f in paid} == {(8.0, Source.BACKFILL, True, END)}
+    assert [f.rate for f in paid] == [((END - f.ts) // STEP + 10) / 1e5 for f in paid]
+    assert records.of(OpenInterest) == []
+    assert told == [(1, 3), (2, 3), (3, 3), (3, 3)]
+    assert (progress.readings, progress.skipped, progress.answered) == (len(paid), {}, True)
+    asked = [parse_qs(urlsplit(url).query) for _, url in past.exchange.requests]
+    assert min(int(one["start"][0]) for one in asked) == span[0] - 24 * HOUR
+    (event,) = records.of(Event)
+    assert json.loads(event.detail)["spans"] == [list(span)], "what was asked beside it is not what was wanted"
+
+
+async def test_funding_beside_open_interest_is_of_an_interval_that_runs_and_was_not_paid() -> None:
+    both = replace(HISTORY, gives=frozenset({"oi", "funding"}))
+    _, progress, _ = await filled(Past().exchange, (END - STEP, END), history=(both,), subject="funding")
+    assert progress.skipped == {"the venue has no history of funding": 0}
+
+
+async def test_payments_that_cannot_be_and_those_without_an_interval_are_counted() -> None:
+    def odd(frames: list[Frame]) -> list[Said]:
+        return [Update("", END - k * HOUR, funding=2.0 if k else 1e-4) for k in (0, 1)]
+
+    newest = replace(PAID, parse=odd, bounded=False)
+    records, progress, _ = await filled(Past().exchange, (END - STEP, END), history=(newest,), subject="funding")
+    assert [(f.ts, f.interval_h) for f in records.of(Funding)] == [(END, 1.0)]
+    assert (progress.done, progress.total, progress.skipped) == (1, 1, {})
+    records, progress, _ = await filled(Past().exchange, (END - HOUR, END), history=(newest,), subject="funding")
+    assert [q.check for q in records.of(Quarantined)] == ["magnitude"]
+    assert progress.skipped == {"set aside: see quarantine": 1}
+    alone = replace(PAID, parse=lambda _: [Update("", END, funding=1e-4)], bounded=False)
+    records, progress, _ = await filled(Past().exchange, (END - STEP, END), history=(alone,), subject="funding")
+    assert (records.of(Funding), progress.answered) == ([], False)
+    assert progress.skipped == {"how long its interval was is not known": 1}
+
+
+async def test_a_venue_that_stops_answering_leaves_what_it_has_told_of_funding() -> None:
+    past = Past()
+    pages, reply = [0], past.reply
+
+    def once() -> tuple[int, dict[str, str], str]:
+        pages[0] += 1
+        return reply() if pages[0] == 1 else (500, {}, "busy")
+
+    past.exchange.replies["/history"] = once
+    records, progress, _ = await filled(past.exchange, (END - 40 * HOUR, END), history=(PAID,), subject="funding")
+    assert len(records.of(Funding)) == 1, "two of the first page wait for older ones"
+    assert (progress.done, progress.total, progress.answered) == (1, 3, False)

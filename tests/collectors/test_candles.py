@@ -1,8 +1,9 @@
 """Rows of candles, and questions asked of the past as of the present."""
 
 import msgspec
+import pytest
 
-from collectors.candles import Rows, marks, minutes, series
+from collectors.candles import Rows, marks, minutes, series, settled
 from collectors.venue import Ask, Lately, Ratio, Traded, Update
 from collectors.wire import wire
 from store.records import Instrument, Unit
@@ -45,3 +46,14 @@ def test_of_now_the_newest_ratios_are_enough() -> None:
 def test_a_reply_of_nothing_says_nothing() -> None:
     poll, _ = series("volume", ask, minutes(Unit.BASE), wire(Rows), 60, 500, 30)
     assert list(poll.parse([])) == []
+
+
+def test_what_was_paid_is_read_by_the_names_of_its_cells() -> None:
+    history = settled(ask, "t", "r", 100, 30, "result", "rows", unit_ms=1000)
+    reply = history.decode(b'{"result": {"rows": [{"t": "1700000000", "r": "-0.0001"}, {"t": 1699996400, "r": ""}]}}')
+    assert list(history.parse(reply)) == [
+        Update("", 1_700_000_000_000, funding=-0.0001), Update("", 1_699_996_400_000),
+    ]  # fmt: skip
+    assert (history.gives, history.step, history.limit, history.depth) == ({"funding"}, 3600, 100, 30)
+    with pytest.raises(KeyError):
+        list(history.parse([{"t": 1}]))

@@ -21,9 +21,9 @@ from server.filling import alone
 from server.protocol import build
 from server.settings import load
 from store.engine import Store, open_store
-from store.records import Event, Gap, Instrument, OpenInterest, Source
+from store.records import Event, Gap, Instrument, Kind, OpenInterest, Source
 from store.writer import Writer
-from tests.collectors.test_backfill import Past
+from tests.collectors.test_backfill import PAID, Past
 from tests.collectors.toy import HISTORY, OI, SOCKET, Exchange, venue
 
 pytestmark = pytest.mark.anyio
@@ -139,6 +139,34 @@ async def test_what_was_not_answered_or_not_taken_is_asked_again_at_once(store: 
                 (progress,) = await owner(store, writer).fill(wish, http)
                 assert progress.spans == ((NOW - 40 * STEP, NOW - 20 * STEP),)
                 await to_thread.run_sync(writer.flush)
+
+
+async def test_what_was_paid_is_filled_once_and_next_when_it_is_due(store: Store, writer: Writer) -> None:
+    """Of a contract that pays every 8 h; a wish reaches back a day, as the payment before it counts in it."""
+    hour, due, now = 3_600_000, NOW // (8 * 3_600_000) * 8 * 3_600_000, [0]
+    past = Past()
+    dated = replace(BTC, symbol="BTC-D", kind=Kind.DATED)
+    backfill = Backfill(
+        store, writer.put, [venue(SOCKET, history=(PAID,))], COLLECTING, 0.0, settle=0.0, now=lambda: now[0]
+    )
+    for instrument in (BTC, dated):
+        backfill.sink(instrument)
+
+    async def asked(at: int) -> list[tuple[int, int, int]]:
+        """(from, to) in hours before the last payment of what is asked at a moment, and how many rows it brings."""
+        now[0] = at
+        done = await backfill.fill(Wish(None, at - 24 * hour, at), http)
+        await to_thread.run_sync(writer.flush)
+        assert {p.instrument.symbol for p in done} <= {"BTC"}, "who has an end pays nothing"
+        return [((due - a) // hour, (due - b) // hour, p.readings) for p in done for a, b in p.spans]
+
+    async with past.exchange.open(), Http(past.exchange.address, now=lambda: now[0]) as http:
+        assert await asked(due + 2 * hour) == [(46, -2, 6)]
+        assert await asked(due + 3 * hour) == []
+        assert await asked(due + 8 * hour + 60_000) == [], "it may not be written yet"
+        assert await asked(due + 9 * hour + 60_000) == [(-2, -10, 1)], "but for what was asked for lately"
+    told = store.cursor().execute("SELECT epoch_ms(ts), interval_h, source FROM fundings ORDER BY ts").fetchall()
+    assert told == [(due + 8 * k * hour, 8.0, "backfill") for k in range(-5, 2)]
 
 
 async def test_what_was_streamed_is_never_overwritten(store: Store, writer: Writer) -> None:

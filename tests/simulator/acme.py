@@ -52,6 +52,12 @@ def acme() -> dict[str, Any]:
                 "reply": {"$each": "past", "of": {"$": "ts_s"}},
             },
             {
+                "url": f"{REST}/paid",
+                "query": {"symbol": "{symbol}"},
+                "past": {"step_s": "funding_interval", "limit": 3, "newest_first": True},
+                "reply": {"$each": "past", "of": {"$": "ts_ms"}},
+            },
+            {
                 "url": f"{REST}/newest",
                 "query": {"symbol": "{symbol}"},
                 "past": {"end": "query.end", "step_s": 300, "limit": 3, "newest_first": True, "open": True},

@@ -80,6 +80,13 @@ def test_history_may_be_asked_for_by_the_clock_on_the_wall(desk: Desk) -> None:
     assert desk.answer(asked[1], NOW_MS) == desk.answer(asked[0], NOW_MS) == (True, [NOW_S - 600, NOW_S - 300])
 
 
+def test_funding_was_paid_as_often_as_the_contract_pays_it(desk: Desk) -> None:
+    eight = 8 * 3_600_000
+    last = NOW_MS // eight * eight
+    found = desk.answer(Asked("GET", f"{REST}/paid", {"symbol": "BTC-P"}), NOW_MS)
+    assert found == (True, [last, last - eight, last - 2 * eight])
+
+
 def test_history_newest_first_with_ends_left_out(desk: Desk) -> None:
     asked = Asked("GET", f"{REST}/newest", {"symbol": "BTC-P", "end": str(NOW_MS - 300_000)})
     fits, points = desk.answer(asked, NOW_MS)

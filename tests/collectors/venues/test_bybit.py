@@ -232,4 +232,5 @@ def test_the_past_is_asked_from_when_to_when() -> None:
         Ask(f"{rest}/mark-price-kline?category=linear&symbol=BTCUSDT&interval=5&limit=1000&start=1&end=2"),
         Ask(f"{rest}/kline?category=linear&symbol=BTCUSDT&interval=1&limit=1000&start=1&end=2"),
         Ask(f"{rest}/account-ratio?category=linear&symbol=BTCUSDT&period=5min&limit=500&startTime=1&endTime=2"),
+        Ask(f"{rest}/funding/history?category=linear&symbol=BTCUSDT&limit=200&startTime=1&endTime=2"),
     ]

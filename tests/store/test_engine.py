@@ -46,7 +46,7 @@ def test_a_demo_store_is_never_opened_as_live_nor_the_reverse(tmp_path: Path) ->
             pass  # and nothing was changed
 
 
-def test_a_store_in_use_names_the_process_that_holds_it(tmp_path: Path) -> None:
+def test_f40_a_store_in_use_names_the_process_that_holds_it(tmp_path: Path) -> None:
     path = tmp_path / "oi.duckdb"
     script = f"from store.engine import open_store; s = open_store({str(path)!r}, 'live'); print('open', flush=True)"
     with subprocess.Popen(
@@ -80,7 +80,7 @@ def test_a_store_of_a_later_engine_is_no_damage() -> None:
     assert str(error).startswith(f"The store oi.duckdb was written by a later DuckDB than this {duckdb.__version__}.")
 
 
-def test_a_damaged_file_is_set_aside_with_its_log_and_a_new_one_started(
+def test_f40_a_damaged_file_is_set_aside_with_its_log_and_a_new_one_started(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "oi.duckdb"
@@ -97,7 +97,7 @@ def test_a_damaged_file_is_set_aside_with_its_log_and_a_new_one_started(
     assert "nothing was deleted" in caplog.text
 
 
-def test_a_file_with_a_torn_log_is_damaged(tmp_path: Path) -> None:
+def test_f40_a_file_with_a_torn_log_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "oi.duckdb"
     script = (
         f"import os; from store.engine import open_store; s = open_store({str(path)!r}, 'live'); c = s.cursor();"
@@ -212,7 +212,7 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
-def test_what_a_killed_process_had_committed_is_there(tmp_path: Path) -> None:
+def test_f40_what_a_killed_process_had_committed_is_there(tmp_path: Path) -> None:
     path = tmp_path / "oi.duckdb"
     script = (
         f"import os; from store.engine import open_store; s = open_store({str(path)!r}, 'live');"

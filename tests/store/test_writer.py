@@ -389,8 +389,15 @@ def test_f40_a_full_disk_is_survived_in_memory_and_said(tmp_path: Path) -> None:
     assert done.stdout.split() == ["False", "True", "True", "True", "True", "True", "True"], done.stderr
     assert "cannot be written" in done.stderr
     with store_of(path) as store:
-        assert rows(store, "SELECT min(raw), max(raw) FROM readings") == [(1.0, 2100.0)]
-        assert rows(store, "SELECT DISTINCT reason FROM gaps WHERE reason = 'shed'") == [("shed",)]
+        found = {int(str(raw)) for (raw,) in rows(store, "SELECT raw::BIGINT FROM readings")}
+        told = rows(store, """SELECT symbol, epoch_ms(start), epoch_ms("end") FROM gaps WHERE reason = 'shed'""")
+    assert {1, 500, 2100} <= found, "what was there, what fits into the bound, and the newest"
+    missing = set(range(1, 2101)) - found
+    assert len(missing) > 1400
+    assert {symbol for symbol, _, _ in told} == {LINEAR.symbol}
+    for k in missing:
+        seen = T0 + 1000 * (k - 1) + 40
+        assert [1 for _, start, end in told if int(str(start)) <= seen <= int(str(end))], f"{k}: no row, no gap"
 
 
 def test_what_waits_is_written_on_close() -> None:

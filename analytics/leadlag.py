@@ -17,7 +17,6 @@ from analytics.settings import DEFAULTS, Settings
 from analytics.units import Floats
 
 FINEST_S = 0.25  # between lags that are tried
-LAGS_S = (1, 2, 5, 10, 30, 60, 120, 300)  # both ways, and zero
 METHOD = Method("leadlag.hayashi_yoshida")
 
 
@@ -37,7 +36,7 @@ class Lead:
 
     first: str
     second: str
-    lag_s: float | None  # of the largest |rho| within 300 s; None where sampling does not resolve that one
+    lag_s: float | None  # of the largest |rho| up to the longest lag; None where sampling does not resolve that one
     rho: float | None  # at that lag
     llr: float | None  # sum of rho^2 where the first leads over that where the second does
     p: float | None  # by circular shifts, of the stronger half
@@ -107,7 +106,7 @@ def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int, setti
     first, second = names
     resolution = finest(x, y)
     x, y = cut(x, start, end), cut(y, start, end)
-    lags = np.array([s for s in LAGS_S if s >= resolution])
+    lags = np.array([s for s in settings.lead_lags_s if s >= resolution])
     if len(x.t) < 3 or len(y.t) < 3 or not np.diff(x.x).any() or not np.diff(y.x).any():
         return Lead(first, second, None, None, None, None, resolution, None, Code.NO_DATA)
     if not len(lags):
@@ -125,7 +124,8 @@ def pair(names: tuple[str, str], x: Ticks, y: Ticks, start: int, end: int, setti
     stronger = 1 if ahead >= behind else -1
     chance = np.square(squared[(n + shifts[:, None] + stronger * lags[None, :]) % (2 * n)]).sum(axis=1)
     p = (1 + int((chance >= max(ahead, behind)).sum())) / (1 + len(shifts)) if len(shifts) else None
-    best, rho = nearest(x, y, int(np.argmax(np.abs(squared[n - LAGS_S[-1] : n + LAGS_S[-1] + 1]))) - LAGS_S[-1])
+    far = settings.lead_lags_s[-1]
+    best, rho = nearest(x, y, int(np.argmax(np.abs(squared[n - far : n + far + 1]))) - far)
     told = (
         abs(best) >= resolution
     )  # else what stands out most lies where none can be told, and any other would be noise

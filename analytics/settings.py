@@ -57,7 +57,8 @@ class Settings:
     conviction_percentile: float = 97.5  # 3.2
     conviction_sigma: float = 0.5
     conviction_min_history: int = 60
-    lead_ratio: float = 1.5  # 3.3: LLR, either way
+    lead_lags_s: tuple[int, ...] = (1, 2, 5, 10, 30, 60, 120, 300)  # 3.3: both ways, ascending
+    lead_ratio: float = 1.5  # LLR, either way
     lead_shifts: int = 500
     lead_block_s: int = 600  # a shift is at least this long: nearer ones share the lags that are asked about
     lead_windows: int = 3  # consecutive
@@ -79,6 +80,9 @@ class Settings:
     fragility_percentile: float = 95.0
     fragility_min_days: int = 90
 
+    history_1h_days: float = 30.0  # decisions 12: what windows of one hour are held against
+    history_4h_days: float = 90.0
+    history_24h_days: float = 365.0  # and windows of seven days against twice that
     z_min: int = 200  # 5
     z_min_daily: int = 90  # decisions 12: for W = 24 h
     z_min_span_s: int = 7 * DAY_S
@@ -138,6 +142,13 @@ class Settings:
         """Points of own history that a threshold for this window needs (decisions 12)."""
         return self.z_min_daily if window_s >= DAY_S else self.z_min
 
+    def past_ms(self, window_s: float) -> int:
+        """How much own history windows of this length are held against."""
+        for longest, days in ((HOUR_S, self.history_1h_days), (4 * HOUR_S, self.history_4h_days)):
+            if window_s <= longest:
+                return round(days * DAY_S * 1000)
+        return round((1 if window_s <= DAY_S else 2) * self.history_24h_days * DAY_S * 1000)
+
     def of_map(self) -> Mapping[str, Any]:
         """Those that a liquidation map is made by; who leaves it, a state says itself."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name.startswith("map_")}
@@ -157,6 +168,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "map_daily_volatility": (1e-4, 1.0), "map_alpha": (0.01, 1e6), "map_beta": (0.01, 1e6),
     "map_legacy_alpha": (0.01, 1e6), "map_forgetting": (0.0, 1.0), "map_borrowed": (0.0, 1.0),
     "map_range": (0.005, 0.45), "map_silent_s": (60.0, 86_400.0), "map_cluster_percentile": (0.0, 99.9),
-    "map_thin_history": (0.0, 1.0),
+    "map_thin_history": (0.0, 1.0), "lead_lags_s": (1, 1800), "history_1h_days": (1.0, 3650.0),
+    "history_4h_days": (1.0, 3650.0), "history_24h_days": (1.0, 3650.0),
 }  # fmt: skip
-"""Beyond these a map cannot be computed: a grid ends at half the mark, a mean time is above zero."""
+"""Beyond these nothing can be computed: a map's grid ends at half the mark, a mean time is above zero, a lag is shorter
+than the windows that it is looked for in."""

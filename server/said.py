@@ -69,6 +69,23 @@ def read_numbers(like: Sequence[float], least: float, most: float) -> Reader:
     return read
 
 
+def read_ascending(least: int, most: int) -> Reader:
+    """Whole numbers, each above the one before; one at least."""
+
+    def read(said: Said, known: tuple[str, ...]) -> tuple[int, ...]:
+        value: Any = said.value
+        parts: Any = value.split(",") if isinstance(value, str) else value
+        one = read_number(least, most, whole=True)
+        found = (
+            [int(one(Said(p, said.where), known)) for p in cast(list[object], parts)] if isinstance(parts, list) else []
+        )
+        if not found or found != sorted(set(found)):
+            raise SettingsError(f"{said.where}: wants ascending whole numbers, like [1, 10, 60], not {value!r}.")
+        return tuple(found)
+
+    return read
+
+
 def read_threshold(name: str, like: float | Sequence[float]) -> Reader:
     """A reader of numbers of the same kind and sign as the default, within what an analysis can do with."""
     if not isinstance(like, int | float):
@@ -83,6 +100,8 @@ def read_word(what: str, of: object) -> Reader:
 
 def thresholds() -> Mapping[str, Reader]:
     """A reader of every name of `[analytics]`."""
-    words = {"multiplicity": read_word("procedure", Procedure), "removal_policy": read_word("policy", Policy)}
+    low, high = LIMITS["lead_lags_s"]
+    lags = {"lead_lags_s": read_ascending(int(low), int(high))}
+    words = {"multiplicity": read_word("procedure", Procedure), "removal_policy": read_word("policy", Policy)} | lags
     numbers = {f.name: read_threshold(f.name, f.default) for f in fields(Settings) if f.name not in words}  # type: ignore[arg-type]  # all others are numbers, or some
     return {f"analytics.{name}": read for name, read in (numbers | words).items()}

@@ -17,7 +17,7 @@ from server.near import intensities
 from server.tools.chance import SWEPT
 from server.tools.conventions import gaps
 from server.tools.house import House
-from server.tools.spans import DAY_MS, HISTORY, WINDOW_S, few_ms, history, recent
+from server.tools.spans import DAY_MS, WINDOW_S, few_ms, history, recent
 from store.derived import append
 from store.patience import Cursors
 
@@ -76,11 +76,11 @@ class Sweep:
     def keep_usual(self, asset: str, window: str, now: int) -> Usual:
         """Work out what is usual for windows of this length, and store what changed of it."""
         reader, window_s = self.house.reader, WINDOW_S[window]
-        before = now - window_s * 1000
+        before, reach = now - window_s * 1000, self.house.thresholds.past_ms(window_s)
         found = usual.of(
             history(self.house, asset, now, window), before, window_s,
             closes=reader.closes(asset, now - 367 * DAY_MS, now),
-            gaps=gaps(self.house, asset, now - HISTORY[window][0], now), settings=self.house.thresholds,
+            gaps=gaps(self.house, asset, now - reach, now), settings=self.house.thresholds,
         )  # fmt: skip
         rows = reader.thresholds(asset, window_s)
         rows = rows[(rows["version"] == usual.VERSION) & (rows["known_at"] > now - DAY_MS)]

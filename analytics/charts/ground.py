@@ -16,8 +16,6 @@ from analytics.thresholds import rank
 
 YEAR_MS = 365 * DAY_MS
 HOUR_MS = 3_600_000
-PAST_MS = {HOUR_MS: 30 * DAY_MS, 4 * HOUR_MS: 90 * DAY_MS, DAY_MS: YEAR_MS, 7 * DAY_MS: 2 * YEAR_MS}
-"""How much own history a window of each length is held against (decisions 12)."""
 Words = tuple[str | None, ...]
 Cells = Mapping[str, Floats | Words]  # [T] each, by column; the chart's own value first
 

@@ -5,7 +5,7 @@ import numpy as np
 from analytics import quadrant, zscore
 from analytics.alignment import DAY_MS, Floats
 from analytics.chart import Chart, Guide
-from analytics.charts.ground import PAST_MS, Cells, Drawn, Ground
+from analytics.charts.ground import Cells, Drawn, Ground
 from analytics.matched import steps
 from analytics.thresholds import centre_and_scale, rank
 
@@ -54,7 +54,7 @@ def zscores(g: Ground) -> Cells:
     past_d, past_x, past_t = changes(w), logs(w), w.panel.t
     now_d, now_x = grown(g, w.step_ms), logs(g)
     need = g.settings.min_history(w.step_ms // 1000)
-    span = PAST_MS[w.step_ms]
+    span = g.settings.past_ms(w.step_ms // 1000)
     names = ("z_chg", "percentile", "z_level", "z_level_rob", "z_detr", "windows")
     out = {name: np.full(len(g.panel.t), np.nan) for name in names}
     starts = np.unique(np.linspace(0, len(g.panel.t) - 1, min(LINES, len(g.panel.t))).astype(int))

@@ -12,7 +12,7 @@ from server.tools.chance import expected
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, thresholds, warnings
-from server.tools.spans import DAY_MS, PAST, Window, given
+from server.tools.spans import DAY_MS, Window, given, past
 
 TESTS = ["test", "family_of", "at", "p", "p_adjusted", "significant", "family_size"]
 
@@ -55,7 +55,7 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
             "exp_entropy_venues": rounded(s.exp_entropy), "theil_nats": rounded(s.theil), "cr1_share": rounded(s.cr1),
             "cr3_share": rounded(s.cr3), "window": window, **inflow(came),
             "new_percentile": rounded(found.percentile_new), "index_0_to_100": rounded(found.index),
-            "windows_of_history": found.windows, "history": PAST[window], **false,
+            "windows_of_history": found.windows, "history": past(house, window), **false,
             "basis": found.basis, "method": f"{found.method.name} v{found.method.version}",
         },
         columns=["venue", "oi_usd", "share", "share_of_new", "location_quotient", "flow_usd"],

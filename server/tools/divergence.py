@@ -20,7 +20,7 @@ from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.provenance import coverage, money, pct, thresholds, warnings
 from server.tools.records import recorded
-from server.tools.spans import DAY_MS, HOUR_MS, PAST, WINDOW_S, Window, floor, given
+from server.tools.spans import DAY_MS, HOUR_MS, WINDOW_S, Window, floor, given, past
 
 WORDS = {
     "insufficient_data": "cannot be judged",
@@ -126,7 +126,7 @@ def get_oi_divergence(
             **quadrant(found.quadrant),
             "panel_share": rounded(found.panel_share),
             "windows_of_history": found.windows,
-            "history": PAST[window],
+            "history": past(house, window),
             **first,
             **counted,
             "n_tests": len(found.tests),

@@ -17,15 +17,12 @@ Window = Annotated[Literal["1h", "4h", "24h"], Field(description="How far back t
 KEPT_MS = 26 * 3_600_000  # how long what the clock found usual may stand in
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 WINDOW_S = {"1h": 3_600, "4h": 14_400, "24h": 86_400}
-HISTORY = {"1h": (30 * DAY_MS, HOUR_MS), "4h": (90 * DAY_MS, 4 * HOUR_MS), "24h": (365 * DAY_MS, DAY_MS)}
-"""Per window: how much own history thresholds rest on, and its step (decisions.md, 12), both ms."""
-PAST = {"1h": "30 d", "4h": "90 d", "24h": "365 d"}
 
 
 def given(house: House, asset: str, window: Window, now: int) -> dict[str, Any]:
     """What `divergence.assess` and `concentration.assess` are both told of a window that ends now."""
     known, bars = usual(house, asset, now, window), recent(house, asset, now, WINDOW_S[window])
-    reach = max(2 * DAY_MS, HISTORY[window][0] if known is None else few_ms(house, window))
+    reach = max(2 * DAY_MS, house.thresholds.past_ms(WINDOW_S[window]) if known is None else few_ms(house, window))
     return {
         "latest": house.reader.latest(asset),
         "recent": bars,
@@ -72,13 +69,18 @@ def history(
     """Bars of the time before the window, which it is held against: all of it, or where what is usual is known the few
     windows that persistence looks at. `bars` are the recent ones: those of an hour reach back far enough for that.
     """
-    length, step = HISTORY[window]
+    length, step = house.thresholds.past_ms(WINDOW_S[window]), WINDOW_S[window] * 1000
     if known is not None:
         if window == "1h" and bars is not None:
             return bars
         length = few_ms(house, window)
     end = floor(now - WINDOW_S[window] * 1000, step)
     return house.reader.bars(asset, floor(now - length, step), end, step, columns=COLUMNS)
+
+
+def past(house: House, window: str) -> str:
+    """How much own history such windows are held against, in words."""
+    return f"{house.thresholds.past_ms(WINDOW_S[window]) / DAY_MS:g} d"
 
 
 def few_ms(house: House, window: str) -> int:

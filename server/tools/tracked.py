@@ -5,7 +5,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from analytics import alignment, charts, coverage, zscore
 from analytics.catalogue import Found
-from analytics.charts.ground import PAST_MS, YEAR_MS, Drawn, Track
+from analytics.charts.ground import YEAR_MS, Drawn, Track
 from server.answers import Answer, Cell, Table, age_s, rounded, utc
 from server.tools import series as told
 from server.tools.arguments import Detail
@@ -15,7 +15,7 @@ from server.tools.house import House
 from server.tools.moment import expiring
 from server.tools.provenance import coverage as heard
 from server.tools.provenance import warnings
-from server.tools.spans import DAY_MS, HISTORY, WINDOW_S, carried_ms, floor, history, recent, sizes
+from server.tools.spans import DAY_MS, WINDOW_S, carried_ms, floor, history, recent, sizes
 
 ROWS = 200
 PERSISTENCE = 7  # steps before the first that a run over six looks at
@@ -47,7 +47,7 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
         alignment.snapshot(mine, now, house.thresholds), settings=house.thresholds, plausible=house.plausible(asset),
         sizes=sizes(house, asset, now),
     )  # fmt: skip
-    last = stated[-1]
+    last, days = stated[-1], house.thresholds.past_ms(window // 1000) / DAY_MS
     live = drawn.stock and bool(seen.t) and seen.t[-1] >= now
     return Answer(
         summary=f"{asset} {spoken(chart.name)}{where}: {last[0]:.5g} {chart.unit.split(',')[0]} at "
@@ -59,7 +59,7 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
             "metric_id": chart.id, "venue": found.venue, "timeframe": timeframe, "step_s": step // 1000,
             "window_s": window // 1000 if drawn.windows is not None else None,
             "held_against": "the days of the year before" if drawn.year else (
-                f"windows of the {PAST_MS[window] // DAY_MS} days before" if drawn.windows is not None else None
+                f"windows of the {days:g} days before" if drawn.windows is not None else None
             ),
             "points": len(seen.t), "points_with_value": len(stated), "unit": chart.unit,
             f"last_{names[0]}": rounded(last[0]), "last_at": utc(last[1]), "last_age_s": age_s(now, last[1]),
@@ -100,7 +100,7 @@ def cell(value: float | str | None) -> Cell:
 def before(house: House, drawn: Drawn, step: int, window: int) -> int:
     """How long before a range its bars must begin [ms]: for what counts in its first value."""
     if drawn.windows is not None:
-        return (PAST_MS[step] if window == step else 0) + window + step
+        return (house.thresholds.past_ms(step // 1000) if window == step else 0) + window + step
     if drawn.year:
         return YEAR_MS + DAY_MS if step == DAY_MS else DAY_MS + carried_ms(house)
     return PERSISTENCE * step + carried_ms(house)
@@ -112,7 +112,7 @@ def longer(
     """Bars of the longer steps that a series is held against, and their length [ms]."""
     if drawn.windows is not None and window > step:
         bar = min(window, DAY_MS)
-        since = floor(start - PAST_MS[window] - window, bar)
+        since = floor(start - house.thresholds.past_ms(window // 1000) - window, bar)
         return house.reader.bars(asset, since, floor(end, bar), bar), window
     if drawn.year and step < DAY_MS:
         return house.reader.bars(asset, floor(start - YEAR_MS, DAY_MS), floor(end, DAY_MS), DAY_MS), DAY_MS
@@ -137,7 +137,7 @@ def by_venue(house: House, asset: str, window: int, now: int, latest: pd.DataFra
     bars = recent(house, asset, now, window // 1000)
     found = zscore.assess(
         latest=latest, recent=bars, history=history(house, asset, now, name), now=now, window_s=window // 1000,
-        gaps=gaps(house, asset, now - HISTORY[name][0], now), plausible=house.plausible(asset),
+        gaps=gaps(house, asset, now - house.thresholds.past_ms(window // 1000), now), plausible=house.plausible(asset),
         settings=house.thresholds,
     )  # fmt: skip
     return Table(

@@ -126,6 +126,17 @@ def test_nobody_leads_is_no_lack_of_sampling():
     assert (found.note or "").startswith("6 pairs could be told apart")
 
 
+def test_the_lags_that_are_asked_about_are_a_setting():
+    true = path(1)
+    venues = {"a": sampled(true, 2), "b": sampled(true, 2, 400, 1)}
+    assert leadlag.lead(venues, 0, HOURS * 1000).leader is None, "400 s are beyond the usual 300"
+    found = leadlag.lead(venues, 0, HOURS * 1000, Settings(lead_lags_s=(60, 400, 600)))
+    assert found.leader == "a"
+    assert {f.lag_s for f in found.pairs} <= {399, 400, 401}
+    short = leadlag.lead(venues, 0, HOURS * 1000, Settings(lead_lags_s=(1,)))
+    assert {f.reason for f in short.pairs} == {"unresolved_by_sampling"}
+
+
 def test_what_names_a_leader_is_a_setting():
     true = path(1)
     venues = {"a": sampled(true, 2), "b": sampled(true, 2, 30, 1)}

@@ -113,6 +113,13 @@ def test_assets_and_venues_are_read_from_lists_and_texts(tmp_path: Path) -> None
             "weights: wants a number from 0 to 1e+09, not -1.",
         ),
         (
+            "[analytics]\nlead_lags_s = [1, 5, 2]\n",
+            "line 2, analytics.lead_lags_s: wants ascending whole numbers, like [1, 10, 60], not [1, 5, 2].",
+        ),
+        ("[analytics]\nlead_lags_s = [1, 5000]\n", "lead_lags_s: wants a whole number from 1 to 1800, not 5000."),
+        ("[analytics]\nlead_lags_s = []\n", "lead_lags_s: wants ascending whole numbers"),
+        ("[analytics]\nhistory_1h_days = 0.5\n", "history_1h_days: wants a number from 1 to 3650, not 0.5."),
+        (
             '[analytics]\nremoval_policy = "filo"\n',
             "line 2, analytics.removal_policy: unknown policy 'filo'. Did you mean fifo? There is: age_hazard,",
         ),
@@ -153,6 +160,10 @@ def test_every_threshold_can_be_said_and_its_default_is_taken_back(tmp_path: Pat
 def test_several_numbers_are_a_list_in_the_file(tmp_path: Path) -> None:
     got = read(tmp_path, "[analytics]\nmap_tilt = 0.5\noverheat_weights = [0.3, 0.3, 0.2, 0.2, 0]\n").thresholds
     assert (got.map_tilt, got.overheat_weights) == (0.5, (0.3, 0.3, 0.2, 0.2, 0.0))
+
+
+def test_lags_are_as_many_as_the_user_says(tmp_path: Path) -> None:
+    assert read(tmp_path, "[analytics]\nlead_lags_s = [2, 20, 600]\n").thresholds.lead_lags_s == (2, 20, 600)
 
 
 def test_who_leaves_the_map_first_is_chosen_in_the_file(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Who moves which way, through the real store; the numbers are those of analytics.md, 9."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from server.tools.chart_value import get_chart_value
 from server.tools.divergence import LEADERLESS, get_oi_divergence
 from store.records import Gap
 from tests.server.tools.made import HOUR, MINUTE, NOW, Course, Held, always, by_name, linear, market, turned
@@ -109,6 +111,23 @@ def test_thresholds_rest_on_own_history_once_there_is_enough(tmp_path: Path) -> 
     assert limits["net_flow"]["origin"] in ("own_history", "fixed")
     assert int(str(limits["net_flow"]["n"])) > 200
     assert limits["net_left_over"]["n"] == limits["net_flow"]["n"], "what may be left over of a rotation"
+
+
+def test_how_much_history_a_window_is_held_against_is_a_setting(tmp_path: Path) -> None:
+    held = [
+        Held(h.of, lambda t, c=h.coins: c(t) + 1e5 * ((t - NOW) // HOUR % 3), PRICE, start=NOW - 12 * 24 * HOUR)
+        for h in moving(0, 0)
+    ]
+    with market(tmp_path, *held) as house:
+        usual = get_oi_divergence(house)
+        short = replace(house, thresholds=replace(house.thresholds, history_1h_days=5.0, z_min=50, z_min_span_s=86_400))
+        less = get_oi_divergence(short)
+        chart = get_chart_value(short, "derivatives-oi-zscore", timeframe="24h", venue="a")
+    assert (usual.figures["history"], less.figures["history"]) == ("30 d", "5 d")
+    assert int(str(usual.figures["windows_of_history"])) > 12 * 24 - 5
+    assert 5 * 24 - 4 <= int(str(less.figures["windows_of_history"])) <= 5 * 24
+    assert chart.figures["held_against"] == "windows of the 5 days before"
+    assert int(str(chart.figures["last_windows"])) <= 5 * 24
 
 
 def test_detailed_adds_how_each_venue_behaves_for_its_class(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 The unified socket states an open interest too, in a unit that is not established: it is read, and that number left out.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlencode
 
 from msgspec import UNSET, Struct, field
@@ -14,10 +15,11 @@ from collectors.venue import (
     Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, wire
-from store.records import Field, Instrument, Payoff, Unit
+from store.records import Field, Instrument, Kind, Payoff, Unit
 
 REST, UNIFIED = "https://api-futures.kucoin.com/api/v1", "https://api.kucoin.com/api/ua/v1/market"
-TOPIC, PERPETUAL = "/contract/instrument:", "FFWCSX"
+TOPIC, PERPETUAL, DATED = "/contract/instrument:", "FFWCSX", "FFICSX"
+MONTH = re.compile(r".+M[FGHJKMNQUVXZ]\d\d")  # XBTMZ26
 LOTS = Field("openInterest", Unit.CONTRACTS, evidence="not documented; within 0.4 % of a tracker's, August 2026")
 
 
@@ -49,6 +51,7 @@ class Listing(Struct):
     status: str
     fundingRateGranularity: Number  # ms
     maxLeverage: Number = None
+    expireDate: Number = None  # ms
 
 
 class Row(Struct):  # of lists over REST, which have a few names for the same thing
@@ -92,16 +95,21 @@ def hours(*ms: Number) -> float | None:
     return None if known is None else known / 3_600_000
 
 
-def read(rows: list[Listing]) -> Iterable[Instrument]:
-    for row in rows:
-        if row.type == PERPETUAL:
-            (asset, factor), (settle, _) = coin(row.baseCurrency), coin(row.settleCurrency)
-            yield Instrument(
-                "kucoin", "futures", row.symbol, asset, row.quoteCurrency, settle, contract_size=abs(row.multiplier),
-                payoff=Payoff.INVERSE if row.isInverse else Payoff.LINEAR, base_factor=factor,
-                live=row.status == "Open", max_leverage=number(row.maxLeverage),
-                funding_interval_h=hours(row.fundingRateGranularity),
-            )  # fmt: skip
+def reading(id: str, dated: bool) -> Callable[[list[Listing]], Iterable[Instrument]]:
+    def read(rows: list[Listing]) -> Iterable[Instrument]:
+        for row in rows:
+            if row.type == (DATED if dated else PERPETUAL):
+                (asset, factor), (settle, _) = coin(row.baseCurrency), coin(row.settleCurrency)
+                expiry = number(row.expireDate) if dated else 0
+                yield Instrument(
+                    "kucoin", id, row.symbol, asset, row.quoteCurrency, settle, contract_size=abs(row.multiplier),
+                    payoff=Payoff.INVERSE if row.isInverse else Payoff.LINEAR, base_factor=factor,
+                    live=row.status == "Open" and expiry is not None, max_leverage=number(row.maxLeverage),
+                    funding_interval_h=None if dated else hours(row.fundingRateGranularity),
+                    kind=Kind.DATED if dated else Kind.PERPETUAL, expiry=int(expiry or 0),
+                )  # fmt: skip
+
+    return read
 
 
 def told(row: Row, ts: int | None = None) -> Update:
@@ -117,6 +125,13 @@ def told(row: Row, ts: int | None = None) -> Update:
 
 def rows(reply: Iterable[Row]) -> Sequence[Said]:
     return [told(row) for row in reply if row.type in ("", PERPETUAL)]
+
+
+def ending(reply: Iterable[Row]) -> Sequence[Said]:
+    return [
+        Update(row.symbol, None, number(row.openInterest), LOTS, number(row.markPrice), number(row.indexPrice))
+        for row in reply if row.type == DATED
+    ]  # fmt: skip
 
 
 def pushed(p: Push) -> Update:
@@ -165,6 +180,9 @@ def parse(frame: Frame) -> Sequence[Said]:
 
 
 ROWS, CANDLES = wire(list[Row], "data"), wire(list[list[float]], "data")
+LISTED = Ask(f"{REST}/contracts/active")
+NOW = Poll(Lately(candles, 300), 60, frozenset({"volume"}), lambda r: listed(traded(r)), CANDLES)
+THEN = History(candles, traded, frozenset({"volume"}), 60, limit=200, depth=30, decode=CANDLES)
 SOCKET = Socket(
     "wss://ws-api-futures.kucoin.com", frozenset({"mark", "index", "funding"}), subscribe, parse, wire(Frame),
     heartbeat=Heartbeat({"id": "0", "type": "ping"}, every=18),  # our requests count from one
@@ -174,17 +192,14 @@ VENUE = Venue(
     "kucoin", "KuCoin", "speculative", "https://www.kucoin.com/docs-new/rest/futures-trading/market-data/get-all-symbols",
     fields=(LOTS,), segments=(
         Segment(
-            "futures", Ask(f"{REST}/contracts/active"), read, lambda symbol: symbol.endswith("M"),
+            "futures", LISTED, reading("futures", dated=False), lambda symbol: symbol.endswith("M"),
             feeds=(
-                Poll(Ask(f"{REST}/contracts/active"), 5, frozenset({"oi", "mark", "index", "funding"}), rows, ROWS),
-                SOCKET,
-                Poll(Lately(candles, 300), 60, frozenset({"volume"}), lambda r: listed(traded(r)), CANDLES),
+                Poll(LISTED, 5, frozenset({"oi", "mark", "index", "funding"}), rows, ROWS), SOCKET, NOW,
                 Poll(lambda i: Ask(f"{REST}/contracts/risk-limit/{i.symbol}"), 86_400, frozenset({"tiers"}), ladder,
                      wire(list[dict[str, float | str]], "data")),
             ),
             history=(  # how far back candles go is not documented: we ask for 30 days
-                History(past, rows, frozenset({"oi"}), 300, limit=200, depth=7, decode=ROWS),
-                History(candles, traded, frozenset({"volume"}), 60, limit=200, depth=30, decode=CANDLES),
+                History(past, rows, frozenset({"oi"}), 300, limit=200, depth=7, decode=ROWS), THEN,
             ),
             answers=(
                 Answer(lambda row: [told(row)], wire(Row, "data")),
@@ -194,7 +209,12 @@ VENUE = Venue(
             decode=wire(list[Listing], "data"),
             archives=(Archive("ticks", "kucoin-futures", LOTS, lacks="forced closes"),),
         ),
+        Segment(  # a lot of theirs is what their own row in the same list says
+            "futures-dated", LISTED, reading("futures-dated", dated=True),
+            lambda symbol: MONTH.fullmatch(symbol) is not None,
+            feeds=(Poll(LISTED, 5, frozenset({"oi", "mark", "index"}), ending, ROWS), NOW), history=(THEN,),
+            decode=wire(list[Listing], "data"), lists=Kind.DATED,
+        ),
     ),
-    note="how open interest counts is not documented; no forced closes and no ratios are published; dated contracts "
-    "are not collected: what their lots are is not established",
+    note="how open interest counts is not documented; no forced closes and no ratios are published",
 )  # fmt: skip

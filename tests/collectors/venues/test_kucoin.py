@@ -5,9 +5,9 @@ import pytest
 from collectors.board import Board
 from collectors.venue import Acked, Lately, Refused, Tier, Traded, Update, question
 from collectors.venues.kucoin import LOTS, VENUE
-from store.records import Payoff, Source, Status, Unit
+from store.records import Kind, Payoff, Source, Status, Unit
 
-[FUTURES] = VENUE.segments
+FUTURES, ENDING = VENUE.segments
 LEVELS, SOCKET, CANDLES, TIERS = FUTURES.feeds
 LISTED = {
     "symbol": "XBTUSDTM", "type": "FFWCSX", "baseCurrency": "XBT", "quoteCurrency": "USDT", "settleCurrency": "USDT",
@@ -72,10 +72,22 @@ def test_a_contract_that_does_not_say_its_open_interest_is_unreadable() -> None:
         replied(LEVELS, [{k: v for k, v in LISTED.items() if k != "openInterest"}])
 
 
-def test_dated_contracts_are_passed_over() -> None:
-    dated = {**DOLLAR, "symbol": "XBTMZ26", "type": "FFICSX"}
+def test_dated_contracts_are_a_segment_of_their_own() -> None:
+    dated = {**DOLLAR, "symbol": "XBTMZ26", "type": "FFICSX", "expireDate": 1798185600000, "fundingFeeRate": None}
     assert replied(LEVELS, [dated]) == []
     assert listed(dated) == []
+    reply = json.dumps({"code": "200000", "data": [LISTED, dated, {**dated, "symbol": "XBTMH27", "expireDate": None}]})
+    contract, endless = ENDING.read(ENDING.decode(reply))
+    assert (contract.kind, contract.expiry, contract.contract_size, contract.funding_interval_h) == (
+        Kind.DATED, 1798185600000, 1.0, None
+    )  # fmt: skip
+    assert (contract.live, endless.live, ENDING.lists) == (True, False, Kind.DATED)
+    [update, _] = replied(ENDING.feeds[0], [LISTED, dated, {**dated, "symbol": "XBTMH27"}])
+    assert update == Update("XBTMZ26", None, 72_000_000.0, LOTS, 80_000.0, 80_010.0)
+    assert Board([contract]).apply(update, 1790000000200, Source.POLL).usd == 72_000_000.0
+    assert [s.owns("XBTMZ26") for s in VENUE.segments] == [False, True]
+    with pytest.raises(ValueError, match="left out"):
+        replied(ENDING.feeds[0], [{k: v for k, v in dated.items() if k != "openInterest"}])
 
 
 def test_the_socket_pushes_marks_and_funding_and_no_open_interest() -> None:

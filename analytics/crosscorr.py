@@ -4,8 +4,8 @@ Plain cross-correlation of d ln Q on one grid. A step is two of the coarser cade
 less than half a step, and falls to lag zero.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import ceil
 
@@ -16,6 +16,7 @@ from scipy.stats import norm
 from analytics.alignment import Panel
 from analytics.leadlag import Ticks
 from analytics.matched import steps
+from analytics.multiplicity import PROCEDURES
 from analytics.provenance import Code
 from analytics.settings import DEFAULTS, Settings
 from analytics.units import Floats
@@ -35,8 +36,11 @@ class Lagged:
     rho: float | None  # there
     limit: float | None  # |rho| that noise exceeds at any of the lags in 5 % of windows
     n: int  # pairs of steps behind rho
-    leader: str | None  # None at lag zero and within the limit
+    leader: str | None  # None at lag zero, within the limit, and where so many pairs have one such by chance
     reason: str | None  # unresolved_by_sampling | no_data
+    p: float | None = None  # of white noise, over all the lags of the pair
+    p_adjusted: float | None = None  # over the pairs that were held against each other at once
+    family: int = 0  # how many of them could be
 
 
 def grown(of: Ticks, end: int, step_s: int, steps: int, oldest_s: float) -> Floats:
@@ -118,18 +122,36 @@ def compared(names: tuple[str, str], x: Floats, y: Floats, window_s: int, step_s
         return Lagged(first, second, window_s, step_s, None, None, None, int(pairs.max()), None, Code.NO_DATA)
     best = int(np.argmax(np.where(some, np.abs(rho) * np.sqrt(pairs), -1.0)))
     limit = float(norm.isf(settings.significance / (2 * int(some.sum()))) / np.sqrt(pairs[best]))
+    p = min(1.0, 2.0 * int(some.sum()) * float(norm.sf(abs(rho[best]) * np.sqrt(pairs[best]))))
     ahead = first if best > lags else second
     sure = best != lags and abs(rho[best]) > limit
     lag_s = (best - lags) * step_s
     found = float(rho[best])
-    return Lagged(first, second, window_s, step_s, lag_s, found, limit, int(pairs[best]), ahead if sure else None, None)
+    return Lagged(
+        first, second, window_s, step_s, lag_s, found, limit, int(pairs[best]), ahead if sure else None, None, p
+    )  # fmt: skip
+
+
+def together(found: Sequence[Lagged], settings: Settings) -> tuple[Lagged, ...]:
+    """`settings.multiplicity` over the pairs of one window: who leads only by the chance that so many give does not."""
+    tested = [f.p for f in found if f.p is not None]
+    judged = iter(PROCEDURES[settings.multiplicity](tested, settings.fdr))
+    out: list[Lagged] = []
+    for f in found:
+        if f.p is None:
+            out.append(f)
+            continue
+        a = next(judged)
+        out.append(
+            replace(f, p_adjusted=a.adjusted, family=a.family, leader=f.leader if a.rejected else None)
+        )  # fmt: skip
+    return tuple(out)
 
 
 def lagged(venues: Mapping[str, Ticks], end: int, window_s: int, settings: Settings = DEFAULTS) -> tuple[Lagged, ...]:
     """Every pair of venues over the `window_s` seconds before `end` [ms]; none where fewer than two venues are."""
-    return tuple(
-        pair((a, b), venues[a], venues[b], end, window_s, settings) for a, b in combinations(sorted(venues), 2)
-    )
+    found = [pair((a, b), venues[a], venues[b], end, window_s, settings) for a, b in combinations(sorted(venues), 2)]
+    return together(found, settings)
 
 
 def within(seen: Panel, window_s: int, settings: Settings = DEFAULTS) -> tuple[Lagged, ...]:
@@ -158,7 +180,7 @@ def within(seen: Panel, window_s: int, settings: Settings = DEFAULTS) -> tuple[L
             grows[step_s] = growth(seen, mine, step_s // grid_s, step_s / settings.growth_step_cadences, settings)
         of = grows[step_s]
         found.append(compared((a, b), of[a], of[b], window_s, step_s, settings))
-    return tuple(found)
+    return together(found, settings)
 
 
 def growth(

@@ -38,7 +38,9 @@ WORDS = {
 
 BEHAVIOUR = ("venue", "volume", "liquidated_long", "liquidated_short")  # of bars
 LEADERLESS = "unresolved_by_sampling: no venue is named as the leader; who moves first was not measured lately."
-LAGS = ["first", "second", "lag_s", "rho", "limit", "step_s", "leads", "reason"]  # lag_s > 0: the first leads
+LAGS = [
+    "first", "second", "lag_s", "rho", "limit", "p", "p_adjusted", "family_size", "step_s", "leads", "reason",
+]  # fmt: skip  # lag_s > 0: the first leads
 LED_MS = 2 * 3_600_000  # how long what was measured of the leader stands in
 
 
@@ -65,10 +67,10 @@ def leader(
 
 
 def lagging(lags: Iterable[Mapping[str, Any]]) -> Table:
-    """Whose growth follows whose, a pair of venues a row."""
+    """Whose growth follows whose, a pair of venues a row: p of white noise over all lags, adjusted over all pairs."""
     rows: list[list[Cell]] = [
-        [g["first"], g["second"], g["lag_s"], rounded(g["rho"]), rounded(g["limit"]), g["step_s"], g["leader"],
-         g["reason"]]
+        [g["first"], g["second"], g["lag_s"], rounded(g["rho"]), rounded(g["limit"]), rounded(g.get("p")),
+         rounded(g.get("p_adjusted")), g.get("family", 0), g["step_s"], g["leader"], g["reason"]]
         for g in lags
     ]  # fmt: skip
     return Table(columns=LAGS, rows=rows)

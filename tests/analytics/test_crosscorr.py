@@ -7,7 +7,8 @@ from analytics import crosscorr, windows
 from analytics.alignment import Panel
 from analytics.leadlag import Ticks
 from analytics.matched import steps
-from analytics.settings import DEFAULTS
+from analytics.multiplicity import benjamini_hochberg
+from analytics.settings import DEFAULTS, Settings
 from tests.analytics.market import NOW, Line, bars, latest
 
 HOUR = 3600
@@ -57,6 +58,34 @@ def test_independent_paths_have_a_leader_as_rarely_as_the_limit_says():
         a, b = np.random.default_rng(k).normal(0, 1e-3, (2, HOUR)).cumsum(axis=1)
         named += crosscorr.pair(("x", "y"), venue(5, of=a), venue(5, of=b), HOUR * 1000, HOUR).leader is not None
     assert named <= 20
+
+
+def test_many_pairs_are_held_against_each_other_with_one_rate_of_false_ones():
+    alone = together = 0
+    for k in range(100):
+        paths = np.random.default_rng(k).normal(0, 1e-3, (6, HOUR)).cumsum(axis=1)
+        venues = {str(i): venue(5, of=x) for i, x in enumerate(paths)}
+        found = crosscorr.lagged(venues, HOUR * 1000, HOUR)
+        assert {f.family for f in found} == {15}
+        by_hand = benjamini_hochberg([f.p or 0.0 for f in found])
+        assert [f.p_adjusted for f in found] == [a.adjusted for a in by_hand]
+        alone += any(f.lag_s != 0 and (f.p or 0.0) <= 0.05 for f in found)
+        together += any(f.leader for f in found)
+    assert alone > 30
+    assert together <= 18, "one window in ten, and what chance adds to a hundred of them"
+
+
+def test_the_strict_procedure_names_fewer_and_a_pair_without_a_test_is_in_no_family():
+    rng = np.random.default_rng(4)
+    mixed = {n: venue(5, late, of=PATH + w * rng.normal(0, 1e-3, len(PATH)).cumsum())
+             for n, late, w in (("a", 0, 0.3), ("b", 180, 0.3), ("c", 0, 9.0))}  # fmt: skip
+    mixed["weekly"] = venue(3000)
+    found = {(f.first, f.second): f for f in crosscorr.lagged(mixed, len(PATH) * 1000, HOUR)}
+    assert {f.family for f in found.values()} == {0, 3}
+    assert found["a", "weekly"].p_adjusted is None
+    assert found["a", "b"].leader == "a"
+    strict = Settings(multiplicity="benjamini_yekutieli", fdr=1e-12)
+    assert not any(f.leader for f in crosscorr.lagged(mixed, len(PATH) * 1000, HOUR, strict))
 
 
 def test_what_cannot_be_told_has_its_reason():

@@ -155,6 +155,7 @@ def test_over_a_day_the_lags_of_growth_are_read_from_bars(tmp_path: Path) -> Non
         concise = get_oi_divergence(house, window="24h")
     [told] = [dict(zip(lags.columns, row, strict=True)) for row in lags.rows]
     assert (told["first"], told["second"], told["lag_s"], told["step_s"]) == ("first", "second", 1800, 300)
-    assert (told["leads"], told["reason"]) == ("first", None)
+    assert (told["leads"], told["reason"], told["family_size"]) == ("first", None, 1)
+    assert told["p"] == told["p_adjusted"] == pytest.approx(0, abs=1e-9)
     assert float(str(told["rho"])) > 0.9
     assert "lags" not in concise.tables

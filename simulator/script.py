@@ -184,6 +184,7 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     liquidations: list[Death] = []
     history: list[Reading] = []
     timed: bool = True
+    untimed: list[str] = []  # segments that do not say when, where the others do
     lag_ms: int = 0
 
 
@@ -246,6 +247,7 @@ def check(script: Script) -> None:
         check_segments(socket.segment, segments, f"$.sockets[{n}]")
         check_socket(socket, f"$.sockets[{n}]")
     expect = script.expect
+    check_segments(expect.untimed, segments, "$.expect.untimed")
     collected = {c.symbol for c in contracts(script, None)}
     named = [*expect.quotes, *(r.symbol for r in (*expect.readings, *expect.forced, *expect.liquidations))]
     for symbol in named:

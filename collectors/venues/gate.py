@@ -1,4 +1,7 @@
-"""Gate futures. Sizes are contracts: `total_size`, `open_interest` count both sides, `position_size` the long side."""
+"""Gate futures. Sizes are contracts: `total_size`, `open_interest` count both sides, `position_size` the long side.
+
+Dated contracts have an API of their own (`delivery`): its list is asked for, since there the long side is documented.
+"""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -13,8 +16,9 @@ from collectors.venue import (
     Refused, Said, Segment, Socket, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, seconds, wire
-from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
+from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Status, Unit
 
+REST, ROWS = "https://api.gateio.ws", wire(list[dict[str, Any]])
 PATH, DECIMAL = "/api/v4/futures", {"X-Gate-Size-Decimal": "1"}  # without it sizes are cut to whole contracts
 TICKERS, DEATHS, SYSTEM = "futures.tickers", "futures.public_liquidates", "futures.system"
 TWICE = "2026-09 captures: twice position_size x multiplier on BTC, and of the scale of others' two-sided totals"
@@ -84,6 +88,18 @@ class Listing(Struct):
     status: str = "trading"  # not in older replies
 
 
+class Expiring(Struct):  # of the list of dated contracts, which states no time
+    name: str
+    type: str
+    quanto_multiplier: float
+    expire_time: int  # seconds
+    position_size: Number
+    mark_price: Number
+    index_price: Number
+    in_delisting: bool
+    leverage_max: Number = None
+
+
 def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
     ask: Message = {"time": SEND_TIME, "event": "subscribe", "payload": [i.symbol for i in instruments]}
     yield {**ask, "channel": TICKERS, "id": request}
@@ -149,6 +165,15 @@ def parse(frame: Frame | None) -> Sequence[Said]:
     return (Acked(frame.id),) if frame is not None and frame.result == {"status": "success"} else ()
 
 
+def past(path: str, span: str, i: Instrument, start: int, end: int) -> Ask:
+    return Ask(f"{path}?contract={i.symbol}&{span.format(*seconds(start, end))}", headers=DECIMAL)
+
+
+def minutes(rest: str) -> tuple[Poll, History]:
+    ask = partial(past, f"{rest}/candlesticks", "interval=1m&from={}&to={}")
+    return series("volume", ask, traded, ROWS, 60, 2000, 30)
+
+
 def segment(settle: str, quote: str) -> Segment:
     def read(rows: list[Listing]) -> Iterable[Instrument]:
         for row in rows:
@@ -162,20 +187,17 @@ def segment(settle: str, quote: str) -> Segment:
                 max_leverage=number(row.leverage_max), funding_interval_h=row.funding_interval / 3600,
             )  # fmt: skip
 
-    def past(path: str, span: str, i: Instrument, start: int, end: int) -> Ask:
-        return Ask(f"{rest}/{path}?contract={i.symbol}&{span.format(*seconds(start, end))}", headers=DECIMAL)
-
-    rest, rows = f"https://api.gateio.ws{PATH}/{settle}", wire(list[dict[str, Any]])
-    stats = partial(past, "contract_stats", "interval=5m&from={}&limit=100")
-    crowd, crowds = series("ratios", stats, ratios, rows, 300, 100, 30)  # how far back it goes is not documented
-    now, then = series("volume", partial(past, "candlesticks", "interval=1m&from={}&to={}"), traded, rows, 60, 2000, 30)
+    rest = f"{REST}{PATH}/{settle}"
+    stats = partial(past, f"{rest}/contract_stats", "interval=5m&from={}&limit=100")
+    crowd, crowds = series("ratios", stats, ratios, ROWS, 300, 100, 30)  # how far back it goes is not documented
+    now, then = minutes(rest)
     socket = Socket(
         f"wss://fx-ws.gateio.ws/v4/ws/{settle}", frozenset({"oi", "mark", "index", "funding", "liquidations"}),
         subscribe, parse, among(wire(Frame), {TICKERS, DEATHS, SYSTEM}.__contains__, "channel"),
         headers=DECIMAL, per_socket=300, batch=100, cadence=10,
     )  # fmt: skip
     ladders = Poll(lambda i: Ask(f"{rest}/risk_limit_tiers?contract={i.symbol}", headers=DECIMAL), 86_400,
-                   frozenset({"tiers"}), tiers, rows)  # fmt: skip
+                   frozenset({"tiers"}), tiers, ROWS)  # fmt: skip
     return Segment(
         settle, Ask(f"{rest}/contracts", headers=DECIMAL), read, lambda symbol: symbol.endswith(f"_{quote}"),
         (socket, now, crowd, *((ladders,) if quote == "USDT" else ())),  # what bounds others' steps is not said
@@ -191,8 +213,31 @@ def segment(settle: str, quote: str) -> Segment:
     )  # fmt: skip
 
 
+def ending(rows: list[Expiring]) -> Iterable[Instrument]:
+    for row in (row for row in rows if row.type == "direct"):
+        asset, factor = coin(row.name.partition("_")[0])
+        yield Instrument(
+            "gate", "usdt-dated", row.name, asset, "USDT", "USDT", contract_size=row.quanto_multiplier,
+            base_factor=factor, live=not row.in_delisting and row.quanto_multiplier > 0,
+            max_leverage=number(row.leverage_max), kind=Kind.DATED, expiry=row.expire_time * 1000,
+        )  # fmt: skip
+
+
+def held(rows: list[Expiring]) -> Sequence[Said]:
+    return [
+        Update(r.name, None, number(r.position_size), LONGS, number(r.mark_price), number(r.index_price))
+        for r in rows if r.type == "direct"
+    ]  # fmt: skip
+
+
+DELIVERY = f"{REST}/api/v4/delivery/usdt"
+ENDING, (NOW, THEN) = Ask(f"{DELIVERY}/contracts", headers=DECIMAL), minutes(DELIVERY)
+DATED = Segment(
+    "usdt-dated", ENDING, ending, lambda symbol: symbol[-8:].isdigit(), lists=Kind.DATED, decode=wire(list[Expiring]),
+    feeds=(Poll(ENDING, 10, frozenset({"oi", "mark", "index"}), held, wire(list[Expiring])), NOW), history=(THEN,),
+)  # fmt: skip
 VENUE = Venue(
     "gate", "Gate", "speculative", "https://www.gate.com/docs/developers/futures/ws/en/#tickers-notification",
-    fields=(TOTAL, STATED, LONGS), segments=(segment("usdt", "USDT"), segment("btc", "USD")),
-    limits=Limits(weight=200, per=10), note="dated contracts are not collected: how they are told is not established",
+    fields=(TOTAL, STATED, LONGS), segments=(segment("usdt", "USDT"), segment("btc", "USD"), DATED),
+    limits=Limits(weight=200, per=10),
 )  # fmt: skip

@@ -204,7 +204,7 @@ VENUE = Venue(
     segments=(segment("linear", Payoff.LINEAR, "linear-swap"), segment("inverse", Payoff.INVERSE, "swap")),
     limits=Limits(weight=120, per=3), note="no traded volume: whether it counts both sides is not established; ratios "
     "are of elite accounts only; inverse contracts do not say how often they settle funding: 8 h is assumed; its dated "
-    "contracts are not collected: which question states their open interest is not established; leverage tiers are "
+    "contracts are not collected: what marks them is not established; leverage tiers are "
     "not collected: whether they are told without a key is not established; open interest is one question about all "
     "contracts of a segment: should the venue end it, linear ones are asked for one by one, and inverse ones are lost",
 )  # fmt: skip

@@ -18,9 +18,9 @@ from collectors.venue import (
     spelled,
 )  # fmt: skip
 from collectors.venues.gate import LONGS, STATED, TOTAL, VENUE, own, stated
-from store.records import FeedClass, Payoff, Side, Source, Unit
+from store.records import FeedClass, Kind, Payoff, Side, Source, Unit
 
-USDT, BTC = VENUE.segments
+USDT, BTC, DATED = VENUE.segments
 FEED = USDT.feeds[0]
 ROW = {
     "contract": "BTC_USDT", "mark_price": "60000", "index_price": "60010.5", "funding_rate": "-0.00012",
@@ -174,8 +174,9 @@ def test_only_trading_contracts_are_live() -> None:
 
 
 def test_each_segment_owns_its_quote() -> None:
-    assert [s.owns("BTC_USDT") for s in VENUE.segments] == [True, False]
-    assert [s.owns("BTC_USD") for s in VENUE.segments] == [False, True]
+    assert [s.owns("BTC_USDT") for s in VENUE.segments] == [True, False, False]
+    assert [s.owns("BTC_USD") for s in VENUE.segments] == [False, True, False]
+    assert [s.owns("BTC_USDT_20261225") for s in VENUE.segments] == [False, False, True]
 
 
 def test_a_subscription_carries_the_second_it_is_sent() -> None:
@@ -249,3 +250,22 @@ def test_minutes_of_the_past_are_asked_in_seconds() -> None:
     ask = minutes.ask(listed(USDT, LISTED)[0], 1790000000000, 1790030000000)
     assert ask.url.endswith("/usdt/candlesticks?contract=BTC_USDT&interval=1m&from=1790000000&to=1790030000")
     assert ask.headers == {"X-Gate-Size-Decimal": "1"}
+
+
+def test_dated_contracts_come_from_a_list_of_their_own_that_counts_the_long_side() -> None:
+    row = {
+        "name": "BTC_USDT_20261225", "underlying": "BTC_USDT", "cycle": "QUARTERLY", "type": "direct",
+        "quanto_multiplier": "0.0001", "expire_time": 1798185600, "position_size": 455000, "mark_price": "90000",
+        "index_price": "", "in_delisting": False, "leverage_max": "100",
+    }  # fmt: skip
+    reply = json.dumps([row, {**row, "name": "ETH_USDT_20261225", "in_delisting": True}, {**row, "type": "inverse"}])
+    [btc, eth] = DATED.read(DATED.decode(reply))
+    assert (btc.kind, btc.expiry, btc.contract_size, btc.live) == (Kind.DATED, 1798185600000, 0.0001, True)
+    assert (eth.asset, eth.live, DATED.lists) == ("ETH", False, Kind.DATED)
+    levels = DATED.feeds[0]
+    assert isinstance(levels, Poll)
+    [update, _] = levels.parse(levels.decode(reply))
+    assert update == Update("BTC_USDT_20261225", None, 455_000.0, LONGS, 90_000.0)
+    assert Board([btc]).apply(update, 1790000000000, Source.POLL).base == pytest.approx(45.5)
+    with pytest.raises(ValueError, match="position_size"):
+        levels.decode(json.dumps([{k: v for k, v in row.items() if k != "position_size"}]))

@@ -38,6 +38,7 @@ class Code(StrEnum):
     UNSUPPORTED_SYMBOL = "unsupported_symbol"
     CONVENTION_CHANGE_IN_WINDOW = "convention_change_in_window"
     VOLUME_UNAVAILABLE = "volume_unavailable"  # decisions 9
+    FUNDING_KIND = "funding_kind"  # some of the rates were paid, the others are of intervals that ran
 
 
 @dataclass(frozen=True, slots=True)

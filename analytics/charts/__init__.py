@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analytics import conventions
+from analytics import conventions, settled
 from analytics.alignment import Panel, extended, grid, only, panel, snapshot
 from analytics.charts import between, crowd, flows, forced, heat, level, unusual
 from analytics.charts.ground import Beside, Cells, Drawn, Ground, Track
@@ -44,6 +44,7 @@ def of(series: str, asset: str, *, bars: pd.DataFrame, start: int, end: int, ste
             g = replace(g, coarse=longer)
     if drawn.stock and latest is not None and now is not None and len(latest):
         g = current(g, chosen(snapshot(latest, now, settings), venue), gaps)
+    g = paid(g)
     if not g.panel.contracts or len(g.panel.t) < 2:
         return Track((), {})
     cells = drawn.of(g)
@@ -68,6 +69,14 @@ def ground(asset: str, bars: pd.DataFrame, end: int, step_s: int, gaps: pd.DataF
     first = int(bars["t"].min()) if len(bars) else end
     seen = chosen(panel(bars, grid(end, first, step_s), settings=settings, gaps=gaps), venue)
     return Ground(asset, seen, steps(seen, settings), bars, step_s * 1000, settings, beside, venue)
+
+
+def paid(g: Ground) -> Ground:
+    """The same with what was paid as funding where no reading carried a rate."""
+    if not len(g.beside.paid):
+        return g
+    seen, where = settled.filled(g.panel, g.beside.paid)
+    return replace(g, panel=seen, settled=where, coarse=None if g.coarse is None else paid(g.coarse))
 
 
 def reach(g: Ground) -> int:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from analytics import levels, regime
+from analytics import levels, regime, settled
 from analytics.alignment import DAY_MS, Floats, State
 from analytics.chart import Chart, Guide
 from analytics.charts.ground import HOUR_MS, Cells, Drawn, Ground, Sheet
-from analytics.provenance import finite
+from analytics.provenance import Code, Reason, finite
 
 LEVEL = "derivatives-oi-aggregated-all-exchanges"
 WEEKLY = ("dealers", "asset_managers", "leveraged_funds")
@@ -31,17 +31,42 @@ def funding(g: Ground) -> Cells:
     some = np.isfinite(each).any(axis=1)
     least, most = np.full(len(rate), np.nan), np.full(len(rate), np.nan)
     least[some], most[some] = np.nanmin(each[some], axis=1), np.nanmax(each[some], axis=1)
+    mixed = np.zeros(len(rate)) if g.settled is None else settled.shares(g.panel, g.settled)
     return {
         "funding_per_8h": rate,
         "funding_annual": rate * 3 * regime.DAYS_A_YEAR,
         "lowest_venue_per_8h": least,
         "highest_venue_per_8h": most,
         "venues": np.where(some, np.isfinite(each).sum(axis=1), np.nan),
+        "settled_share": np.where(some, mixed, np.nan),
     }
 
 
+def kinds(g: Ground, since: int, past: bool = False) -> tuple[Reason, ...]:
+    """How much of the rates from a moment [ms] on was paid; and of the days before, if they are held against those."""
+    told = [("the rates shown", resting(g, since))]
+    if past:
+        told += [("those of the days before", resting(g if g.coarse is None else g.coarse, until=since))]
+    if not any(share > 0 for _, share in told):
+        return ()
+    words = " and ".join(f"{100 * share:.3g} % of {of}" for of, share in told)
+    words += (
+        ", by coins, are what was settled last, as no reading carried a rate; the others are of intervals that ran."
+    )
+    return (Reason(Code.FUNDING_KIND, words),)
+
+
+def resting(g: Ground, since: int = 0, until: int | None = None) -> float:
+    """The part of the rates in [since, until) ms that was settled, by coins and moments."""
+    if g.settled is None:
+        return 0.0
+    rows = (g.panel.t >= since) & (g.panel.t < (until or np.inf))
+    weight = settled.weights(g.panel)[rows]
+    return float(weight[g.settled[rows]].sum() / whole) if (whole := float(weight.sum())) > 0 else 0.0
+
+
 def payers(g: Ground, _: int) -> Sheet:
-    """What each venue asks now."""
+    """What each venue asks now, or where it says none was paid last; the kind is that of most of its coins."""
     last, p = len(g.panel.t) - 1, g.panel
     rows: list[tuple[str | float | None, ...]] = []
     for venue in p.venues:
@@ -49,9 +74,13 @@ def payers(g: Ground, _: int) -> Sheet:
         if mine.any():
             rate = float(np.average(p.funding_8h[last, mine], weights=p.base[last, mine]))
             usd = float(np.nansum(p.usd[last, mine]))
-            rows.append((venue, rate, rate * 3 * regime.DAYS_A_YEAR, usd, float(np.median(p.age_s[last, mine]))))
-    rows.sort(key=lambda r: -float(r[3] or 0.0))
-    return Sheet("venues", ("venue", "funding_per_8h", "funding_annual", "oi_usd", "age_s"), tuple(rows))
+            own = 0.0 if g.settled is None else float(p.base[last, mine & g.settled[last]].sum())
+            kind = "settled" if own > float(p.base[last, mine].sum()) / 2 else "running"
+            age = float(np.median(p.age_s[last, mine]))
+            rows.append((venue, rate, rate * 3 * regime.DAYS_A_YEAR, kind, usd, age))
+    rows.sort(key=lambda r: -float(r[4] or 0.0))
+    columns = ("venue", "funding_per_8h", "funding_annual", "kind", "oi_usd", "age_s")
+    return Sheet("venues", columns, tuple(rows))
 
 
 def ratios(g: Ground, kind: str) -> tuple[Floats, Floats]:
@@ -146,13 +175,14 @@ CHARTS = (
                 ("0.0001 per 8 h: where many venues' formulas rest when nothing pulls",),
                 ("funding far from its usual range while open interest is near its high",
                  "venues that disagree: a premium of one crowd only"),
-                "The rate of the running interval as stated at each moment, not what was settled. Venues have changed "
-                "their caps and intervals over the years: compare eras by the yearly figure and with care.",
+                "The rate of the running interval as stated at each moment; where no reading carried one, what was "
+                "settled last: settled_share says how much of it, by coins. Venues have changed their caps and "
+                "intervals over the years: compare eras by the yearly figure and with care.",
                 ("mixing intervals: an hourly rate is eight times as heavy as it looks beside an 8 h one",
                  "adding up every stated rate: it is paid once an interval"),
             ),
             (LEVEL, "derivatives-overheat"), by_venue=True,
-        ), funding, stock=True, sheet=payers,
+        ), funding, needs=frozenset({"paid"}), stock=True, mind=kinds, sheet=payers,
         without="no_data: no venue that is heard states a funding rate.",
     ),
     *(long_short(kind, words) for kind, words in KINDS.items()),

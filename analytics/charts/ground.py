@@ -25,6 +25,7 @@ class Beside:
     """What was said besides open interest; an empty frame where nothing was asked for."""
 
     ratios: pd.DataFrame = field(default_factory=pd.DataFrame)  # store.reader.ratios
+    paid: pd.DataFrame = field(default_factory=pd.DataFrame)  # store.reader.fundings
     traded: pd.DataFrame = field(default_factory=pd.DataFrame)  # store.reader.traded, by the step
     noted: pd.DataFrame = field(default_factory=pd.DataFrame)  # what the clock or others noted, a row a moment `t`
     feeds: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
@@ -45,6 +46,7 @@ class Ground:
     beside: Beside
     venue: str | None = None
     coarse: "Ground | None" = None
+    settled: NDArray[np.bool_] | None = None  # [T, I] whose rate in `panel` is what was paid last; None: nobody's
 
     def guarded(self, values: Floats) -> Floats:
         """[K] of steps put at their ends [T]; NaN where the panel did not hold."""

@@ -10,7 +10,7 @@ from analytics import levels, regime, supply
 from analytics.alignment import Floats
 from analytics.carry import level
 from analytics.chart import Chart, Guide
-from analytics.charts.crowd import ratios
+from analytics.charts.crowd import kinds, ratios
 from analytics.charts.forced import full, heaviness
 from analytics.charts.ground import Cells, Drawn, Ground, Sheet, own_rank, ratio
 from analytics.provenance import Basis, Code, Reason
@@ -118,8 +118,8 @@ def finished(g: Ground, values: Floats) -> Floats:
     return out
 
 
-def missing(g: Ground, _: int) -> tuple[Reason, ...]:
-    """Which parts of overheat had no value at the end, and why."""
+def missing(g: Ground, since: int) -> tuple[Reason, ...]:
+    """Which parts of overheat had no value at the end, and why; and which kinds of funding one of them rests on."""
     told = overheat(g)
     gone = [name for name in PARTS if not np.isfinite(np.asarray(told[name], float)[-1])]
     weights = dict(zip(PARTS, g.settings.overheat_weights, strict=True))
@@ -131,7 +131,7 @@ def missing(g: Ground, _: int) -> tuple[Reason, ...]:
     for name, words in NOT_STATED.items():
         if name in gone and not np.isfinite(now[name]).any():
             out.append(Reason(Code.NO_DATA, words))
-    return tuple(out)
+    return (*out, *kinds(g, since, past=True))
 
 
 def said_weights(weights: dict[str, float]) -> str:
@@ -213,7 +213,7 @@ CHARTS = (
                 ("taking heat for a forecast of direction", "comparing days that rest on different parts"),
             ),
             ("derivatives-funding-oi-weighted", "derivatives-oi-market-cap", "derivatives-long-short-account"),
-        ), overheat, needs=frozenset({"ratios", "feeds", "noted:context"}), stock=True, year=True, mind=missing,
+        ), overheat, needs=frozenset({"ratios", "paid", "feeds", "noted:context"}), stock=True, year=True, mind=missing,
         sheet=parts_now, without="insufficient_history: two of its three parts need ninety days of their own past.",
     ),
     Drawn(

@@ -1,4 +1,4 @@
-"""What a chart needs besides open interest: ratios, traded volume, classes of feeds, what was noted."""
+"""What a chart needs besides open interest: ratios, paid funding, traded volume, classes of feeds, what was noted."""
 
 import json
 
@@ -26,6 +26,7 @@ def beside(
         classes, first = feeds(house, asset, since - YEAR_MS if drawn.year else since, now)
     return Beside(
         ratios=ratios(house, asset, drawn, since, now, step) if "ratios" in drawn.needs else pd.DataFrame(),
+        paid=paid(house, asset, drawn, since, now, step) if "paid" in drawn.needs else pd.DataFrame(),
         traded=house.reader.traded(asset, since, end, step) if "traded" in drawn.needs else pd.DataFrame(),
         noted=noted(house, asset, kinds.pop(), since, now, venue) if kinds else pd.DataFrame(),
         feeds=classes,
@@ -39,6 +40,16 @@ def ratios(house: House, asset: str, drawn: Drawn, since: int, now: int, step: i
     if not drawn.year or step >= DAY_MS:
         return fine
     before = house.reader.ratios_by(asset, since - YEAR_MS, since - WEEK_MS, DAY_MS)
+    return pd.concat([before, fine], ignore_index=True) if len(before) else fine
+
+
+def paid(house: House, asset: str, drawn: Drawn, since: int, now: int, step: int) -> pd.DataFrame:
+    """The same of funding that was paid; what was paid a day before the first moment may still count in it."""
+    first = since - (YEAR_MS if drawn.year and step < DAY_MS else 0) - DAY_MS
+    fine = house.reader.fundings(asset, since - DAY_MS, now + 1, step)
+    if first == since - DAY_MS:
+        return fine
+    before = house.reader.fundings(asset, first, since - DAY_MS, DAY_MS)
     return pd.concat([before, fine], ignore_index=True) if len(before) else fine
 
 

@@ -25,7 +25,7 @@ def values(series: str, lines: list[Line], step: int = 5 * MINUTE, **more: objec
 
 
 def drawn(series: str, frame: pd.DataFrame, start: int, step: int, **more: object) -> charts.Track:
-    given = {name: more[name] for name in ("ratios", "traded", "noted", "feeds", "since") if name in more}
+    given = {name: more[name] for name in ("ratios", "paid", "traded", "noted", "feeds", "since") if name in more}
     found = charts.of(series, "BTC", bars=frame, start=start, end=NOW, step_s=step // 1000, beside=Beside(**given))  # type: ignore[arg-type]
     if found.t:
         assert {len(column) for column in found.columns.values()} == {len(found.t)}
@@ -194,6 +194,50 @@ def test_heat_of_the_short_side_turns_funding_and_ratio_round():
     ]  # fmt: skip
     assert [row[1] for row in found.sheet.rows[:3]] == [u, f, None]
     assert [row[3] for row in found.sheet.rows[:3]] == [n - 1, n - 1, 0.0]
+
+
+def paying(instrument: int, hours: int, rate: float, until: int = NOW) -> pd.DataFrame:
+    """Paid every 8 h before `until`."""
+    made = [{"instrument_id": instrument, "ts": until - k * HOUR, "rate": rate, "interval_h": 8.0}
+            for k in range(0, hours, 8)]  # fmt: skip
+    return pd.DataFrame(made)
+
+
+def test_funding_of_stretches_without_a_rate_is_what_was_paid_and_the_chart_says_how_much():
+    lines = [Line("one", [100.0] * 48, [10.0] * 48), Line("two", [300.0] * 48, [10.0] * 48)]
+    frame = bars(lines, step=HOUR, funding=2e-4)
+    frame.loc[(frame["venue"] == "two") | (frame["t"] <= NOW - DAY), "funding"] = np.nan
+    start = int(frame["t"].min())
+    plain = drawn("funding", frame, start, HOUR)
+    assert plain.columns["funding_per_8h"] == (*[None] * 24, *[2e-4] * 24)
+    assert plain.columns["settled_share"] == (*[None] * 24, *[0.0] * 24)
+    assert plain.reasons == ()
+    assert plain.sheet is not None
+    assert [row[:2] + row[3:4] for row in plain.sheet.rows] == [("one", 2e-4, "running")]
+    found = drawn("funding", frame, start, HOUR, paid=paying(2, 64, 1e-4))
+    assert found.columns["funding_per_8h"][:24] == (1e-4,) * 24, "of two alone: nothing of one was paid that we know"
+    assert found.columns["funding_per_8h"][24:] == (pytest.approx((100 * 2e-4 + 300 * 1e-4) / 400),) * 24
+    assert found.columns["settled_share"] == (*[1.0] * 24, *[0.75] * 24)
+    assert found.columns["venues"] == (*[1.0] * 24, *[2.0] * 24)
+    (reason,) = found.reasons
+    assert reason.code == "funding_kind"
+    assert reason.words.startswith("85.7 % of the rates shown, by coins, are what was settled last")
+    assert found.sheet is not None
+    assert [(row[0], row[3]) for row in found.sheet.rows] == [("two", "settled"), ("one", "running")]
+
+
+def test_heat_is_held_against_what_was_paid_where_no_day_carried_a_rate():
+    n, step = 140, NOW - 10 * DAY
+    lines = [Line("one", walk(1, n), walk(9, n, 0.02, 100.0))]
+    frame = bars(lines, step=DAY)
+    frame["funding"] = np.where(frame["t"] >= step, 3e-4, np.nan)
+    short = drawn("overheat", frame, step, DAY)
+    assert short.columns["u_funding"][-1] is None
+    paid = paying(1, n * 24, 1e-4)
+    found = drawn("overheat", frame, step, DAY, paid=paid)
+    assert found.columns["u_funding"][-1] == pytest.approx(129 / 139, abs=0.05)
+    (said,) = [r for r in found.reasons if r.code == "funding_kind"]
+    assert said.words.startswith("0 % of the rates shown and 100 % of those of the days before, by coins,")
 
 
 def test_basis_and_forced_closes_stand_beside_the_heat_and_weigh_nothing():

@@ -22,6 +22,7 @@ from store.records import (
     Event,
     FeedClass,
     Field,
+    Funding,
     Gap,
     Health,
     Instrument,
@@ -50,11 +51,11 @@ def breathing(size: float, every: int) -> Callable[..., np.ndarray]:
     return lambda t: size + 7.0 * ((t - NOW) // HOUR % every) + (t - NOW) // (5 * MINUTE) % 3
 
 
-def held(of: Instrument, size: float, every: int, klass: str) -> Held:
-    return Held(of, breathing(size, every), breathing(100.0, 7), start=NOW - 6 * DAY, klass=klass, funding=1e-4)
+def held(of: Instrument, size: float, every: int, klass: str, funding: float | None) -> Held:
+    return Held(of, breathing(size, every), breathing(100.0, 7), start=NOW - 6 * DAY, klass=klass, funding=funding)
 
 
-HELD = [held(NORTH, 1000.0, 5, "speculative"), held(SOUTH, 700.0, 3, "institutional")]
+HELD = [held(NORTH, 1000.0, 5, "speculative", 1e-4), held(SOUTH, 700.0, 3, "institutional", None)]
 
 
 def besides(since: int, until: int, lag: int, size: float) -> list[Record]:
@@ -65,6 +66,7 @@ def besides(since: int, until: int, lag: int, size: float) -> list[Record]:
         for i in (NORTH, SOUTH):
             said += [LongShort(i, t, seen, kind, size, Source.POLL, False) for kind in KINDS]
             said.append(Volume(i, t - t % MINUTE, seen, 50.0 * size, 20.0, Source.POLL, False))
+            said.append(Funding(i, t, seen, 1e-5 * size, 1.0, Source.BACKFILL, False))
             dead = Liquidation(
                 i, t + 1, seen, Side.LONG, size, Unit.BASE, size, 100 * size, 100.0, FeedClass.FULL, False
             )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Generator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from server.tools.house import House
 from store.derived import append
 from store.engine import open_store
 from store.reader import Reader
-from store.records import Event, FeedClass, Liquidation, LongShort, Record, Side, Source, Unit, Volume
+from store.records import Event, FeedClass, Funding, Liquidation, LongShort, Record, Side, Source, Unit, Volume
 from tests.server.tools.made import (
     DAY,
     HOUR,
@@ -55,7 +56,7 @@ def noise(seed: int, size: float) -> Course:
     return course
 
 
-def held(of: object, seed: int, klass: str, funding: float) -> list[Held]:
+def held(of: object, seed: int, klass: str, funding: float | None) -> list[Held]:
     """A venue that is heard by the day for a year, by the hour for two months, by five minutes for a week."""
     parts = ((DAYS, 60, DAY), (60, 7, HOUR), (7, 1, 5 * MINUTE))
     many = [
@@ -234,3 +235,40 @@ def test_an_asset_without_a_known_supply_says_so(tmp_path: Path) -> None:
     with market(tmp_path, Held(linear("north", "DOGE"), always(1.0))) as house, pytest.raises(ToolError) as refused:
         get_chart_value(house, "derivatives-oi-market-cap", "24h", "DOGE")
     assert str(refused.value).startswith("external_missing: nobody states a circulating supply of it")
+
+
+def payments(days: int, seen: int) -> list[Record]:
+    """What SOUTH paid every 8 h, heard of at one moment."""
+    times = range(NOW - NOW % (8 * HOUR), NOW - days * DAY, -8 * HOUR)
+    rates = [1e-4 * (1 + t // (8 * HOUR) % 7 / 10) for t in times]
+    return [Funding(SOUTH, t, seen, r, 8.0, Source.BACKFILL, True) for t, r in zip(times, rates, strict=True)]
+
+
+def test_funding_rests_on_what_was_paid_where_nothing_else_is_known_and_says_so_since_it_is_known(
+    tmp_path: Path,
+) -> None:
+    many, told = held(SOUTH, 1, "institutional", None), NOW - 10 * MINUTE
+    with market(tmp_path, *many, said=payments(380, told), simulated=True) as house:
+        for timeframe in ("24h", "30d"):
+            answer = get_chart_value(house, "derivatives-funding-oi-weighted", timeframe)  # type: ignore[arg-type]
+            rows = list(by_name(answer, "t").values())
+            assert {row["settled_share"] for row in rows} <= {1, None}
+            assert rows[-1]["funding_per_8h"] == pytest.approx(1e-4 * (1 + NOW // (8 * HOUR) % 7 / 10))
+            assert any(
+                words.startswith("funding_kind: 100 % of the rates shown, by coins") for words in answer.warnings
+            )
+            assert by_name(answer.tables["venues"], "venue")["south"]["kind"] == "settled"
+            answer = get_chart_value(house, "derivatives-overheat", timeframe)  # type: ignore[arg-type]
+            assert answer.figures["last_u_funding"] is not None
+            assert any("100 % of those of the days before" in words for words in answer.warnings)
+        before = datetime.fromtimestamp(told / 1000 - 1, UTC).isoformat()
+        with pytest.raises(ToolError, match="no_data: no venue that is heard states a funding rate"):
+            get_chart_value(house, "derivatives-funding-oi-weighted", "30d", as_of=before)
+        with pytest.raises(ToolError, match="insufficient_history"):
+            get_chart_value(house, "derivatives-overheat", "30d", as_of=before)
+
+
+def test_running_rates_alone_need_no_warning(year: House) -> None:
+    answer = get_chart_value(year, "derivatives-funding-oi-weighted", "30d")
+    assert not any(words.startswith("funding_kind") for words in answer.warnings)
+    assert {row["settled_share"] for row in by_name(answer, "t").values()} <= {0, None}

@@ -14,6 +14,7 @@ from server.tools.house import House
 from server.tools.interest import get_open_interest
 from store.records import (
     FeedClass,
+    Funding,
     Gap,
     Instrument,
     Kind,
@@ -51,13 +52,14 @@ def held(*more: Held) -> list[Held]:
     ]
 
 
-def told() -> list[Liquidation | Volume | LongShort | MarginTier | Gap]:
+def told() -> list[Liquidation | Volume | LongShort | Funding | MarginTier | Gap]:
     """Whatever else may be said of a dated contract."""
     of, at = DATED[0], NOW - 10 * MINUTE
     return [
         Liquidation(of, at, at, Side.LONG, 5.0, Unit.BASE, 5.0, 5e5, 1e5, FeedClass.FULL, False),
         Volume(of, at, at, 500.0, 100.0, Source.POLL, False),
         LongShort(of, at, at, "account", 9.0, Source.POLL, False),
+        Funding(of, at, at, 0.5, 8.0, Source.BACKFILL, False),
         MarginTier(of, at, 1, 0.0, None, 0.01, 20.0, None, False),
         Gap(of.venue, of.segment, "", NOW - 3 * HOUR, NOW - 2 * HOUR, "down"),
     ]
@@ -139,6 +141,7 @@ def test_no_question_to_the_store_names_one_that_is_not_of_the_universe(both: Ho
             asked.closes("BTC", NOW - 9 * DAY, NOW), asked.readings("BTC", start, end),
             asked.liquidations("BTC", start, end), asked.volumes("BTC", start, end), asked.ratios("BTC", start, end),
             asked.ratios_by("BTC", start, end, HOUR), asked.traded("BTC", start, end, HOUR), asked.tiers("BTC"),
+            asked.fundings("BTC", start, end),
         ]  # fmt: skip
         assert [bool(ids & set(frame["instrument_id"])) for frame in frames] == [there] * len(frames)
         assert bool(len(asked.feeds("BTC", start, end))) == there

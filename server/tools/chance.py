@@ -5,23 +5,24 @@ import json
 from analytics.chance import RULES
 from server.answers import Cell, Table, rounded
 from server.tools.house import House
+from server.tools.moment import APART
 
 SWEPT = "swept"  # events of server.sweep: what the last sweep tested
 STANDS_MS = 2 * 3_600_000
+NAMES = ("sweep_n_tests", "expected_false_alarms_per_day")
 COLUMNS = ["rule", "tested", "chance_low_share", "chance_high_share", "words"]
 
 
 def expected(house: House, now: int) -> tuple[dict[str, Cell], list[str]]:
     """Figures: the tests of the last sweep, of all assets and windows, and what it raises by chance; warnings."""
+    if house.apart:
+        return dict.fromkeys(NAMES), [APART.format(house.reader.universe)]
     rows = house.reader.events(SWEPT, now - STANDS_MS, now + 1)
     if not len(rows):
         words = "no_data: no sweep has run within two hours: how many false alarms a day are to be expected is unknown."
-        return {"sweep_n_tests": None, "expected_false_alarms_per_day": None}, [words]
+        return dict.fromkeys(NAMES), [words]
     told = json.loads(str(rows["detail"].iloc[-1]))
-    return {
-        "sweep_n_tests": told["family"],
-        "expected_false_alarms_per_day": rounded(told["expected_false_a_day"]),
-    }, []
+    return dict(zip(NAMES, (told["family"], rounded(told["expected_false_a_day"])), strict=True)), []
 
 
 def rules() -> Table:

@@ -10,14 +10,15 @@ from server.answers import Answer, Cell, Table, rounded, usd, utc
 from server.tools.arguments import Asset, asset_of
 from server.tools.chance import expected
 from server.tools.house import House
-from server.tools.moment import AsOf, at
+from server.tools.moment import AsOf, OfUniverse, at, expiring
 from server.tools.provenance import coverage, money, thresholds, warnings
 from server.tools.spans import DAY_MS, Window, given, past
 
 TESTS = ["test", "family_of", "at", "p", "p_adjusted", "significant", "family_size"]
 
 
-def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h", as_of: AsOf = None) -> Answer:
+def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h", as_of: AsOf = None,
+                      universe: OfUniverse = None) -> Answer:  # fmt: skip
     """How concentrated open interest is over venues, and whether new positions pile up on one of them.
 
     Use it for fragility: much on few venues, or most of what is new on one; use get_oi_divergence for who moved which
@@ -30,7 +31,7 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
     Tables: tests (the inflow's p, adjusted for its family: in this answer, and in the sweep that raised it last) and
     thresholds (what inflow and concentrations were held against, and where that comes from).
     """
-    house = at(house, as_of)
+    house = at(house, as_of, universe)
     named = asset_of(house, asset)
     now = house.now()
     told = given(house, named, window, now)
@@ -65,7 +66,7 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
         ],
         tables={"tests": tests(house, named, found, now), "thresholds": thresholds(found.thresholds)},
         coverage=coverage(found.coverage),
-        warnings=[*warnings(found.coverage, found.reasons), *unswept],
+        warnings=[*warnings(found.coverage, found.reasons), *unswept, *expiring(house)],
         next="get_liquidation_map for what would be force-closed if price moved",
     )  # fmt: skip
 
@@ -76,6 +77,8 @@ def tests(house: House, asset: str, found: concentration.Concentration, now: int
     if found.tested is not None:
         t = found.tested
         rows.append(["inflow", "this answer", utc(now), rounded(t.p), rounded(t.adjusted), t.rejected, t.family])
+    if house.apart:
+        return Table(columns=TESTS, rows=rows)
     raised = house.reader.events("concentrated_inflow", now - DAY_MS, now + 1, asset=asset)
     told = [(int(t), json.loads(str(d))) for t, d in zip(raised["ts"], raised["detail"], strict=True)]
     mine = [(t, d) for t, d in told if d["window_s"] == found.window_s and d["p"] is not None]

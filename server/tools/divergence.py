@@ -17,7 +17,7 @@ from server.tools.arguments import Asset, Detail, asset_of
 from server.tools.beside import feeds
 from server.tools.chance import expected, rules
 from server.tools.house import House
-from server.tools.moment import AsOf, at
+from server.tools.moment import AsOf, OfUniverse, at, expiring
 from server.tools.provenance import coverage, money, pct, thresholds, warnings
 from server.tools.records import recorded
 from server.tools.spans import DAY_MS, HOUR_MS, WINDOW_S, Window, floor, given, past
@@ -51,6 +51,8 @@ def leader(
     house: House, asset: str, now: int, window_s: int
 ) -> tuple[dict[str, Cell], list[str], list[dict[str, Any]]]:
     """Who moves first, as the clock measured it last, why nobody is named, and the lags of growth over this window."""
+    if house.apart:
+        return {"leader": None}, [], []
     rows = house.reader.events("lead_lag", now - LED_MS, now + 1, asset=asset)
     if not len(rows):
         return {"leader": None}, [LEADERLESS], []
@@ -77,7 +79,12 @@ def lagging(lags: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def get_oi_divergence(
-    house: House, asset: Asset = "BTC", window: Window = "1h", detail: Detail = "concise", as_of: AsOf = None
+    house: House,
+    asset: Asset = "BTC",
+    window: Window = "1h",
+    detail: Detail = "concise",
+    as_of: AsOf = None,
+    universe: OfUniverse = None,
 ) -> Answer:
     """Is open interest new, leaving, or only moving between venues; and do speculative and institutional venues
     agree?
@@ -94,7 +101,7 @@ def get_oi_divergence(
     family), thresholds (and where they come from), open_records (divergences still open) and base_rates (how such
     ended before, beside chance). Measures, no forecast.
     """
-    house = at(house, as_of)
+    house = at(house, as_of, universe)
     named = asset_of(house, asset)
     now = house.now()
     long = detail == "detailed" and window not in TICKS
@@ -144,7 +151,7 @@ def get_oi_divergence(
             **records,
         },
         coverage=coverage(found.coverage),
-        warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid, *unswept],
+        warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid, *unswept, *expiring(house)],
         next="get_concentration for where new positions went; get_chart_value for the level over time",
     )
 

@@ -37,6 +37,7 @@ class House:
     map_state: Callable[[str], MapState | None] = no_map  # by asset; None where no map has been built (yet)
     past_map: Callable[[Reader, str, int], MapState] = maps.then  # of an asset, as it was at a moment, ms UTC
     plausible: Callable[[str], Mapping[str, float]] = unmeasured  # by asset: venues' share of feasible changes
+    apart: bool = False  # it counts another universe than the clock does: what that has worked out is not of it
     progress: Callable[[], Progress | None] = no_writer  # of what writes the store
 
 

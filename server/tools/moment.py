@@ -24,13 +24,13 @@ RUN_MS = 3_600_000  # how far before a past instant a connection's last word sti
 
 def at(house: House, as_of: str | int | None, universe: Universe | None = None) -> House:
     """The house for one answer. With `as_of` as it was: its reader hides what came later, its clock stands still. With
-    `universe` it counts that one, of which no plausibility is measured.
+    `universe` it counts that one, of which the clock has worked out nothing: no plausibility, thresholds, records.
 
     What is not kept for past instants (the measured plausibility, how writing did) is left out; plausibility says so by
     being unmeasured.
     """
     if universe is not None and universe != house.reader.universe:
-        house = replace(house, reader=house.reader.of(universe), plausible=unmeasured)
+        house = replace(house, reader=house.reader.of(universe), plausible=unmeasured, apart=True)
     if as_of is None:
         return replace(house, reader=house.reader.once())
     moment, now = instant(as_of), house.now()
@@ -40,6 +40,12 @@ def at(house: House, as_of: str | int | None, universe: Universe | None = None) 
         house, reader=house.reader.at(moment), now=lambda: moment, started=min(house.started, moment - RUN_MS),
         plausible=unmeasured, progress=no_writer,
     )  # fmt: skip
+
+
+APART = (
+    "no_data: the hourly sweep, its records of divergences and who leads are of the universe that is counted if "
+    "universe is left out: of {} nothing of it is known."
+)
 
 
 def expiring(house: House) -> list[str]:

@@ -21,7 +21,9 @@ RATE_COLUMNS = [
 
 
 def recorded(house: House, asset: str, now: int) -> tuple[dict[str, Cell], dict[str, Table], list[str]]:
-    """Figures, tables and warnings."""
+    """Figures, tables and warnings; nothing of another universe than the clock's."""
+    if house.apart:
+        return {"open_records": None, "ended_records": None}, {}, []
     rows = house.reader.episodes(asset, now - YEAR_MS, now + 1)
     rows = rows[rows["rules"] == rules(house.thresholds)]
     standing = rows[(rows["label"] == "open") & ~rows["kind"].astype(str).str.startswith(PLACEBO)]

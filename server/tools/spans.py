@@ -54,7 +54,9 @@ def sizes(house: House, asset: str, now: int) -> Mapping[int, float]:
 
 
 def usual(house: House, asset: str, now: int, window: str) -> Usual | None:
-    """What the clock last found usual for such windows; None where it has not looked lately."""
+    """What the clock last found usual for such windows; None where it has not looked lately, or at another universe."""
+    if house.apart:
+        return None
     rows = house.reader.thresholds(asset, WINDOW_S[window])
     rows = rows[(rows["known_at"] > now - KEPT_MS) & (rows["version"] == VERSION)]
     if not len(rows):

@@ -1,17 +1,20 @@
 """Perpetuals and dated contracts are separate universes: dated ones are in no answer that did not ask for them."""
 
+import json
 from collections.abc import Callable, Generator
 from dataclasses import replace
 
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
-from analytics import catalogue
+from analytics import catalogue, usual
+from analytics.episodes import RULES
 from server.tools.chart_value import get_chart_value
 from server.tools.concentration import get_concentration
 from server.tools.divergence import get_oi_divergence
 from server.tools.house import House
 from server.tools.interest import get_open_interest
+from store.derived import append
 from store.records import (
     FeedClass,
     Funding,
@@ -91,6 +94,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         get_concentration,
         get_oi_divergence,
         lambda house: get_oi_divergence(house, window="24h", detail="detailed"),
+        lambda house: get_oi_divergence(house, universe="perpetual"),
+        lambda house: get_concentration(house, universe="perpetual"),
         lambda house: get_chart_value(house, timeframe="24h"),
         get_chart_value,
         lambda house: get_chart_value(house, timeframe="1y"),
@@ -129,6 +134,40 @@ def test_whoever_asks_for_them_gets_them(both: House) -> None:
     chart = get_chart_value(both, "derivatives-oi-north", timeframe="24h", universe="dated")
     assert any(w.startswith("expiry:") for w in chart.warnings)
     assert chart.figures["highest_oi_usd"] == 9_000 * 104_000
+
+
+def test_who_moves_and_how_much_sits_where_can_be_asked_of_them(both: House) -> None:
+    perpetual, dated, everything = (get_oi_divergence(both, universe=u) for u in ("perpetual", "dated", "all"))
+    assert set(by_name(perpetual, "venue")) == {"north", "south", "west", "report"}
+    flows = {v: row["flow_usd"] for v, row in by_name(dated, "venue").items()}
+    assert flows == {"north": -8_000 * 104_000, "south": -8_000 * 104_000, "report": 0}
+    assert dated.figures["net_usd"] == -16_000 * 104_000
+    assert everything.figures["net_usd"] == 6_000 * 100_000 - 16_000 * 104_000
+    spread = get_concentration(both, window="1h", universe="dated")
+    assert {v: row["oi_usd"] for v, row in by_name(spread, "venue").items()} == {
+        "north": 104_000_000, "south": 104_000_000, "report": 500_000_000,
+    }  # fmt: skip
+    for answer, there in ((dated, True), (everything, True), (spread, True), (perpetual, False)):
+        assert any(w.startswith("expiry:") for w in answer.warnings) == there
+
+
+def test_what_the_clock_worked_out_is_of_its_own_universe(both: House) -> None:
+    store = both.reader.store
+    said = json.dumps({"family": 9, "expected_false_a_day": 2.5})
+    lead = {"leader": "north", "resolved": 3, "reasons": [], "note": None, "growth": []}
+    append(store, "events", [(NOW, "swept", "", "", said, False, NOW),
+                             (NOW, "lead_lag", "BTC", "", json.dumps(lead), False, NOW)])  # fmt: skip
+    append(store, "thresholds", [("BTC", "rotated", 3600, 7e12, 500, usual.VERSION, NOW - 1)])
+    told = json.dumps({"leaders": ["north"], "window_s": 3600, "gap0": 0.1})
+    append(store, "episodes", [("x", "BTC", "rotation", "north", NOW - HOUR, None, "open", RULES, told, False, NOW)])
+    own, other = get_oi_divergence(both), get_oi_divergence(both, universe="dated")
+    for name, value in (("sweep_n_tests", 9), ("leader", "north"), ("open_records", 1)):
+        assert (own.figures[name], other.figures[name]) == (value, None)
+    limits = [by_name(a.tables["thresholds"], "threshold")["rotated"]["value"] for a in (own, other)]
+    assert limits[0] == 7e12
+    assert float(str(limits[1])) < 1e9, "by its own history, or a share of its own level"
+    assert sum("universe is left out" in w for w in other.warnings) == 1
+    assert not any("universe is left out" in w for w in own.warnings)
 
 
 def test_no_question_to_the_store_names_one_that_is_not_of_the_universe(both: House) -> None:

@@ -40,7 +40,7 @@ class Besides:
             return () if record is None else (record,)
         known = self.board.known.get(said.symbol)
         if known is None:
-            self.board.unknown += said.symbol not in self.board.named
+            self.board.strange(said.symbol)
             return ()
         before = self.said.setdefault(said.symbol, Said())
         match said:

@@ -130,7 +130,8 @@ class Board:
         self.alone_ms = alone_ms
         self.known: dict[str, Known] = {}
         self.named: frozenset[str] = frozenset()  # by any catalogue so far, wanted or not
-        self.unknown = 0  # updates for symbols that no catalogue named
+        self.unknown = 0  # reasons to read the catalogue again ...
+        self.unlisted = 0  # ... of which these are statements about symbols that no catalogue named
         self.doubted: set[str] = set()  # what was stated of them last is held or refused: it proves no reading
         self.enlist(instruments)
 
@@ -178,7 +179,7 @@ class Board:
         try:
             known = self.known[update.symbol]
         except KeyError:
-            self.unknown += update.symbol not in self.named
+            self.strange(update.symbol)
             return None
         oi, ts, mark = update.oi, update.ts, update.mark
         if oi is not None and ts is not None and known.ts is not None and ts < known.ts:
@@ -247,6 +248,12 @@ class Board:
             known.last = amount
             return record
         return self.doubt(known, amount, record)
+
+    def strange(self, symbol: str) -> None:
+        """Something was said of a symbol that is not collected here; perhaps because no catalogue has named it yet."""
+        if symbol not in self.named:
+            self.unknown += 1
+            self.unlisted += 1
 
     def doubled(self, known: Known, usd: float, record: OpenInterest) -> bool:
         """Whether a statement contradicts itself: then it is set aside and forgotten. An old mark proves nothing."""
@@ -357,7 +364,7 @@ class Board:
         """
         known = self.known.get(said.symbol)
         if known is None:
-            self.unknown += said.symbol not in self.named
+            self.strange(said.symbol)
             return None
         instrument, ts = known.instrument, said.ts
         if not (0.0 < said.size < INF and 0.0 < said.price < INF):

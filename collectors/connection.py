@@ -8,7 +8,7 @@ import logging
 import re
 import time
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -23,6 +23,7 @@ from collectors.venue import (
     Acked,
     CatalogueError,
     Heartbeat,
+    Ignored,
     Liquidated,
     Message,
     Notice,
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 
 PARTS = re.compile(r"[.:@/]")  # of a channel's name
 KEPT = 2000  # characters of an unreadable frame
+LAGS = 300
 UNREADABLE = (
     LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, EOFError, OSError, zlib.error,
 )  # fmt: skip
@@ -88,6 +90,9 @@ class Line:
         self.pending = set(self.subscriptions.wanted)  # no data yet on this connection
         self.frames = 0
         self.unreadable = 0
+        self.ignored = 0  # of kinds that we do not read
+        self.lags = deque[int](maxlen=LAGS)  # ms from a stated time to its arrival, one a look
+        self.lag_due = False
         self.noted: tuple[int, int] = (0, 0)  # frames and unreadable at the last look
         self.opened = 0.0
         self.spoke = 0.0  # when the last subscription was sent
@@ -150,6 +155,9 @@ class Line:
             at, seen = clock(), now()
             try:
                 message = decode(frame)
+                if message is None:
+                    self.ignored += channel_of(decode, frame) != frame  # a greeting is no channel
+                    continue
                 reply = None if answer is None else answer(message)
                 if reply is None:
                     for said in parse(message):
@@ -169,6 +177,9 @@ class Line:
         if record is not None:
             self.sink(record)
         self.last = at
+        if self.lag_due and update.ts is not None:
+            self.lag_due = False
+            self.lags.append(seen - update.ts)
         standing = self.ledger.standings.get(update.symbol)
         if standing is None or not (self.any_counts or update.oi is not None or update.affirms):
             return
@@ -221,6 +232,8 @@ class Line:
                 self.refused(self.subscriptions.refuse(said), at)
             case Notice():
                 self.succeed(said.words)
+            case Ignored():
+                self.ignored += 1
             case Update():
                 self.update(said, at, seen)
 

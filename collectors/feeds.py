@@ -87,14 +87,20 @@ class Feeding:
     now: Callable[[], int] = utc_ms
     frames: int = 0  # of connections that have ended, and of replies
     unreadable: int = 0
+    ignored: int = 0
     strange: int = 0  # replies in a row that could not be read
     lives: "list[Life]" = field(default_factory=lambda: list[Life]())  # connections that are open now
     elsewhere: Callable[[dict[str, Instrument]], None] = field(default=lambda _: None)  # opens a line of their own
 
-    def counts(self) -> tuple[int, int]:
-        """(frames, unreadable) so far"""
-        lines = [life.line for life in self.lives]
-        return self.frames + sum(x.frames for x in lines), self.unreadable + sum(x.unreadable for x in lines)
+    def counts(self) -> tuple[int, int, int]:
+        """(frames, unreadable, ignored) so far"""
+        told = [(line.frames, line.unreadable, line.ignored) for line in (life.line for life in self.lives)]
+        frames, unreadable, ignored = zip((self.frames, self.unreadable, self.ignored), *told, strict=True)
+        return sum(frames), sum(unreadable), sum(ignored)
+
+    def lags(self) -> list[int]:
+        """ms from a stated time to its arrival, lately, one a second and connection"""
+        return [lag for life in self.lives for lag in life.line.lags]
 
 
 @dataclass(slots=True)
@@ -198,6 +204,7 @@ async def live(
     feed.lives.remove(life)
     feed.frames += line.frames
     feed.unreadable += line.unreadable
+    feed.ignored += line.ignored
     carried = any(other.ended is None and other.line.first is not None for other in lives if other is not life)
     if not life.scope.cancel_called and not carried:
         state, words, _ = life.ended

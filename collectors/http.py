@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from statistics import median
 from types import TracebackType
 from typing import Literal
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")  # a proxy is never asked for it
 BODY_LIMIT = 64 * 2**20  # bytes, unpacked; the largest catalogue known is under 10 MiB
 HELD_S = 15.0  # when a venue limits us and does not say for how long; doubled each time ...
 HELD_MAX_S = 600.0  # ... up to this
+SKEWS, SLOW_MS = 31, 2000  # answers that tell how far clocks are apart, and beyond which one tells nothing
 SPOKEN_WAIT = re.compile(r"(?:banned|blocked|limited|wait|retry)\D{0,40}?until\D{0,10}(\d{13}|\d{10})\b", re.IGNORECASE)
 SPOKEN_LIMIT = re.compile(r"too (?:many|frequent)|rate.?limit|access too|banned until", re.IGNORECASE)
 
@@ -121,6 +123,7 @@ class Standing:
     dials: Budget
     hold: Hold | None = None
     refusals: int = 0  # in a row, without a stated wait
+    skews: deque[float] = field(default_factory=lambda: deque[float](maxlen=SKEWS))  # ms, ours less theirs
 
 
 @dataclass(slots=True)
@@ -161,15 +164,18 @@ class Http:
         self.check(venue)  # the wait for the budget may have brought a hold
         body = None if ask.body is None else msgspec.json.encode(ask.body)
         headers = dict(ask.headers) if body is None else {"Content-Type": "application/json", **ask.headers}
-        url = self.address(venue, ask.url)
+        url, sent = self.address(venue, ask.url), self.now()
         try:
             with anyio.fail_after(self.timeout * 3):  # the client's own limit is on each read, not on the whole
                 async with self.client.stream(ask.method, url, content=body, headers=headers) as reply:
+                    skew = apart(reply.headers, sent, self.now())
                     text = await whole(reply)
         except httpx2.HTTPError as broken:
             raise FailedError(f"{urlsplit(url).netloc}: {broken.__class__.__name__} {broken}".strip()) from broken
         except TimeoutError as broken:
             raise FailedError(f"{urlsplit(url).netloc}: no whole answer within {self.timeout * 3:g} s") from broken
+        if skew is not None:
+            standing.skews.append(skew)
         if venue.limits.used_header and (used := reply.headers.get(venue.limits.used_header)):
             standing.weight.observe(float(used) if used.replace(".", "", 1).isdigit() else 0.0)
         trouble = self.judge(venue, reply.status_code, reply.headers, text)
@@ -177,6 +183,11 @@ class Http:
             raise trouble
         standing.refusals = 0
         return text
+
+    def skew_ms(self, venue: Venue) -> float | None:
+        """Our clock less that of whoever answers for the venue, ms: the median of the last answers that say a time."""
+        skews = self.standing(venue).skews
+        return median(skews) if skews else None
 
     async def dial(self, venue: Venue) -> None:
         """Wait for a place in the venue's budget of connections. Raises LimitedError while the venue is on hold."""
@@ -242,6 +253,16 @@ async def whole(reply: httpx2.Response) -> bytes:
         if size > BODY_LIMIT:
             raise FailedError(f"an answer of more than {BODY_LIMIT} bytes")
     return b"".join(parts)
+
+
+def apart(headers: Mapping[str, str], sent: int, heard: int) -> float | None:
+    """ms between our clock and that of an answer's `Date`, which is cut to the second. A kept answer tells nothing."""
+    try:
+        stated = parsedate_to_datetime(headers.get("date", "")).timestamp() * 1000
+    except (TypeError, ValueError):
+        return None
+    kept = headers.get("age", "0").strip() not in ("", "0")
+    return None if kept or heard - sent > SLOW_MS else (sent + heard) / 2 - (stated + 500)
 
 
 def stated_wait(header: str, words: str, now: int) -> int | None:

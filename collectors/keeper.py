@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from statistics import median
 
 import anyio
 from anyio.abc import TaskGroup
@@ -274,14 +275,16 @@ class Keeper:
             log.log(logging.INFO if quiet else logging.WARNING, "%s: %s %s", self.name, state, detail)
 
     def health(self) -> Health:
-        counts = [feed.counts() for feed in self.feeds]
+        frames, unreadable, ignored = map(sum, zip((0, 0, 0), *(feed.counts() for feed in self.feeds), strict=True))
+        lags = [lag for feed in self.feeds for lag in feed.lags()]
         ledgers = [feed.ledger for feed in self.feeds if not feed.ledger.about]
         cadences = [ledger.cadence(s) for ledger in ledgers for s in ledger.standings.values()]
         seen = [at for ledger in ledgers for s in ledger.standings.values() if (at := ledger.seen_ms(s))]
         return Health(
             self.venue.id, self.segment.id, "", self.run.now(), self.state, self.since, max(seen, default=None),
             min((cadence for cadence in cadences if cadence is not None), default=None),
-            sum(frames for frames, _ in counts), sum(bad for _, bad in counts), self.detail,
+            frames, unreadable, self.detail, ignored, self.board.unlisted, median(lags) if lags else None,
+            self.run.http.skew_ms(self.venue),
         )  # fmt: skip
 
     async def report(self) -> None:

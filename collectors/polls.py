@@ -10,7 +10,7 @@ from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import Ended, Feeding, explain, rest
 from collectors.http import BlockedError, FailedError, LimitedError
 from collectors.ledger import DOUBTED, LIVE
-from collectors.venue import Acked, Ask, Notice, Poll, Refused, Update, question
+from collectors.venue import Acked, Ask, Ignored, Notice, Poll, Refused, Update, question
 from store.records import Event, Instrument, Quarantined, Source
 
 STRANGE = 3  # replies in a row that cannot be read: then an alarm is raised
@@ -82,7 +82,7 @@ async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> 
     any_counts = "oi" not in poll.gives
     try:
         for said in poll.parse(poll.decode(reply)):
-            if isinstance(said, Acked | Refused | Notice):
+            if isinstance(said, Acked | Refused | Notice | Ignored):
                 continue
             if not said.symbol and len(symbols) == 1:
                 said.symbol = symbols[0]  # some replies name nobody: they are about whom we asked for

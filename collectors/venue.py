@@ -112,7 +112,14 @@ class Notice:
     words: str
 
 
-Said = Update | Liquidated | Traded | Ratio | Tier | Acked | Refused | Notice
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A frame or an event of a kind that we do not read. Not for answers to what we sent."""
+
+    kind: str
+
+
+Said = Update | Liquidated | Traded | Ratio | Tier | Acked | Refused | Notice | Ignored
 Parse = Callable[[Message], Iterable[Said]]
 
 

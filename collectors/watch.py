@@ -73,6 +73,7 @@ async def watch(line: "Line") -> None:
         if bad >= patience.bad_least and bad > patience.bad_share * frames:
             raise UnreadableError(f"{bad} of {frames} frames could not be read")
         drift(line)
+        line.lag_due = True
         if frames >= patience.bad_least or now - line.looked >= 10 * patience.look:
             line.noted, line.looked = (line.frames, line.unreadable), now
         for symbol in [s for s in line.subscriptions.wanted if line.ledger.standings[s].state == "closed"]:

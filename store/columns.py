@@ -114,7 +114,7 @@ SHAPES: Mapping[str, Mapping[str, Callable[[Iterable[Any]], npt.NDArray[Any]]]] 
     "health": {
         "venue": words, "segment": words, "symbol": words, "ts": times, "state": words, "since": times,
         "last_seen": times, "cadence_s": numbers, "frames": whole, "unreadable": whole, "detail": words,
-        "simulated": flags,
+        "simulated": flags, "ignored": whole, "unknown": whole, "lag_ms": numbers, "skew_ms": numbers,
     },
     "holds": {"venue": words, "until": times, "reason": words},
     "quarantine": {
@@ -173,7 +173,7 @@ def row(record: object, simulated: bool, now: int) -> tuple[str, tuple[Any, ...]
         case Health() as h:
             return "health", (
                 h.venue, h.segment, h.symbol, h.ts, h.state, h.since, h.last_seen, h.cadence_s, h.frames, h.unreadable,
-                h.detail, simulated,
+                h.detail, simulated, h.ignored, h.unknown, h.lag_ms, h.skew_ms,
             )  # fmt: skip
         case Hold() as h:
             return "holds", (h.venue, h.until, h.reason)

@@ -198,4 +198,5 @@ def health(told: Sequence[Health], moment: int) -> pd.DataFrame:
     lately.sort(key=lambda h: (h.venue, h.segment, h.symbol))
     made = {name: [getattr(h, name) for h in lately] for name in TELLING}
     frame = pd.DataFrame(made, columns=list(TELLING))
-    return frame.astype({"cadence_s": float, **({} if frame["last_seen"].dtype != object else {"last_seen": float})})
+    measured = dict.fromkeys(("cadence_s", "lag_ms", "skew_ms"), float)
+    return frame.astype({**measured, **({} if frame["last_seen"].dtype != object else {"last_seen": float})})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-VERSION = 3  # of schema.sql
+VERSION = 4  # of schema.sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,16 @@ STEPS: tuple[Step, ...] = (
         );
         INSERT INTO gaps SELECT *, coalesce("end", start) FROM gaps_2;
         DROP TABLE gaps_2;
+        """,
+    ),
+    # Health counts what was ignored, and says how far clocks are apart. Nobody knows it of older rows.
+    Step(
+        4,
+        """
+        ALTER TABLE health ADD COLUMN IF NOT EXISTS ignored BIGINT;
+        ALTER TABLE health ADD COLUMN IF NOT EXISTS unknown BIGINT;
+        ALTER TABLE health ADD COLUMN IF NOT EXISTS lag_ms DOUBLE;
+        ALTER TABLE health ADD COLUMN IF NOT EXISTS skew_ms DOUBLE;
         """,
     ),
 )

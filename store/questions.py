@@ -96,7 +96,8 @@ GROUP BY instrument_id
 
 HEALTH = """
 SELECT venue, segment, symbol, epoch_ms(ts) AS ts, state, epoch_ms(since) AS since, epoch_ms(last_seen) AS last_seen,
-    cadence_s, frames, unreadable, detail
+    cadence_s, frames, unreadable, detail, coalesce(ignored, 0) AS ignored, coalesce(unknown, 0) AS unknown, lag_ms,
+    skew_ms
 FROM health WHERE ts <= make_timestamp_ms($as_of) AND ts > make_timestamp_ms($as_of) - INTERVAL 7 DAY
 QUALIFY row_number() OVER (PARTITION BY venue, segment, symbol ORDER BY ts DESC) = 1
 ORDER BY venue, segment, symbol

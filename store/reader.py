@@ -222,7 +222,7 @@ class Reader:
 
     def health(self, as_of: int | None = None) -> Frame:
         """The newest word on every venue, segment and symbol ('' for the whole segment): venue, segment, symbol, ts,
-        state, since, last_seen, cadence_s, frames, unreadable, detail.
+        state, since, last_seen, cadence_s, frames, unreadable, detail, ignored, unknown, lag_ms, skew_ms.
         """
         as_of = self.moment if as_of is None else as_of
         if as_of is None and self.live is not None and self.live.told is not None:

@@ -250,6 +250,10 @@ class Health:
     frames: int
     unreadable: int
     detail: str = ""
+    ignored: int = 0  # frames of kinds that we do not read
+    unknown: int = 0  # statements about symbols that no catalogue names
+    lag_ms: float | None = None  # median from a stated time to its arrival over a stream: network, publication, clocks
+    skew_ms: float | None = None  # median of our clock less that of whoever answers over HTTP; good to half a second
 
 
 @dataclass(frozen=True, slots=True)

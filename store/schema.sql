@@ -116,7 +116,9 @@ CREATE TABLE IF NOT EXISTS gaps (  -- logical key: venue, segment, symbol, start
 CREATE TABLE IF NOT EXISTS health (  -- one row a state change, and one every ten seconds
     venue VARCHAR NOT NULL, segment VARCHAR NOT NULL, symbol VARCHAR NOT NULL, ts TIMESTAMP NOT NULL,
     state VARCHAR NOT NULL, since TIMESTAMP NOT NULL, last_seen TIMESTAMP, cadence_s DOUBLE,
-    frames BIGINT NOT NULL, unreadable BIGINT NOT NULL, detail VARCHAR, simulated BOOLEAN NOT NULL
+    frames BIGINT NOT NULL, unreadable BIGINT NOT NULL, detail VARCHAR, simulated BOOLEAN NOT NULL,
+    ignored BIGINT, unknown BIGINT,  -- frames of kinds that we do not read; statements about symbols not in the catalogue
+    lag_ms DOUBLE, skew_ms DOUBLE    -- from a stated time to its arrival; our clock less that of the venue's answers
 );
 
 CREATE TABLE IF NOT EXISTS holds (venue VARCHAR NOT NULL, until TIMESTAMP NOT NULL, reason VARCHAR NOT NULL);

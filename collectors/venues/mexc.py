@@ -9,8 +9,8 @@ from msgspec import UNSET, Struct
 
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, Heartbeat, History, Lately, Limits, Message, Poll, Refused, Said, Segment, Socket,
-    Tier, Traded, Update, Venue,
+    Acked, Answer, Archive, Ask, Heartbeat, History, Ignored, Lately, Limits, Message, Poll, Refused, Said, Segment,
+    Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, seconds, unpacked, wire
 from store.records import Field, Instrument, Payoff, Unit
@@ -139,7 +139,7 @@ def parse(frame: Frame) -> Sequence[Said]:
     if frame.channel.startswith("rs.sub."):
         return (Acked(),)
     if isinstance(row, list):
-        return [update(one, ts) for one in row] if frame.channel == "push.tickers" else ()
+        return [update(one, ts) for one in row] if frame.channel == "push.tickers" else (Ignored(frame.channel),)
     if isinstance(row, Row):
         match frame.channel:
             case "push.ticker":
@@ -152,7 +152,7 @@ def parse(frame: Frame) -> Sequence[Said]:
             case "push.funding.rate":
                 return (Update(row.symbol, ts, funding=number(row.rate)),)
             case _:
-                return ()
+                return (Ignored(frame.channel),)
     return ()
 
 

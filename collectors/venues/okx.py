@@ -13,8 +13,8 @@ from msgspec import UNSET, Struct
 from collectors.candles import Rows, marks, minutes, series, settled
 from collectors.ladders import ladder
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, Heartbeat, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind,
-    Refused, Said, Segment, Socket, Update, Venue,
+    Acked, Answer, Archive, Ask, Heartbeat, History, Ignored, Limits, Liquidated, Message, Notice, Poll, Ratio,
+    RatioKind, Refused, Said, Segment, Socket, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, coin, number, wire
 from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Unit
@@ -103,7 +103,7 @@ def control(frame: Frame) -> Sequence[Said]:
         return (Acked(request, f"{of}-SWAP" if of and of.count("-") == 1 else of or None),)
     if frame.event == "error":
         return (Refused(f"{frame.code}: {frame.msg}", request),)
-    return (Notice(frame.msg),) if (frame.event, frame.code) == ("notice", "64008") else ()
+    return (Notice(frame.msg),) if frame.code == "64008" else (Ignored(frame.event),) if frame.event else ()
 
 
 read_frame = wire(Frame)
@@ -182,7 +182,7 @@ def segment(id: str, payoff: Payoff, dated: bool) -> Segment:
         if channel == "liquidation-orders":  # all swaps of both kinds come on it
             return [died(row.instId, d) for row in frame.data if owns(row.instId) for d in row.details]
         said = READ.get(channel)
-        return said(frame.data) if said else ()
+        return said(frame.data) if said else (Ignored(channel),)
 
     levels = Socket(
         SOCKET, frozenset({"oi", "mark"} if dated else {"oi", "mark", "index", "funding"}),

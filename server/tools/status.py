@@ -8,6 +8,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from server.answers import Answer, Coverage, Table, age_s, rounded, utc
+from server.tools.clocks import clocks
 from server.tools.house import House
 from server.tools.moment import AsOf, at
 from server.tools.returned import returned
@@ -20,7 +21,7 @@ FINE = frozenset({"live", "connecting", "waiting", "closed"})  # states that nee
 SHOWN = 20  # rows of a table of what went wrong: the newest, or the most frequent
 COLUMNS = [
     "venue", "segment", "state", "state_age_s", "last_seen_age_s", "cadence_s", "symbols", "symbols_live",
-    "unreadable_frames", "gaps_24h", "detail",
+    "unreadable_frames", "ignored_frames", "unknown_symbols", "lag_ms", "clock_skew_ms", "gaps_24h", "detail",
 ]  # fmt: skip
 
 
@@ -34,10 +35,14 @@ def get_status(
     Use it when another answer warns of missing or old venues, or before relying on numbers of this minute.
 
     Rows, one a venue and segment: state (live, connecting, mute, stale, waiting, limited, refused, blocked, down or
-    closed), state_age_s, last_seen_age_s, cadence_s (seconds between data), symbols, symbols_live, unreadable_frames,
-    gaps_24h (interruptions begun or open in the last day), detail (the reason, in the venue's words). Warnings say
-    first if the store cannot be written, then whose value is held back until a second source agrees (held_back) and
-    whose stream is silent while REST stands in (polled_instead). Table quarantine: what was not taken as true in the
+    closed), state_age_s, last_seen_age_s, cadence_s (seconds between data), symbols, symbols_live, counts since the
+    start of unreadable_frames, ignored_frames (of kinds that we do not read) and unknown_symbols (statements about
+    symbols that the venue's catalogue does not name), lag_ms (median from the time a stream states to its arrival:
+    network, publication and clocks together; below zero only a clock can be wrong), clock_skew_ms (our clock less
+    that of the venue's HTTP answers, good to half a second), gaps_24h (interruptions begun or open in the last
+    day), detail (the reason, in the venue's words). Warnings say first if the store cannot be written, then whose
+    value is held back until a second source agrees (held_back) and whose stream is silent while REST stands in
+    (polled_instead), and which clock is more than a second off. Table quarantine: what was not taken as true in the
     last day, by check. Table plausibility: by venue and asset, the share of changes that traded volume can explain;
     sides_measured: what trades say of the sides a field counts (two_sided, consistent_with_one, undecided,
     implausible_or_delayed), with venue by symbol. With venue also tables gaps (newest first), fields (what it
@@ -97,6 +102,7 @@ def get_status(
             for row in segments
             if row["state"] not in FINE and not stands_in(row)
         ]
+        + clocks(segments)
         + doubts,
         next="get_open_interest for the numbers" if ok else "ask again in some seconds",
     )
@@ -191,6 +197,10 @@ def segment_row(
         len(states),
         states.count("live"),
         int(row["unreadable"]),
+        int(row["ignored"]),
+        int(row["unknown"]),
+        whole(row["lag_ms"]),
+        whole(row["skew_ms"]),
         sum(1 for gap in gaps if mine(gap)),
         row["detail"] or None,
     ]

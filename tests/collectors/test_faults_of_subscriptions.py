@@ -1,23 +1,31 @@
-"""Faults of subscriptions (faults.md, 1 and 2), played over a loopback socket: what one connection does not bring."""
+"""Faults of subscriptions and clocks (faults.md, 1, 2, 5), over a loopback socket: who is not brought, or unknown."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import anyio
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from collectors.venue import Limits
-from store.records import Health, Source
+from collectors.http import apart
+from collectors.venue import Ignored, Limits, Said
+from collectors.wire import among, wire
+from store.records import Flag, Health, Quarantined, Source
 from tests.collectors.test_faults import flowing, one_gap
 from tests.collectors.toy import (
     QUICK,
     SHORT,
     SOCKET,
     Exchange,
+    Frame,
     Peer,
+    Records,
     Reply,
     collecting,
     now_of,
+    parse,
     spared,
     venue,
 )  # fmt: skip
@@ -210,3 +218,115 @@ async def test_f01_where_every_address_is_mute_all_are_tried_in_turn_and_rest_st
         assert records.states() == ["connecting", "mute"]
     assert addresses(exchange)[:4] == ["", "second", "", "second"]
     assert {(r.raw, r.usd, r.source) for r in records.readings()} == {(7.0, 700.0, Source.POLL)}
+
+
+def health(records: Records) -> Health:
+    """The newest word on the venue as a whole."""
+    return [h for h in records.of(Health) if h.symbol == ""][-1]
+
+
+async def test_f20_f26_what_is_ignored_and_who_is_unknown_is_counted_with_the_venues_health() -> None:
+    """Frames of foreign channels, events of kinds that nobody reads, symbols that no catalogue names. None is a gap."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.ws.send("welcome")
+        await peer.take()
+        for _ in range(3):
+            await peer.ws.send('{"kind":"greeks","symbol":{"of":"BTC"}}')  # not our shape, and not our channel
+        await peer.send(kind="channel-conn-count")
+        for k in range(5):
+            await peer.snap("GHOST", 5.0 + k)
+        await peer.snap("LATER", 5.0)  # listed, but not live: known, and nobody wants it
+        await peer.flow()
+
+    def told(frame: Frame | None) -> Iterable[Said]:
+        assert frame is not None
+        return (Ignored(frame.kind),) if frame.kind == "channel-conn-count" else parse(frame)
+
+    kinds = {"snap", "delta", "ack", "ping", "pong", "channel-conn-count"}
+    decode = among(wire(Frame), kinds.__contains__, "kind", greeting="welcome")
+    exchange = Exchange(talk)
+    exchange.replies["/catalogue"] = lambda: (
+        200, {}, '[{"symbol":"BTC","asset":"BTC"},{"symbol":"LATER","asset":"LATER","live":false}]'
+    )  # fmt: skip
+    async with collecting(exchange, venue(replace(SOCKET, decode=decode, parse=told, answer=None))) as records:
+        await records.until(lambda: len(records.readings()) > 3 and health(records).ignored)
+        now = health(records)
+        assert (now.ignored, now.unknown, now.unreadable) == (4, 5, 0)
+        assert now.frames > 10
+        assert records.of(Quarantined) == []
+        exchange.peers[0].ws.transport.abort()
+        await records.until(lambda: health(records).ignored == 8)  # what was counted before is not forgotten
+        assert health(records).unknown == 10
+    assert records.gaps("GHOST") == []
+    assert {h.symbol for h in records.of(Health)} == {"", "BTC"}
+
+
+async def test_f37_how_late_stated_times_arrive_is_measured_and_how_far_our_clock_is_from_theirs() -> None:
+    """The median of both, with the venue's health. Nothing is kept or dropped by it."""
+    ahead = 3_000  # our clock, of both the stream's and the one that answers over HTTP
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for k in range(10_000):
+            await peer.snap(oi=1000.0 + k, ts=exchange.clock.ms() - (40 if k % 3 else 9_000))  # a third are late
+            await anyio.sleep(0.01)
+
+    def listed() -> Reply:
+        stated = format_datetime(datetime.fromtimestamp(exchange.clock.ms() // 1000, UTC), usegmt=True)
+        return 200, {"Date": stated}, '[{"symbol":"BTC","asset":"BTC"}]'
+
+    exchange = Exchange(talk, replies={"/catalogue": listed})
+    now, rhythm = (lambda: exchange.clock.ms() + ahead), replace(QUICK, catalogue=0.1)
+    async with collecting(exchange, now=now, rhythm=rhythm) as records:
+        await records.until(lambda: len(records.readings()) > 100 and health(records).lag_ms is not None)
+        told = health(records)
+        assert told.lag_ms == pytest.approx(ahead + 40, abs=100)
+        assert told.skew_ms == pytest.approx(ahead, abs=600)
+        assert records.gaps() == []
+    assert [r.raw for r in records.readings()] == [1000.0 + k for k in range(len(records.readings()))]
+
+
+async def test_f37_a_time_from_the_future_is_kept_flagged_and_not_the_newest_for_ever() -> None:
+    """A venue whose clock jumps an hour ahead and back: every value is a reading, at the time it was heard."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for k in range(9):
+            ahead = 3_600_000 if 3 <= k < 6 else 0
+            await peer.snap(oi=1000.0 + k, ts=exchange.clock.ms() + ahead)
+            await anyio.sleep(0.02)
+        await peer.flow(oi=1009.0)
+
+    exchange = Exchange(talk)
+    async with collecting(exchange) as records:
+        await records.until(lambda: len(records.readings()) > 12)
+        assert records.gaps() == []
+    found = records.readings()[:9]
+    assert [r.raw for r in found] == [1000.0 + k for k in range(9)]
+    assert [bool(r.flags & Flag.SKEWED) for r in found] == [False] * 3 + [True] * 3 + [False] * 3
+    assert all(r.ts == r.seen for r in found[3:6])
+    assert all(abs(r.ts - r.seen) < 1000 for r in found)
+    assert [r.ts for r in found] == sorted(r.ts for r in found), "the newest is what was heard last"
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent", "heard", "skew"),
+    [
+        ({"date": "Sun, 22 Nov 2026 10:00:00 GMT"}, 1795341601_000, 1795341602_000, 1000.0),
+        ({"date": "Sun, 22 Nov 2026 10:00:00 GMT", "age": "0"}, 1795341598_400, 1795341598_600, -2000.0),
+        (
+            {"date": "Sun, 22 Nov 2026 10:00:00 GMT", "age": "17"},
+            1795341601_000,
+            1795341602_000,
+            None,
+        ),  # kept by a cache
+        ({"date": "Sun, 22 Nov 2026 10:00:00 GMT"}, 1795341601_000, 1795341604_000, None),  # too slow to tell
+        ({"date": "yesterday"}, 0, 0, None),
+        ({}, 0, 0, None),
+    ],
+)
+def test_f37_an_answers_date_tells_how_far_clocks_are_apart(
+    headers: dict[str, str], sent: int, heard: int, skew: float | None
+) -> None:
+    assert apart(headers, sent, heard) == skew

@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -10,14 +11,15 @@ import pytest
 
 from store.engine import DAMAGE, Locked, TooNew, Unusable, WrongMode, open_store, refusal
 from store.migrations import Step
-from store.records import Funding, Gap, LongShort, Source
+from store.reader import Reader
+from store.records import Funding, Gap, Health, LongShort, Source
 from tests.store.made import LINEAR, T0, rows, store_of, writing
 
 
 def test_a_new_store_says_what_it_is(tmp_path: Path) -> None:
     with store_of(tmp_path / "home" / "oi.duckdb", "demo") as store:
         meta = dict(rows(store, "SELECT key, value FROM meta"))
-    assert (meta["schema_version"], meta["mode"], meta["engine"]) == ("3", "demo", duckdb.__version__)
+    assert (meta["schema_version"], meta["mode"], meta["engine"]) == ("4", "demo", duckdb.__version__)
 
 
 def test_a_new_file_can_be_opened_by_both_supported_engines(tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_a_store_of_a_later_schema_is_refused_and_left_alone(tmp_path: Path) -> 
     path = tmp_path / "oi.duckdb"
     with store_of(path) as store:
         rows(store, "UPDATE meta SET value = '7' WHERE key = 'schema_version'")
-    with pytest.raises(TooNew, match=r"written by schema 7; this crossoi knows schema 3\. Upgrade"):
+    with pytest.raises(TooNew, match=r"written by schema 7; this crossoi knows schema 4\. Upgrade"):
         open_store(path, "live")
     with duckdb.connect(str(path)) as con:
         assert con.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchall() == [("7",)]
@@ -129,12 +131,12 @@ def test_an_older_store_is_led_through_every_step(tmp_path: Path) -> None:
         rows(store, "INSERT INTO holds VALUES ('here', TIMESTAMP '2026-11-19 00:00:00', 'lost')")
         rows(store, "ALTER TABLE holds DROP COLUMN reason")
     steps = (
-        Step(4, "ALTER TABLE holds ADD COLUMN why VARCHAR DEFAULT 'unknown'"),
-        Step(5, "ALTER TABLE holds RENAME COLUMN why TO reason"),
+        Step(5, "ALTER TABLE holds ADD COLUMN why VARCHAR DEFAULT 'unknown'"),
+        Step(6, "ALTER TABLE holds RENAME COLUMN why TO reason"),
     )
-    store = open_store(path, "live", steps=steps, version=5)
+    store = open_store(path, "live", steps=steps, version=6)
     assert rows(store, "SELECT venue, reason FROM holds") == [("here", "unknown")]
-    assert rows(store, "SELECT value FROM meta WHERE key = 'schema_version'") == [("5",)]
+    assert rows(store, "SELECT value FROM meta WHERE key = 'schema_version'") == [("6",)]
     store.close()
 
 
@@ -157,7 +159,7 @@ def test_a_store_of_schema_1_is_led_on_and_takes_what_is_new_there(tmp_path: Pat
             rows(store, sql)
     for _ in range(2):  # the second time there is nothing left to do
         with store_of(path) as store:
-            assert rows(store, "SELECT value FROM meta WHERE key = 'schema_version'") == [("3",)]
+            assert rows(store, "SELECT value FROM meta WHERE key = 'schema_version'") == [("4",)]
             assert rows(store, "SELECT reason FROM holds") == [("kept",)]
             assert rows(store, "SELECT long_share FROM ratios_1") == [(0.5,)]
             with writing(store) as writer:
@@ -197,15 +199,34 @@ def test_gaps_of_schema_2_are_known_since_they_could_have_been(tmp_path: Path) -
         assert rows(store, "SELECT now()::TIMESTAMP - max(known_at) < INTERVAL 1 MINUTE FROM gaps") == [(True,)]
 
 
+def test_health_of_schema_3_is_kept_and_more_is_told_from_then_on(tmp_path: Path) -> None:
+    path = tmp_path / "oi.duckdb"
+    told = Health("here", "linear", "", T0, "live", T0, T0, 0.5, 7, 1, "fine")
+    with store_of(path) as store:  # schema 3 counted neither what is ignored nor what is unknown, and knew no clocks
+        for column in ("ignored", "unknown", "lag_ms", "skew_ms"):
+            rows(store, f"ALTER TABLE health DROP COLUMN {column}")
+        rows(store, "UPDATE meta SET value = '3' WHERE key = 'schema_version'")
+        rows(store, f"INSERT INTO health SELECT 'here', 'linear', '', make_timestamp_ms({T0}), 'live', "
+             f"make_timestamp_ms({T0}), make_timestamp_ms({T0}), 0.5, 7, 1, 'fine', FALSE")  # fmt: skip
+    with store_of(path) as store:
+        (kept,) = Reader(store).health(as_of=T0 + 1).to_dict("records")
+        assert (kept["frames"], kept["ignored"], kept["unknown"], kept["detail"]) == (7, 0, 0, "fine")
+        assert kept["lag_ms"] != kept["lag_ms"], "nobody knows it"
+        with writing(store) as writer:
+            writer.put(replace(told, ts=T0 + 2, ignored=3, unknown=4, lag_ms=-12.5, skew_ms=1500.0))
+        (now,) = Reader(store).health(as_of=T0 + 3).to_dict("records")
+        assert (now["ignored"], now["unknown"], now["lag_ms"], now["skew_ms"]) == (3, 4, -12.5, 1500.0)
+
+
 def test_a_step_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "oi.duckdb"
     with store_of(path):
         pass
-    steps = (Step(4, "ALTER TABLE holds ADD COLUMN more VARCHAR"), Step(5, "SELECT * FROM nowhere"))
+    steps = (Step(5, "ALTER TABLE holds ADD COLUMN more VARCHAR"), Step(6, "SELECT * FROM nowhere"))
     with pytest.raises(duckdb.CatalogException, match="nowhere"):
-        open_store(path, "live", steps=steps, version=5)
-    with pytest.raises(LookupError, match="no migration leads to schema 4"):
-        open_store(path, "live", steps=(), version=4)
+        open_store(path, "live", steps=steps, version=6)
+    with pytest.raises(LookupError, match="no migration leads to schema 5"):
+        open_store(path, "live", steps=(), version=5)
     with store_of(path) as store:
         assert rows(store, "SELECT column_name FROM duckdb_columns() WHERE table_name = 'holds'") == [
             ("venue",), ("until",), ("reason",),

@@ -135,7 +135,7 @@ def test_every_other_record_has_its_table() -> None:
         with writing(store) as writer:
             for record in (
                 death, death, Gap("here", "linear", "", T0, None, "closed"), Hold("here", T0, "429"),
-                Health("here", "linear", "", T0, "live", T0, None, 0.5, 7, 1, "fine"),
+                Health("here", "linear", "", T0, "live", T0, None, 0.5, 7, 1, "fine", 3, 2, 40.0, -9.0),
                 Quarantined("here", "linear", "BTCUSDT", T0, "jump", "too far", "{}"),
                 Event(T0, "near_high", "BTC", "here", "{}"),
             ):  # fmt: skip
@@ -147,7 +147,9 @@ def test_every_other_record_has_its_table() -> None:
             ("here", "linear", "", at, None, "closed", False)
         ]
         assert rows(store, "FROM holds") == [("here", at, "429")]
-        assert rows(store, "FROM health") == [("here", "linear", "", at, "live", at, None, 0.5, 7, 1, "fine", False)]
+        assert rows(store, "FROM health") == [
+            ("here", "linear", "", at, "live", at, None, 0.5, 7, 1, "fine", False, 3, 2, 40.0, -9.0)
+        ]
         assert rows(store, "FROM quarantine") == [(at, "here", "linear", "BTCUSDT", "jump", "too far", "{}", False)]
         assert rows(store, "SELECT * EXCLUDE (known_at) FROM events") == [(at, "near_high", "BTC", "here", "{}", False)]
 

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from collectors.board import Board
-from collectors.venue import Acked, Lately, Refused, Tier, Traded, Update, question
+from collectors.venue import Acked, Ignored, Lately, Refused, Tier, Traded, Update, question
 from collectors.venues.mexc import HOLD, VENUE, parse
 from store.records import Payoff, Status, Unit
 
@@ -179,6 +179,10 @@ def test_answers_to_subscriptions_name_nobody() -> None:
 
 def test_what_says_nothing_of_a_market_is_ignored() -> None:
     assert said(channel="pong", data=1587453241453) == []
-    assert said(channel="push.kline", data={"symbol": "BTC_USDT", "t": 1731137460, "q": 5}, ts=5) == []
-    assert said(channel="push.deal", data=[{"p": 1, "v": 2, "T": 1, "t": 5}], symbol="BTC_USDT") == []
+    assert said(channel="push.kline", data={"symbol": "BTC_USDT", "t": 1731137460, "q": 5}, ts=5) == [
+        Ignored("push.kline")
+    ]
+    assert said(channel="push.deal", data=[{"p": 1, "v": 2, "T": 1, "t": 5}], symbol="BTC_USDT") == [
+        Ignored("push.deal")
+    ]
     assert FEED.parse is parse

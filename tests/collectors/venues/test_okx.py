@@ -4,7 +4,21 @@ import msgspec
 import pytest
 
 from collectors.board import Board
-from collectors.venue import Acked, Ask, Liquidated, Notice, Poll, Ratio, Refused, Said, Socket, Tier, Traded, Update
+from collectors.venue import (
+    Acked,
+    Ask,
+    Ignored,
+    Liquidated,
+    Notice,
+    Poll,
+    Ratio,
+    Refused,
+    Said,
+    Socket,
+    Tier,
+    Traded,
+    Update,
+)  # fmt: skip
 from collectors.venues.okx import OI, VENUE
 from store.records import FeedClass, Instrument, Kind, Payoff, Quarantined, Record, Side, Unit
 
@@ -100,7 +114,9 @@ def test_control_frames() -> None:
         Refused("60018: no such", 4)
     ]
     assert said('{"event":"notice","code":"64008","msg":"soon","connId":"a"}') == [Notice("soon")]
-    assert said('{"event":"channel-conn-count","channel":"open-interest","connCount":"1","connId":"a"}') == []
+    counted = '{"event":"channel-conn-count","channel":"open-interest","connCount":"1","connId":"a"}'
+    assert said(counted) == [Ignored("channel-conn-count")]
+    assert said('{"arg":{"channel":"books","instId":"BTC-USDT-SWAP"},"data":[]}') == [Ignored("books")]
     assert said("pong") == []
 
 

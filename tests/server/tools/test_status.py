@@ -79,12 +79,13 @@ def test_status_tells_who_is_heard_and_who_is_not(store: Store) -> None:
     assert [dict(zip(COLUMNS, row, strict=True)) for row in answer.rows] == [
         {
             "venue": "northern", "segment": "linear", "state": "live", "state_age_s": 30.0, "last_seen_age_s": 1.5,
-            "cadence_s": 5.0, "symbols": 2, "symbols_live": 1, "unreadable_frames": 2, "gaps_24h": 1, "detail": None,
+            "cadence_s": 5.0, "symbols": 2, "symbols_live": 1, "unreadable_frames": 2, "ignored_frames": 0,
+            "unknown_symbols": 0, "lag_ms": None, "clock_skew_ms": None, "gaps_24h": 1, "detail": None,
         },
         {
             "venue": "southern", "segment": "linear", "state": "down", "state_age_s": 40.0, "last_seen_age_s": None,
-            "cadence_s": 5.0, "symbols": 0, "symbols_live": 0, "unreadable_frames": 2, "gaps_24h": 1,
-            "detail": "no route",
+            "cadence_s": 5.0, "symbols": 0, "symbols_live": 0, "unreadable_frames": 2, "ignored_frames": 0,
+            "unknown_symbols": 0, "lag_ms": None, "clock_skew_ms": None, "gaps_24h": 1, "detail": "no route",
         },
     ]  # fmt: skip
     assert answer.warnings == ["southern linear is down: no route"]
@@ -93,6 +94,47 @@ def test_status_tells_who_is_heard_and_who_is_not(store: Store) -> None:
     assert [row[0] for row in one.rows] == ["southern"]
     assert one.tables["gaps"].rows == [["linear", "all", utc(NOW - 50_000), None, "down: no route"]]
     assert answer.tables == {}
+
+
+def clocked(venue: str, lag_ms: float | None, skew_ms: float | None, ignored: int = 0, unknown: int = 0) -> Health:
+    more = {"lag_ms": lag_ms, "skew_ms": skew_ms, "ignored": ignored, "unknown": unknown}
+    return replace(health(venue, "", "live", 30), **more)
+
+
+def test_f20_f26_status_tells_what_was_ignored_and_what_no_catalogue_names(store: Store) -> None:
+    with Writer(store, simulated=False, now_ms=NOW - 60_000) as writer:
+        writer.put(clocked("northern", 40.4, -300.0, 7, 3))
+        writer.flush()
+        (row,) = get_status(house(store, writer)).rows
+    told = dict(zip(COLUMNS, row, strict=True))
+    assert (told["ignored_frames"], told["unknown_symbols"]) == (7, 3)
+    assert (told["lag_ms"], told["clock_skew_ms"]) == (40, -300)
+
+
+def test_f37_status_warns_of_a_venues_clock_and_of_our_own(store: Store) -> None:
+    """A lag below zero, or beyond what the cadence explains; a skew of one venue is its own, one of most is ours."""
+    with Writer(store, simulated=False, now_ms=NOW - 60_000) as writer:
+        for told in (
+            clocked("early", -1500.0, 200.0),
+            clocked("late", 6500.0, None),
+            clocked("slow", 5500.0, None),  # it speaks every five seconds
+            clocked("wrong", None, -2400.0),
+        ):
+            writer.put(told)
+        writer.flush()
+        assert get_status(house(store, writer)).warnings == [
+            "clock: wrong answers by a clock that ours is 2.4 s behind.",
+            "clock: early linear streams times that are 1.5 s ahead of ours when they arrive: one of the two clocks is "
+            "wrong.",
+            "clock: late linear streams times that are 6.5 s old when they arrive: late publication, a slow network, "
+            "or a clock.",
+        ]
+        for told in (clocked("early", -1500.0, -1600.0), clocked("slow", 10.0, -1500.0)):
+            writer.put(replace(told, ts=told.ts + 1))
+        writer.flush()
+        assert get_status(house(store, writer)).warnings[0] == (
+            "clock: ours is 1.6 s behind that of 3 of 3 venues: set it right."
+        )
 
 
 def test_status_tells_what_was_refused_and_what_a_field_counts(store: Store) -> None:

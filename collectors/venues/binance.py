@@ -167,10 +167,11 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
             ),
             *((INTERVALS,) if linear and not dated else ()), volume[0], *(poll for poll, _ in crowds),
         ),
-        history=(volume[1],) if dated else (
+        history=(volume[1],) if dated and not linear else (  # which are asked for by quarter: it changes whom it means
             History(partial(data, "openInterestHist", 12), past, frozenset({"oi"}), 300, 500, 29, wire(list[Past])),
             History(partial(candles, "markPriceKlines", 5), marks(300), frozenset({"mark"}), 300, 1000, 3650, BARS),
-            volume[1], *(then for _, then in crowds), settled(paid, "fundingTime", "fundingRate", 1000, 3650),
+            volume[1], *(then for _, then in crowds),
+            *(() if dated else (settled(paid, "fundingTime", "fundingRate", 1000, 3650),)),
         ),
         answers=(
             Answer(lambda p: past([p]), wire(Past), "/openInterestHist"),

@@ -170,11 +170,12 @@ def segment(payoff: Payoff, both: Field, single: Field, dated: bool) -> Segment:
         named, Ask(catalogue), read, lambda s: bool(SETTLED.search(s)) != linear and bool(DATED.search(s)) == dated,
         decode=wire(Listings, "result"), lists=Kind.DATED if dated else None,
         feeds=(line, volume[0], *(() if dated else more)),
-        history=(volume[1],) if dated else (
+        history=(
             History(past("open-interest", f"intervalTime=5min&{SPAN}"), rows, frozenset({"oi"}), 300, 200, 3650, reply),
             History(past("mark-price-kline", "interval=5&limit=1000&start={}&end={}"), marks(300),
-                    frozenset({"mark"}), 300, 1000, 3650, bars), volume[1], ratios[1],
-            History(past("funding/history", SPAN), rows, frozenset({"funding"}), 3600, 200, 3650, reply),
+                    frozenset({"mark"}), 300, 1000, 3650, bars), volume[1],
+            *(() if dated else (ratios[1], History(past("funding/history", SPAN), rows, frozenset({"funding"}), 3600,
+                                                   200, 3650, reply))),
         ),
         answers=(Answer(rows, wire(Reply), "/v5/market/", now("tickers")), Answer(died, wire(dict[str, Any], "data"))),
         more=lambda page: Ask(f"{catalogue}&cursor={page.nextPageCursor}") if page.nextPageCursor else None,

@@ -227,13 +227,17 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
 
     listing, candles, crowded = wire(list[Listing], "instruments"), wire(list[Candle], "candles"), wire(Crowd, "result")
     volume, ratio = partial(ask_candles, "trade 1m"), partial(ask_bars, "long-short-info")
-    then = History(volume, minutes, frozenset({"volume"}), 60, 2000, 1000, candles)
+    then = (
+        History(partial(ask_bars, "open-interest"), past, frozenset({"oi"}), 300, 576, 1000, wire(Bars, "result")),
+        History(partial(ask_candles, "mark 5m"), marks, frozenset({"mark"}), 300, 2000, 1000, candles),
+        History(volume, minutes, frozenset({"volume"}), 60, 2000, 1000, candles),
+    )
     if dated:  # traded too seldom for their trades to prove a line; what else serves them is not documented
         deaths = Socket(WS, TRADES - {"volume"}, partial(subscribe, "trade"), parse, READ, greets=True, cadence=None)
         now = Poll(Lately(volume, 300), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), candles)
         line = Socket(WS, STATED - {"funding"}, partial(subscribe, "ticker"), parse, heard, greets=True, cadence=20)
         answers = (Answer(tickers, wire(Tickers), "/api/v3/tickers", Ask(f"{REST}/tickers")),)
-        return Segment(id, LISTED, read, owns, (line, deaths, now), (then,), answers, listing, lists=Kind.DATED)
+        return Segment(id, LISTED, read, owns, (line, deaths, now), then, answers, listing, lists=Kind.DATED)
     return Segment(
         id, LISTED, read, owns, decode=listing,
         answers=(Answer(tickers, wire(Tickers), "/api/v3/tickers", Ask(f"{REST}/tickers")),),
@@ -245,9 +249,7 @@ def segment(id: str, payoff: Payoff, prefix: str) -> Segment:
             Poll(LISTED, 86_400, frozenset({"tiers"}), tiers, listing),
         ),
         history=(
-            History(partial(ask_bars, "open-interest"), past, frozenset({"oi"}), 300, 576, 1000, wire(Bars, "result")),
-            History(partial(ask_candles, "mark 5m"), marks, frozenset({"mark"}), 300, 2000, 1000, candles),
-            then,
+            *then,
             History(ratio, crowds, frozenset({"ratios"}), 300, 576, 1000, crowded),
             History(lambda i, start, end: Ask(f"{REST}/historical-funding-rates?symbol={i.symbol}"), paid,
                     frozenset({"funding"}), 3600, 10_000, 1000, wire(list[Paid], "rates"), bounded=False),

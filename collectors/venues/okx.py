@@ -199,12 +199,11 @@ def segment(id: str, payoff: Payoff, dated: bool) -> Segment:
 
     return Segment(
         id, Ask(f"{REST}/public/instruments?instType={product}", weight=2), read, owns,
-        (levels,) if dated else (levels, deaths, LATELY[0], *(poll for poll, _ in CROWDS), TIERS),
-        () if dated else HISTORY, decode=DICTS, archives=() if dated else TAPES, lists=Kind.DATED if dated else None,
-        answers=tuple(
-            Answer(READ[n], wire(list[Row], *at), f"/{n}", ask if n == "open-interest" else None)
-            for n in channels for at in (("data",), ())
-        ),
+        (levels, LATELY[0]) if dated else (levels, deaths, LATELY[0], *(poll for poll, _ in CROWDS), TIERS),
+        HISTORY[:3] if dated else HISTORY, decode=DICTS, archives=() if dated else TAPES,
+        lists=Kind.DATED if dated else None,
+        answers=tuple(Answer(READ[n], wire(list[Row], *at), f"/{n}", ask if n == "open-interest" else None)
+                      for n in channels for at in (("data",), ())),
     )  # fmt: skip
 
 

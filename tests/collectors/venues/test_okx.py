@@ -160,7 +160,7 @@ def test_the_catalogue_says_the_size_of_a_contract() -> None:
     ]  # fmt: skip
 
 
-def test_dated_futures_have_a_catalogue_of_their_own_and_two_channels() -> None:
+def test_dated_futures_have_a_catalogue_of_their_own_two_channels_and_a_past() -> None:
     def listed(symbol: str, family: str, kind: str, size: str, rule: str = "normal") -> dict[str, str]:
         return {
             "instId": symbol, "instFamily": family, "ctType": kind, "ctVal": size, "ctMult": "1", "settleCcy": "BTC",
@@ -177,8 +177,13 @@ def test_dated_futures_have_a_catalogue_of_their_own_and_two_channels() -> None:
     assert (inverse.payoff, inverse.contract_size, inverse.quote) == (Payoff.INVERSE, 100.0, "USD")
     assert LINEAR_DATED.catalogue.url.endswith("instruments?instType=FUTURES")
     assert LINEAR_DATED.lists is INVERSE_DATED.lists is Kind.DATED
-    (levels,) = LINEAR_DATED.feeds
+    levels, minutes = LINEAR_DATED.feeds
     assert isinstance(levels, Socket)
+    assert minutes.gives == {"volume"}
+    gives = [sorted(history.gives) for history in LINEAR_DATED.history]
+    assert gives == [["oi"], ["mark"], ["volume"]]  # no crowd, and nothing is paid
+    asked = LINEAR_DATED.history[0].ask(linear, 300_000, 600_000).url
+    assert "/open-interest-history?instId=BTC-USDT-261225&period=5m" in asked
     (message,) = levels.subscribe([linear], 2)
     assert [(a["channel"], a["instId"]) for a in message["args"]] == [
         ("open-interest", "BTC-USDT-261225"), ("mark-price", "BTC-USDT-261225"),

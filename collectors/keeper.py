@@ -1,8 +1,8 @@
 """Keeps one segment of one venue alive: its catalogue, its board, its feeds, its health; and its faults inside it."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from statistics import median
 
@@ -10,8 +10,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from collectors.besides import Besides
-from collectors.board import DOLLARS, Board, Last
-from collectors.catalogue import catalogue
+from collectors.board import Board, Last
+from collectors.catalogue import Collecting, catalogue
 from collectors.checks import CONFIRM_MS
 from collectors.coins import Coins
 from collectors.connection import UNREADABLE
@@ -22,38 +22,12 @@ from collectors.polls import keep_poll
 from collectors.spare import keep_spare
 from collectors.venue import Answer, Poll, Remembering, Segment, Socket, Venue
 from collectors.watch import Patience
-from store.records import Gap, Health, Instrument, Kind
+from store.records import Gap, Health, Instrument
 
 log = logging.getLogger(__name__)
 
 EXPIRED_S = 1.0  # after an expiry the catalogue is read again
 SPEAK_S = 600.0  # between two log lines about one venue in one state
-
-
-@dataclass(frozen=True, slots=True)
-class Collecting:
-    """What to collect."""
-
-    assets: frozenset[str] | None = frozenset({"BTC", "ETH", "SOL"})  # None: all
-    universe: frozenset[Kind] = frozenset({Kind.PERPETUAL})
-    poll_every: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds, by venue
-    unanswered_s: float = 3600.0  # after which a step by a power of ten counts if REST says nothing of it
-    simulated: bool = False
-    dollars: Mapping[str, float] = field(default_factory=lambda: dict(DOLLARS))  # what a quote currency is worth
-
-    def wants(self, instrument: Instrument, only: Kind | None = None) -> bool:
-        return (
-            instrument.live
-            and (instrument.kind in self.universe or instrument.kind is only)
-            and (self.assets is None or instrument.asset in self.assets)
-        )
-
-    def asks(self, segment: Segment, only: Kind | None = None) -> bool:
-        """Whether a segment may list anything that is wanted."""
-        return segment.lists is None or segment.lists in self.universe or segment.lists is only
-
-
-COLLECTING = Collecting()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +63,7 @@ class Keeper:
         self.state = ""
         self.detail = ""
         self.began = self.since = run.now()
+        self.left = run.gaps  # open ones, of earlier ledgers
         left = (gap for gap in run.gaps if gap.end is None and not gap.symbol)
         self.gap = next((gap for gap in left if (gap.venue, gap.segment) == (venue.id, segment.id)), None)
         self.spoken: dict[str, float] = {}
@@ -112,6 +87,8 @@ class Keeper:
         self.run.coins.boards[self.name] = self.board
         self.besides = Besides(self.board)
         self.groups = []
+        if self.feeds:  # begun again after a bug: what it left open ends with the next data, and nothing ends twice
+            self.left = [gap for feed in self.feeds for gap in feed.ledger.open()]
         self.feeds = list(self.feedings())
         try:
             async with anyio.create_task_group() as tasks:
@@ -133,9 +110,10 @@ class Keeper:
                     await self.read()
                     if before != {i.symbol for i in self.listing}:
                         again = self.run.rhythm.unknown
-        finally:
+        except anyio.get_cancelled_exc_class():
             for feed in self.feeds:
                 feed.ledger.stop()
+            raise
 
     def feedings(self) -> Iterator[Feeding]:
         """The first feed of open interest speaks for its symbols; the others for what they give."""
@@ -145,7 +123,7 @@ class Keeper:
             spoken_for = spoken_for or main
             ledger = Ledger(
                 self.venue.id, self.segment.id, run.sink, about="" if main else ", ".join(sorted(feed.gives)),
-                gaps=run.gaps, spare=run.rhythm.spare, changed=self.changed, clock=run.clock, now=run.now,
+                gaps=self.left, spare=run.rhythm.spare, changed=self.changed, clock=run.clock, now=run.now,
             )  # fmt: skip
             yield Feeding(
                 self.venue, self.segment.id, run.http, self.board, self.besides, ledger, run.sink, lambda: self.listing,

@@ -109,6 +109,11 @@ class Ledger:
         for gap in (*self.left.pop(standing.symbol, ()), *open_now):
             self.tell(Gap(gap.venue, gap.segment, gap.symbol, gap.start, self.now(), gap.reason))
 
+    def open(self) -> list[Gap]:
+        """The gaps that have not ended, also those of an earlier ledger."""
+        mine = [standing.gap for standing in self.standings.values() if standing.gap is not None]
+        return [*(gap for gaps in self.left.values() for gap in gaps), *mine]
+
     def tell(self, gap: Gap) -> None:
         """A gap in what makes a reading is a `Gap`; one in forced closes or funding alone must not look like it."""
         if self.blinds:

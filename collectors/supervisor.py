@@ -8,10 +8,11 @@ from typing import Any
 import anyio
 
 from collectors.board import Last, Worth
+from collectors.catalogue import COLLECTING, Collecting
 from collectors.coins import Coins
 from collectors.feeds import RHYTHM, Delays, Rhythm, backoff, guard
 from collectors.http import Address, Clock, Http, Sink, real, utc_ms
-from collectors.keeper import COLLECTING, Collecting, Keeper, Run
+from collectors.keeper import Keeper, Run
 from collectors.venue import Venue
 from collectors.watch import PATIENCE, Patience
 from store.records import Gap, Hold

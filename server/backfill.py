@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from collectors.backfill import backfill
 from collectors.board import Last
+from collectors.catalogue import Collecting
 from collectors.http import Http, utc_ms
-from collectors.keeper import Collecting
 from collectors.missing import SUBJECTS, Missing, Progress, Span, Subject, mark_at, plan, tells
 from collectors.venue import Poll, Segment, Venue
 from server.protocol import OIServer

@@ -18,6 +18,7 @@ from store.writer import Progress
 
 DAY_MS = 86_400_000
 FINE = frozenset({"live", "connecting", "waiting", "closed"})  # states that need no warning
+BATCHES = 100  # of the writer: the last ten seconds, when it keeps up
 SHOWN = 20  # rows of a table of what went wrong: the newest, or the most frequent
 COLUMNS = [
     "venue", "segment", "state", "state_age_s", "last_seen_age_s", "cadence_s", "symbols", "symbols_live",
@@ -40,12 +41,13 @@ def get_status(
     symbols that the venue's catalogue does not name), lag_ms (median from the time a stream states to its arrival:
     network, publication and clocks together; below zero only a clock can be wrong), clock_skew_ms (our clock less
     that of the venue's HTTP answers, good to half a second), gaps_24h (interruptions begun or open in the last
-    day), detail (the reason, in the venue's words). Warnings say first if the store cannot be written, then whose
-    value is held back until a second source agrees (held_back) and whose stream is silent while REST stands in
-    (polled_instead), and which clock is more than a second off. Table quarantine: what was not taken as true in the
-    last day, by check. Table plausibility: by venue and asset, the share of changes that traded volume can explain;
-    sides_measured: what trades say of the sides a field counts (two_sided, consistent_with_one, undecided,
-    implausible_or_delayed), with venue by symbol. With venue also tables gaps (newest first), fields (what it
+    day), detail (the reason, in the venue's words). Figure write_lag_s: how long what is heard waited lately until it
+    was stored. Warnings say first if the store cannot be written, then whose value is held back until a second
+    source agrees (held_back) and whose stream is silent while REST stands in (polled_instead), and which clock is
+    more than a second off. Table quarantine: what was not taken as true in the last day, by check. Table
+    plausibility: by venue and asset, the share of changes that traded volume can explain; sides_measured: what trades
+    say of the sides a field counts (two_sided, consistent_with_one, undecided, implausible_or_delayed), with venue by
+    symbol. With venue also tables gaps (newest first), fields (what it
     publishes: unit, sides counted, how we know), positions (public ones seen), reentries (what changed while it was
     silent: nobody's flow) and forced_closes (of a day, by class of feed).
     """
@@ -74,7 +76,8 @@ def get_status(
     silent = [f"{venue} (polled instead)" if venue in instead else venue for venue in sorted({*instead, *missing})]
     measured, doubts = trusted(house, now, venue)
     refused = [q for q in records(house.reader.quarantine_counts(now - DAY_MS, now)) if venue in (None, q["venue"])]
-    lost = unwritten(house.progress())
+    told = house.progress()
+    lost = unwritten(told)
     return Answer(
         summary=f"{len(live)} of {len(ok) + len(missing)} venues are live"
         + (f"; not: {', '.join(silent)}" if silent else "" if ok else "; none has spoken yet")
@@ -85,6 +88,7 @@ def get_status(
             "uptime_s": age_s(now, house.started),
             "version": house.version,
             "open_gaps": sum(1 for gap in gaps if whole(gap["end"]) is None),
+            **lag(told),
         },
         columns=COLUMNS,
         rows=rows,
@@ -106,6 +110,14 @@ def get_status(
         + doubts,
         next="get_open_interest for the numbers" if ok else "ask again in some seconds",
     )
+
+
+def lag(told: Progress | None) -> dict[str, float | None]:
+    """How long what is heard waits until it is in the store [s]: the worst of the last batches, and of what waits."""
+    if told is None:
+        return {}
+    waits = [done - began for began, done in told.written[-BATCHES:]]
+    return {"write_lag_s": rounded(max([told.lag_ms / 1000, *waits]))}
 
 
 def unwritten(told: Progress | None) -> list[str]:

@@ -12,8 +12,8 @@ import httpx2
 import pytest
 from anyio import to_thread
 
+from collectors.catalogue import Collecting
 from collectors.http import Http, utc_ms
-from collectors.keeper import Collecting
 from collectors.venue import Venue
 from server.app import World
 from server.backfill import Backfill, Wish, add_backfill, wish_of

@@ -13,6 +13,7 @@ from analytics.carry import level
 from analytics.change import Change
 from analytics.coverage import Coverage
 from analytics.provenance import Basis, Code, Method, Reason, floats
+from analytics.rows import reports
 from analytics.settings import DAY_S, DEFAULTS, Settings
 
 
@@ -75,7 +76,12 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
     else:
         moments = grid(now // round(step_s * 1000) * round(step_s * 1000), start, step_s)
         given = bars if bars is not None else latest.iloc[:0]
-        shown = extended(panel(given, moments[moments < now], settings=settings, gaps=gaps), last, gaps, settings)
+        shown = extended(
+            panel(given, moments[moments < now], settings=settings, gaps=gaps, cadence=reports(latest)),
+            last,
+            gaps,
+            settings,
+        )
     if venue is not None:
         own, fine, shown = (
             only(p, np.array([c.venue == venue for c in p.contracts], bool)) for p in (own, fine, shown)

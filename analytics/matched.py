@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analytics.alignment import Floats, Panel, State
 from analytics.carry import level
 from analytics.provenance import Code, Reason
+from analytics.rows import REPORT_S
 from analytics.settings import DEFAULTS, Settings
 from analytics.split import split
 
@@ -30,7 +31,7 @@ class Window:
     flow: Floats  # USD: positions opened minus closed
     price_effect: Floats  # USD
     gap_change: Floats  # USD
-    panel_share: float  # matched part of the level at t0
+    panel_share: float  # matched part of the level at t0, without reports that a window so short cannot hold
 
     @property
     def total_growth(self) -> float | None:
@@ -69,7 +70,7 @@ def window(panel: Panel, i: int, j: int, settings: Settings = DEFAULTS) -> Windo
     growth = np.divide(traded, n0, out=np.zeros_like(gap), where=matched & (n0 > 0))
     flow = np.where(matched, parts.quantity, 0.0) - gap_usd
     held = level(panel_rows(panel, i), settings)
-    whole = float(np.nansum(held.usd))
+    whole = float(np.nansum(np.where(asked_of(panel.cadence_s[j], float(panel.t[j] - panel.t[i])), held.usd, 0.0)))
     usd0 = np.where(matched, panel.usd[i], 0.0)
     share = float(usd0.sum()) / whole if whole > 0 else 0.0
     return Window(
@@ -114,7 +115,9 @@ def steps(panel: Panel, settings: Settings = DEFAULTS, rows: int = 1) -> Steps:
     usd0 = np.where(matched, panel.usd[:-rows], 0.0)
     growth = np.divide(n1 - n0, n0, out=np.zeros_like(n0), where=matched & (n0 > 0))
     flow = np.where(matched, split(n0, n1, panel.usd[:-rows], panel.usd[rows:]).quantity, 0.0)
-    whole = level(panel, settings).total_usd[:-rows]
+    held = level(panel, settings).usd[:-rows]
+    asked = asked_of(panel.cadence_s[rows:], (panel.t[rows:] - panel.t[:-rows])[:, None].astype(float))
+    whole = np.nansum(np.where(asked, held, 0.0), axis=1)
     share = np.divide(usd0.sum(axis=1), whole, out=np.zeros_like(whole), where=whole > 0)
     return Steps(panel.t[rows:], matched, usd0, growth, flow, share, whole)
 
@@ -124,6 +127,11 @@ def told_within(cadence_s: Floats, window_ms: Floats | float) -> NDArray[np.bool
     change of an hour or a day. Half as long again, since a cadence is a median.
     """
     return np.nan_to_num(cadence_s) <= OFTEN * np.asarray(window_ms) / 1000.0
+
+
+def asked_of(cadence_s: Floats, window_ms: Floats | float) -> NDArray[np.bool_]:
+    """Who counts in the guard of a window: all but reports (by the day, by the week) that cannot speak within it."""
+    return told_within(cadence_s, window_ms) | (np.nan_to_num(cadence_s) < REPORT_S)
 
 
 def chained(growth: Floats, determined: NDArray[np.bool_]) -> Floats:

@@ -11,6 +11,7 @@ from analytics.settings import Settings
 
 Floats = NDArray[np.float64]
 LIVE_SOURCES = ("stream", "poll")
+REPORT_S = 72_000.0  # a feed that states itself about once a day, or more seldom, is a report
 LONE_S = 55.0  # covered seconds a reading, from which on each reading of a bar stands alone in its minute
 
 
@@ -94,6 +95,19 @@ def cadences(
                 known = min(guesses) if guesses else settings.default_cadence_s
             out[a:b][mine] = known
     return out
+
+
+def reports(latest: pd.DataFrame) -> dict[int, float]:
+    """Seconds between statements of the instruments that are told by the day or the week, from store.reader.latest.
+
+    Off the rows of a shorter time it cannot be read, and the bar of a lone statement looks like a feed by the minute.
+    """
+    if not len(latest) or "cadence_s" not in latest:
+        return {}
+    cadence = latest["cadence_s"].to_numpy(float)
+    slow = cadence >= REPORT_S
+    ids = latest["instrument_id"].to_numpy(np.int64)
+    return {int(i): float(c) for i, c in zip(ids[slow], cadence[slow], strict=True)}
 
 
 def bar_s(rows: pd.DataFrame) -> float:

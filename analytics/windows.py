@@ -1,11 +1,14 @@
 """The window that is asked about, and the earlier ones it is held against (analytics.md, 3.4)."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
 from analytics import conventions
 from analytics.alignment import Floats, Panel, extended, grid, panel, snapshot
 from analytics.matched import steps
+from analytics.rows import reports
 from analytics.settings import DEFAULTS, HOUR_S, Settings
 
 
@@ -17,16 +20,23 @@ def recent(bars: pd.DataFrame, latest: pd.DataFrame, now: int, window_s: int, *,
     """
     step = 60 if window_s <= HOUR_S else 300
     moments = grid(now, now - window_s * 1000, step)[:-1]
-    bars = since(bars, now - window_s * 1000, settings)
+    slow = reports(latest)
+    bars = since(bars, now - window_s * 1000, settings, slow)
     last = snapshot(latest, now, settings)
-    return extended(panel(bars, moments, settings=settings, gaps=gaps), last, gaps, settings)
+    return extended(panel(bars, moments, settings=settings, gaps=gaps, cadence=slow), last, gaps, settings)
 
 
-def since(bars: pd.DataFrame, start: int, settings: Settings = DEFAULTS) -> pd.DataFrame:
-    """Bars that can matter from `start` on: what has been silent for longer than T_carry before it counts no more."""
+def since(
+    bars: pd.DataFrame, start: int, settings: Settings = DEFAULTS, slow: Collection[int] = ()
+) -> pd.DataFrame:  # fmt: skip
+    """Bars that can matter from `start` on: what has been silent for longer than T_carry before it counts no more,
+    unless it is a report (`slow`: instruments).
+    """
     if not len(bars):
         return bars
     needed = bars["t"].to_numpy(np.int64) >= start - round((settings.carry_s + HOUR_S) * 1000)
+    if slow:
+        needed |= np.isin(bars["instrument_id"].to_numpy(np.int64), list(slow))
     return bars if needed.all() else bars.loc[needed]
 
 

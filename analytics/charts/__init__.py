@@ -13,6 +13,7 @@ from analytics.charts import between, crowd, flows, forced, heat, level, unusual
 from analytics.charts.ground import Beside, Cells, Drawn, Ground, Track
 from analytics.matched import steps
 from analytics.provenance import Code, Reason, finite
+from analytics.rows import reports
 from analytics.settings import DEFAULTS, Settings
 
 __all__ = ["CHARTS", "DRAWN", "Beside", "Drawn", "Track", "of"]
@@ -36,10 +37,11 @@ def of(series: str, asset: str, *, bars: pd.DataFrame, start: int, end: int, ste
     if drawn.year or drawn.windows is not None:  # held against its past: all of it in today's counting
         bars = conventions.spliced(bars, gaps)
         coarse = None if coarse is None else conventions.spliced(coarse, gaps)
-    g = ground(asset, bars, end, step_s, gaps, beside, venue, settings)
+    slow = {} if latest is None else reports(latest)
+    g = ground(asset, bars, end, step_s, gaps, beside, venue, settings, slow)
     if coarse is not None and len(coarse) and coarse_s > step_s:
         whole = end - end % (min(coarse_s, 86_400) * 1000)
-        longer = ground(asset, coarse, whole, coarse_s, gaps, beside, venue, settings)
+        longer = ground(asset, coarse, whole, coarse_s, gaps, beside, venue, settings, slow)
         if longer.panel.contracts:
             g = replace(g, coarse=longer)
     if drawn.stock and latest is not None and now is not None and len(latest):
@@ -64,11 +66,15 @@ def of(series: str, asset: str, *, bars: pd.DataFrame, start: int, end: int, ste
 
 
 def ground(asset: str, bars: pd.DataFrame, end: int, step_s: int, gaps: pd.DataFrame | None, beside: Beside,
-           venue: str | None, settings: Settings) -> Ground:  # fmt: skip
-    """The market at the ends of steps counted back from `end`, as far as `bars` go."""
-    first = int(bars["t"].min()) if len(bars) else end
-    seen = chosen(panel(bars, grid(end, first, step_s), settings=settings, gaps=gaps), venue)
-    return Ground(asset, seen, steps(seen, settings), bars, step_s * 1000, settings, beside, venue)
+           venue: str | None, settings: Settings, slow: Mapping[int, float]) -> Ground:  # fmt: skip
+    """The market at the ends of steps counted back from `end`, as far as `bars` go; those of reports (`slow`: seconds
+    between them, by instrument) may begin long before.
+    """
+    often = bars if not slow else bars[~bars["instrument_id"].isin(list(slow))]
+    first = int((often if len(often) else bars)["t"].min()) if len(bars) else end
+    inside = bars[bars["t"] >= first] if slow else bars
+    seen = chosen(panel(bars, grid(end, first, step_s), settings=settings, gaps=gaps, cadence=slow), venue)
+    return Ground(asset, seen, steps(seen, settings), inside, step_s * 1000, settings, beside, venue)
 
 
 def paid(g: Ground) -> Ground:

@@ -15,7 +15,7 @@ from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.moment import AsOf, OfUniverse, at, expiring
 from server.tools.provenance import coverage, warnings
-from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, WINDOW_S, carried_ms, floor, recent
+from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, WINDOW_S, carried_ms, floor, recent, with_reports
 from server.tools.tracked import ROWS, thinned, tracked
 from store.recent import COLUMNS
 
@@ -69,13 +69,15 @@ def get_chart_value(
         start, step = floor(start, DAY_MS), max(step, DAY_MS)
     if found.chart.series in charts.DRAWN:
         return tracked(house, named, found, timeframe, start, step, now, detail)
+    latest = house.reader.latest(named)
     day = recent(house, named, now, WINDOW_S["24h"])
+    day = with_reports(house, named, day, latest, now - DAY_MS - carried_ms(house))
     shown = levels.chart(
-        latest=house.reader.latest(named),
+        latest=latest,
         now=now,
         start=start,
         step_s=step / 1000,
-        bars=bars(house, named, start, now, step, day),
+        bars=bars(house, named, latest, start, now, step, day),
         recent=day,
         closes=house.reader.closes(named, min(start, now - 366 * DAY_MS) - DAY_MS, now),
         gaps=gaps(house, named, start - DAY_MS, now),
@@ -139,13 +141,17 @@ def chosen(house: House, metric_id: str, venue: str | None) -> catalogue.Found:
     return catalogue.Found(found.chart, named)
 
 
-def bars(house: House, asset: str, start: int, now: int, step: int, day: pd.DataFrame) -> pd.DataFrame | None:
+def bars(
+    house: House, asset: str, latest: pd.DataFrame, start: int, now: int, step: int, day: pd.DataFrame
+) -> pd.DataFrame | None:
     """Finished bars of the range and of what may still count at its start; a daily chart rests on closes."""
     if step >= DAY_MS:
         return None
     if step == 5 * MINUTE_MS and now - start <= DAY_MS:
         return day
-    return house.reader.bars(asset, floor(start - carried_ms(house), step), floor(now, step), step, columns=COLUMNS)
+    since = floor(start - carried_ms(house), step)
+    found = house.reader.bars(asset, since, floor(now, step), step, columns=COLUMNS)
+    return with_reports(house, asset, found, latest, since)
 
 
 def span(house: House, asset: str, timeframe: Timeframe, now: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import pandas as pd
 from pydantic import Field
 
 from analytics import coverage
+from analytics.rows import reports
 from analytics.usual import VERSION, Usual
 from server.tools.conventions import gaps
 from server.tools.house import House
@@ -15,6 +16,7 @@ from store.recent import COLUMNS
 Window = Annotated[Literal["1h", "4h", "24h"], Field(description="How far back to look")]
 
 KEPT_MS = 26 * 3_600_000  # how long what the clock found usual may stand in
+REACH = 2.5  # intervals of a report that are looked back for two of it
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 WINDOW_S = {"1h": 3_600, "4h": 14_400, "24h": 86_400}
 
@@ -78,6 +80,26 @@ def history(
         length = few_ms(house, window)
     end = floor(now - WINDOW_S[window] * 1000, step)
     return house.reader.bars(asset, floor(now - length, step), end, step, columns=COLUMNS)
+
+
+def with_reports(
+    house: House, asset: str, bars: pd.DataFrame, latest: pd.DataFrame, since: int
+) -> pd.DataFrame:  # fmt: skip
+    """`bars`, which begin at `since` (ms), and before them what reports by the day or the week said until then: a
+    report stands until the next one.
+    """
+    slow = reports(latest)
+    if not slow or not len(bars):
+        return bars
+    names = [str(name) for name in bars.columns]
+    day, far = floor(since, DAY_MS), round(REACH * 1000 * max(slow.values()))
+    before = [
+        house.reader.bars(asset, floor(since - far, DAY_MS), day, DAY_MS, columns=names),
+        house.reader.bars(asset, day, floor(since, HOUR_MS), HOUR_MS, columns=names),
+    ]
+    told = [rows[rows["instrument_id"].isin(list(slow))] for rows in before]
+    whole = pd.concat([*(rows for rows in told if len(rows)), bars], ignore_index=True)
+    return whole.sort_values(["instrument_id", "t"], kind="stable", ignore_index=True)
 
 
 def past(house: House, window: str) -> str:

@@ -15,7 +15,7 @@ from server.tools.house import House
 from server.tools.moment import expiring
 from server.tools.provenance import coverage as heard
 from server.tools.provenance import warnings
-from server.tools.spans import DAY_MS, WINDOW_S, carried_ms, floor, history, recent, sizes
+from server.tools.spans import DAY_MS, WINDOW_S, carried_ms, floor, history, recent, sizes, with_reports
 
 ROWS = 200
 PERSISTENCE = 7  # steps before the first that a run over six looks at
@@ -27,10 +27,10 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
     chart, step, drawn = found.chart, min(step, DAY_MS), charts.DRAWN[found.chart.series]
     end, latest = floor(now, step), house.reader.latest(asset)
     window = (drawn.windows or {}).get(step, step)
-    coarse, coarse_ms = longer(house, asset, drawn, start, end, step, window)
+    coarse, coarse_ms = longer(house, asset, drawn, latest, start, end, step, window)
     since = floor(start - before(house, drawn, step, window), step)
     seen = charts.of(
-        chart.series, asset, bars=house.reader.bars(asset, since, end, step), start=start, end=end,
+        chart.series, asset, bars=drawn_from(house, asset, latest, since, end, step), start=start, end=end,
         step_s=step // 1000, latest=latest, now=now, coarse=coarse, coarse_s=coarse_ms // 1000,
         gaps=gaps(house, asset, since, now),
         beside=beside(house, asset, drawn, since, end, now, step, found.venue), venue=found.venue,
@@ -106,16 +106,21 @@ def before(house: House, drawn: Drawn, step: int, window: int) -> int:
     return PERSISTENCE * step + carried_ms(house)
 
 
+def drawn_from(house: House, asset: str, latest: pd.DataFrame, since: int, end: int, step: int) -> pd.DataFrame:
+    """Bars of [since, end), and what reports said before."""
+    return with_reports(house, asset, house.reader.bars(asset, since, end, step), latest, since)
+
+
 def longer(
-    house: House, asset: str, drawn: Drawn, start: int, end: int, step: int, window: int
+    house: House, asset: str, drawn: Drawn, latest: pd.DataFrame, start: int, end: int, step: int, window: int
 ) -> tuple[pd.DataFrame | None, int]:
     """Bars of the longer steps that a series is held against, and their length [ms]."""
     if drawn.windows is not None and window > step:
         bar = min(window, DAY_MS)
         since = floor(start - house.thresholds.past_ms(window // 1000) - window, bar)
-        return house.reader.bars(asset, since, floor(end, bar), bar), window
+        return drawn_from(house, asset, latest, since, floor(end, bar), bar), window
     if drawn.year and step < DAY_MS:
-        return house.reader.bars(asset, floor(start - YEAR_MS, DAY_MS), floor(end, DAY_MS), DAY_MS), DAY_MS
+        return drawn_from(house, asset, latest, floor(start - YEAR_MS, DAY_MS), floor(end, DAY_MS), DAY_MS), DAY_MS
     return None, step
 
 

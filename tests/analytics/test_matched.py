@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -23,6 +26,21 @@ def test_growth_does_not_see_an_outage(weight: float, when: int, move: float):
     )
     assert window(whole, 0, n - 1).total_growth == pytest.approx(move, abs=1e-12)
     assert level(whole).total_usd[-1] == pytest.approx(big * 100 * (1 + move + weight))
+
+
+def test_a_report_that_cannot_speak_within_a_window_is_no_part_of_its_guard():
+    lines = [Line("one", [700.0, 707.0], [10.0] * 2), Line("weekly", [300.0, 300.0], [10.0] * 2)]
+    seen = panel(bars(lines), [NOW - MINUTE, NOW])
+
+    def told(cadence_s: float) -> tuple[float, float, float | None]:
+        paced = replace(seen, cadence_s=np.where([False, True], cadence_s, 1.0) * np.ones(seen.cadence_s.shape))
+        w, s = window(paced, 0, 1), steps(paced)
+        return w.panel_share, float(s.panel_share[0]), w.total_growth
+
+    assert told(7 * 86_400.0) == (1.0, 1.0, pytest.approx(0.01))
+    assert told(86_400.0) == (1.0, 1.0, pytest.approx(0.01))
+    assert told(600.0) == (pytest.approx(0.7), pytest.approx(0.7), pytest.approx(0.01)), "a slow poll is one of them"
+    assert told(1.0) == (pytest.approx(1.0), pytest.approx(1.0), pytest.approx(0.007))
 
 
 def test_the_panel_alone_grows_where_one_venue_falls_silent():

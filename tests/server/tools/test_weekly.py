@@ -59,6 +59,35 @@ def test_its_growth_is_that_of_seven_days_and_of_no_single_day(house: House) -> 
     assert max(week) == pytest.approx(0.1 * 200 / 2200, rel=1e-3)
 
 
+@pytest.mark.parametrize(("timeframe", "reported"), [("24h", {200}), ("7d", {220, 200}), ("30d", {220, 200})])
+def test_it_is_in_every_point_of_a_chart_as_it_is_in_the_answer_of_now(
+    house: House, timeframe: str, reported: set[int]
+) -> None:
+    """Also where its last statement lies before the range; and a lone statement is no feed by the minute."""
+    now = get_open_interest(house).figures["total_coins"]
+    mine, all_of_it = (
+        get_chart_value(house, chart, timeframe, detail="detailed")  # type: ignore[arg-type]  # the words of a literal
+        for chart in ("derivatives-oi-report", "derivatives-oi-aggregated-all-exchanges")
+    )
+    said = [row["oi_coins"] for row in by_name(mine, "t").values()]
+    assert set(said) == reported, "each until the next one"
+    assert said[-1] == 200
+    told = list(by_name(all_of_it, "t").values())
+    assert {row["oi_coins"] for row in told} == {4000 + coins for coins in reported}
+    assert (told[-1]["oi_coins"], now) == (4200, 4200)
+    assert len(mine.rows) == len(all_of_it.rows)
+    assert all_of_it.figures["change_24h_unmatched_usd"] == 0
+    assert not any("universe_change" in w for w in all_of_it.warnings)
+    assert told[-2]["coverage_share"] == 1
+
+
+def test_nor_does_a_chart_of_who_holds_how_much_jump_at_its_end(house: House) -> None:
+    for timeframe in ("24h", "7d"):
+        told = list(by_name(get_chart_value(house, "derivatives-oi-concentration", timeframe), "t").values())  # type: ignore[arg-type]
+        assert {row["hhi"] for row in told[-5:]} == {0.22902}
+        assert all(row["hhi"] in (0.22902, 0.22733) for row in told)
+
+
 def test_over_months_it_counts(house: House, tmp_path: Path) -> None:
     answer = get_chart_value(house, "derivatives-oi-report", "30d")
     assert answer.figures["change_range_pct"] in (0, 10, pytest.approx(-9.0909))

@@ -1,6 +1,6 @@
 """What is asked of the past as of the present: rows of candles, and series of them; and what was paid. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from collectors.minutes import listed
@@ -62,16 +62,23 @@ HOUR_S = 3600.0  # nobody settles funding more often
 
 def settled(
     ask: Callable[[Instrument, int, int], Ask], when: str, rate: str, limit: int, depth: float, *at: str,
-    unit_ms: int = 1, bounded: bool = True,
+    unit_ms: int = 1, bounded: bool = True, every: tuple[str, float] | None = None,
 ) -> History:  # fmt: skip
     """The past of funding as most venues tell it: rows with cells so named, inside an envelope (`at`, see `wire`).
 
-    `when` is in units of `unit_ms`, `rate` a fraction of the interval that ended then. Longer intervals than an hour
-    leave pages less than full.
+    `when` is in units of `unit_ms`, `rate` a fraction of the interval that ended then. `every` names the cell that says
+    how long it was, and hours in its unit; without one the payments beside it tell. Longer intervals than an hour leave
+    pages less than full.
     """
 
     def read(rows: Sequence[dict[str, Any]]) -> Sequence[Said]:
-        return [Update("", int(float(row[when]) * unit_ms), funding=number(row[rate])) for row in rows]
+        return [
+            Update("", int(float(row[when]) * unit_ms), funding=number(row[rate]), funding_interval_h=hours(row))
+            for row in rows
+        ]
+
+    def hours(row: Mapping[str, Any]) -> float | None:
+        return None if every is None or row[every[0]] in (None, "") else float(row[every[0]]) * every[1]
 
     gives = frozenset[Gives]({"funding"})
     return History(ask, read, gives, HOUR_S, limit, depth, wire(list[dict[str, Any]], *at), bounded)

@@ -27,7 +27,7 @@ def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def venues() -> str:
     rows = [
         (v.id, v.name, v.cls, segment.id, transport(feeds), ", ".join(sorted({g for f in feeds for g in f.gives})),
-         ", ".join(map(past, segment.history)) or "none", v.note)
+         ", ".join(dict.fromkeys(map(past, segment.history))) or "none", v.note)
         for v in VENUES.values() for segment in v.segments for feeds in [segment.feeds]
     ]  # fmt: skip
     return table(("venue", "name", "class", "segment", "open interest comes by", "gives", "history", "note"), rows)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct
 
-from collectors.candles import series
+from collectors.candles import series, settled
 from collectors.venue import (
     Acked, Answer, Archive, Ask, Limits, Liquidated, Message, Poll, Refused, Said, Segment, Socket, Traded, Update,
     Venue,
@@ -138,6 +138,10 @@ def candles(i: Instrument, start: int, end: int) -> Ask:
 
 
 # how far back it goes is not documented: we ask for 30 days
+PAID = settled(  # how far back it goes is not documented: we ask for a year
+    lambda i, start, end: Ask(f"{REST}/fundingRate?symbol={i.symbol}&limit=1000&startTime={start}&endTime={end}"),
+    "fundingTime", "fundingRate", 1000, 365,
+)  # fmt: skip
 NOW, THEN = series("volume", candles, minutes, wire(list[Candle]), 60, PAGE, 30)
 FEEDS = (
     Poll(
@@ -159,7 +163,8 @@ VENUE = Venue(
     segments=(
         Segment(
             "linear", Ask(f"{REST}/exchangeInfo"), read, str.isalnum, FEEDS, decode=wire(list[Listing], "symbols"),
-            history=(THEN,), archives=(Archive("ticks", "aster-futures", COINS, (Unit.BASE, FeedClass.THROTTLED)),),
+            history=(THEN, PAID),
+            archives=(Archive("ticks", "aster-futures", COINS, (Unit.BASE, FeedClass.THROTTLED)),),
             answers=(
                 Answer(lambda p: [premium(p)], wire(Premium), "/premiumIndex"),
                 Answer(lambda rows: [premium(p) for p in rows], wire(list[Premium]), "/premiumIndex"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
+from collectors.candles import settled
 from collectors.minutes import Running
 from collectors.venue import (
     Acked, Answer, Ask, History, Limits, Message, Poll, Refused, Remembering, Said, Segment, Socket, Traded, Update,
@@ -162,6 +163,13 @@ def levels(at: str, every: float, said: Callable[[Any], Sequence[Said]], form: A
     )  # fmt: skip
 
 
+PAID = settled(  # of linear contracts only; how far back it goes is not documented: we ask for a year
+    lambda i, start, end: Ask(
+        f"{LINEAR}/fundingRate?symbol={i.symbol}&limit=1000&startTime={start}&endTime={end}"
+    ), "fundingTime", "fundingRate", 1000, 365, "data",
+)  # fmt: skip
+
+
 def past(at: str, unit: Unit, limit: int) -> tuple[History]:
     def ask(i: Instrument, start: int, end: int) -> Ask:  # what begins at `endTime` itself is left out
         return Ask(f"{at}/klines?symbol={i.symbol}&interval=1m&limit={limit}&startTime={start}&endTime={end + 1}")
@@ -182,7 +190,7 @@ VENUE = Venue(
                 *levels(LINEAR, 10, lambda row: stated([row], DOLLARS), Level),
                 minutes("open-api-swap.bingx.com/swap-market"),
             ),
-            history=past(f"{REST}/swap/v3/quote", Unit.BASE, 1440),
+            history=(*past(f"{REST}/swap/v3/quote", Unit.BASE, 1440), PAID),
             answers=tuple(
                 Answer(lambda row: [premium(row)], wire(Premium, *at), "/premiumIndex") for at in (("data",), ())
             ),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import UNSET, Struct, field
 
+from collectors.candles import settled
 from collectors.minutes import listed
 from collectors.venue import (
     Acked, Answer, Archive, Ask, Gives, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said,
@@ -167,10 +168,14 @@ def segment(product: str, settle: str, suffix: tuple[str, ...], dated: bool = Fa
         lambda i, start, end: asked("candles", f"&granularity=1m&limit=1000&startTime={start}&endTime={end}")(i),
         traded, frozenset({"volume"}), 60, 1000, 30, bars,
     )  # fmt: skip
+    paid = settled(  # the newest hundred
+        lambda i, _, __: asked("history-fund-rate", "&pageSize=100")(i), "fundingTime", "fundingRate", 100, 33, "data",
+        bounded=False,
+    )  # fmt: skip
     return Segment(
         id, Ask(f"{REST}/contracts?productType={product}"), read,
         lambda symbol: symbol[-2:].isdigit() if dated else symbol.endswith(suffix),  # BTCUSDZ26
-        feeds[:1] if inverse else feeds, () if inverse else (history,),
+        feeds[:1] if inverse else feeds, (*(() if inverse else (history,)), *(() if dated else (paid,))),
         (
             Answer(lambda rows: [update(row, row.symbol, row.ts) for row in rows], wire(list[Row], "data"),
                    ask=Ask(f"{REST}/tickers?productType={product}")),

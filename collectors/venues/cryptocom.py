@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from collectors.candles import settled
 from collectors.minutes import MINUTE_MS, Tally
 from collectors.venue import (
     Acked, Answer, Archive, Ask, CatalogueError, History, Limits, Message, Parse, Refused, Remembering, Said, Segment,
@@ -148,6 +149,11 @@ def owns(symbol: str) -> bool:
     return name != "" and (end == "PERP" or (len(end) == 6 and end.isdigit()))
 
 
+def paid(i: Instrument, start: int, end: int) -> Ask:
+    span = f"valuation_type=funding_hist&count=100&start_ts={start}&end_ts={end}"
+    return Ask(f"{REST}/get-valuations?instrument_name={i.symbol}&{span}")
+
+
 def candles(i: Instrument, start: int, end: int) -> Ask:
     span = f"timeframe=1m&count=300&start_ts={start}&end_ts={end}"
     return Ask(f"{REST}/get-candlestick?instrument_name={i.symbol}&{span}")
@@ -173,7 +179,10 @@ VENUE = Venue(
                     per_socket=80, batch=20, pace=0.2, rest=1.0, cadence=30,  # a ticker comes when it changes
                 ),
             ),
-            history=(History(candles, minutes, frozenset({"volume"}), 60, 300, 30, ROWS),),  # how deep is not said
+            history=(  # how deep is not said
+                History(candles, minutes, frozenset({"volume"}), 60, 300, 30, ROWS),
+                settled(paid, "t", "v", 100, 30, "result", "data"),
+            ),
             answers=(
                 Answer(tickers, ROWS, "/public/get-tickers", Ask(f"{REST}/get-tickers")),
                 Answer(Remembering(make), lambda frame: Frame("subscribe", result=UNWRAPPED(frame))),

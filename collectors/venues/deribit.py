@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from collectors.candles import settled
 from collectors.minutes import Tally
 from collectors.venue import (
     Acked, Answer, Archive, Ask, Gives, History, Limits, Liquidated, Message, Parse, Refused, Remembering, Said,
@@ -112,6 +113,11 @@ def ask_minutes(i: Instrument, start: int, end: int) -> Ask:
     return Ask(f"{REST}/get_tradingview_chart_data?instrument_name={i.symbol}&{span}")
 
 
+PAID = settled(  # by the hour, what accrued in it; as eight-hourly rates are told now
+    lambda i, start, end: Ask(
+        f"{REST}/get_funding_rate_history?instrument_name={i.symbol}&start_timestamp={start}&end_timestamp={end}"
+    ), "timestamp", "interest_1h", 744, 365, "result",
+)  # fmt: skip
 PAST = History(ask_minutes, traded, frozenset({"volume"}), 60, 5000, 365, wire(Columns, "result"))
 
 
@@ -180,7 +186,7 @@ def segment(id: str, payoff: Payoff, kind: str, field: Field, lists: Kind | None
     )  # fmt: skip
     return Segment(
         id, Ask(f"{REST}/get_instruments?currency=any&kind=future&expired=false", weight=20), read, owns,
-        (socket,), (PAST,),  # how far back it goes is not documented
+        (socket,), (PAST,) if dated else (PAST, PAID),  # how far back it goes is not documented
         archives=(Archive("ticks", "deribit", field, (field.unit, FeedClass.FULL)),),
         answers=(
             Answer(summary, wire(list[Summary], "result"), "/api/v2/public/get_book_summary_by"),

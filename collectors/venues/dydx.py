@@ -65,6 +65,11 @@ class Listing(Struct):
     maintenanceMarginFraction: float
 
 
+class Paid(Struct):
+    effectiveAt: Moment
+    rate: Number
+
+
 class Candle(Struct):
     ticker: str
     startedAt: Moment
@@ -180,7 +185,16 @@ def ask_past(resolution: str, i: Instrument, start: int, end: int) -> Ask:
     return Ask(f"{REST}/candles/perpetualMarkets/{i.symbol}?resolution={resolution}&limit=1000&{span}")
 
 
-CANDLES = wire(list[Candle], "candles")
+def ask_paid(i: Instrument, start: int, end: int) -> Ask:
+    count = min((end - start) // 3_600_000 + 1, 1000)
+    return Ask(f"{REST}/historicalFunding/{i.symbol}?limit={count}&effectiveBeforeOrAt={iso(end)}")
+
+
+def paid(rows: list[Paid]) -> Sequence[Said]:
+    return [Update("", ms(p.effectiveAt), funding=number(p.rate)) for p in rows]
+
+
+CANDLES, PAYMENTS = wire(list[Candle], "candles"), wire(list[Paid], "historicalFunding")
 VENUE = Venue(
     "dydx", "dYdX", "speculative", "https://docs.dydx.xyz/indexer-client/websockets", fields=(OI,),
     segments=(
@@ -200,6 +214,7 @@ VENUE = Venue(
             history=(  # their depth is presumed
                 History(partial(ask_past, "5MINS"), past, frozenset({"oi"}), 300, 1000, 1000, CANDLES),
                 History(partial(ask_past, "1MIN"), minutes, frozenset({"volume"}), 60, 1000, 1000, CANDLES),
+                History(ask_paid, paid, frozenset({"funding"}), 3600, 1000, 1000, PAYMENTS),
             ),
             answers=(
                 Answer(snapshot, wire(dict[str, Market], "markets"), "/v4/perpetualMarkets",

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from collectors.candles import settled
 from collectors.minutes import listed
 from collectors.venue import (
     Acked, Answer, Ask, History, Limits, Message, Parse, Poll, Refused, Remembering, Said, Segment, Socket, Tier,
@@ -160,6 +161,13 @@ FEEDS = (
     Poll(lambda i: candles(i, 5), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), KLINES),
     Poll(Ask(f"{REST}/meta/getMetaData"), 86_400, frozenset({"tiers"}), tiers, wire(Meta | list[Meta], "data")),
 )  # fmt: skip
+
+
+def paid(i: Instrument, start: int, end: int) -> Ask:  # without the filter, a row a minute
+    span = f"filterSettlementFundingRate=true&filterBeginTimeInclusive={start}&filterEndTimeExclusive={end + 1}"
+    return Ask(f"{REST}/funding/getFundingRatePage?contractId={i.code}&size=100&{span}")
+
+
 VENUE = Venue(
     "edgex", "edgeX", "speculative", "https://edgex-1.gitbook.io/edgeX-documentation/api-v2", fields=(OI,),
     segments=(
@@ -167,6 +175,8 @@ VENUE = Venue(
             "linear", Ask(f"{REST}/meta/getMetaData"), read, str.isalnum, FEEDS, decode=wire(Meta | list[Meta], "data"),
             history=(  # how far back it goes is not documented: we ask for 30 days
                 History(past, minutes, frozenset({"volume"}), 60, 1000, 30, KLINES),
+                settled(paid, "fundingTime", "fundingRate", 100, 30, "data", "dataList",
+                        every=("fundingRateIntervalMin", 1 / 60)),
             ),
             answers=(
                 Answer(lambda rows: list(map(update, rows)), wire(list[Ticker], "data"), "/getTicker",

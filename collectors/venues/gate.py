@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from collectors.candles import series
+from collectors.candles import series, settled
 from collectors.ladders import ladder
 from collectors.venue import (
     SEND_TIME, Acked, Answer, Archive, Ask, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind,
@@ -201,7 +201,8 @@ def segment(settle: str, quote: str) -> Segment:
     return Segment(
         settle, Ask(f"{rest}/contracts", headers=DECIMAL), read, lambda symbol: symbol.endswith(f"_{quote}"),
         (socket, now, crowd, *((ladders,) if quote == "USDT" else ())),  # what bounds others' steps is not said
-        (History(stats, stated, frozenset({"oi", "mark"}), 300, 100, 30, wire(list[Stat])), then, crowds),
+        (History(stats, stated, frozenset({"oi", "mark"}), 300, 100, 30, wire(list[Stat])), then, crowds,
+         settled(partial(past, f"{rest}/funding_rate", "limit=1000&from={}&to={}"), "t", "r", 1000, 365, unit_ms=1000)),
         (  # what else can be read: REST lists, one point, statistics pushed, an account's own forced closes
             Answer(tickers, wire(list[Ticker]), f"{PATH}/{settle}/tickers",
                    lambda i: Ask(f"{rest}/tickers?contract={i.symbol}", headers=DECIMAL)),

@@ -9,6 +9,7 @@ from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct, convert
 
+from collectors.candles import settled
 from collectors.venue import (
     Acked, Answer, Archive, Ask, History, Limits, Liquidated, Message, Poll, Ratio, RatioKind, Refused, Said,
     Segment, Socket, Update, Venue, plain,
@@ -177,6 +178,12 @@ def segment(id: str, payoff: Payoff, api: str) -> Segment:
     def ask_level(i: Instrument) -> Ask:
         return Ask(f"{REST}/v5/market/open_interest?contract_code={i.symbol}")
 
+    newest = (  # the newest hundred, or fifty
+        settled(lambda i, _, __: Ask(f"{REST}/v5/market/funding_rate_history?contract_code={i.symbol}&limit=100"),
+                "funding_time", "funding_rate", 100, 33, "data", bounded=False) if not inverse else
+        settled(lambda i, _, __: Ask(f"{v1}/swap_historical_funding_rate?contract_code={i.symbol}&page_size=50"),
+                "funding_time", "funding_rate", 50, 16, "data", "data", bounded=False)
+    )  # fmt: skip
     batch, every = (Ask(f"{v1}/swap_batch_funding_rate"), 60.0) if inverse else (ask_rate, 300.0)
     return Segment(
         id, Ask(f"{v1}/swap_contract_info"), read, lambda symbol: symbol.endswith("-USD") == inverse,
@@ -189,7 +196,7 @@ def segment(id: str, payoff: Payoff, api: str) -> Segment:
             Poll(batch, every, frozenset({"funding"}), rates, wire(Reply[Rate])),
             elite("top_account", "account"), elite("top_position", "position"),
         ),
-        history=(History(ask_past, past, frozenset({"oi"}), 3600, 200, 8, wire(Past, "data"), bounded=False),),
+        history=(History(ask_past, past, frozenset({"oi"}), 3600, 200, 8, wire(Past, "data"), bounded=False), newest),
         answers=(
             Answer(asked_deaths, wire(list[RestDeath], "data"), "/v5/market/liquidation_orders"),
             *(() if inverse else (Answer(levels, wire(Reply[Level]), "/v5/market/open_interest", ask_level),)),

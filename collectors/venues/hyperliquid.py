@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from collectors.candles import settled
 from collectors.minutes import Running
 from collectors.public import Dealt, Held, Positions
 from collectors.venue import (
@@ -116,6 +117,11 @@ def ask_minutes(i: Instrument, start: int, end: int) -> Ask:  # 20, and one more
     return Ask(INFO, "POST", {"type": "candleSnapshot", "req": of}, weight=104)
 
 
+def ask_paid(i: Instrument, start: int, end: int) -> Ask:  # 20, and one more for each 20 rows
+    of = {"type": "fundingHistory", "coin": i.symbol, "startTime": start, "endTime": end}
+    return Ask(INFO, "POST", of, weight=44)
+
+
 def traded(c: Candle) -> Traded:
     return Traded(c.s, c.t, c.v, Unit.BASE, price=c.c)
 
@@ -199,8 +205,11 @@ VENUE = Venue(
                    Remembering(make), decode, heartbeat=PING, per_socket=900, batch=900, cadence=None),
             Poll(META, 86_400, frozenset({"tiers"}), tiers, wire(Meta)),
         ),
-        history=(History(ask_minutes, lambda rows: list(map(traded, rows)), frozenset({"volume"}), 60, 5000, 3.4,
-                         wire(list[Candle])),),  # the newest 5,000 candles
+        history=(
+            History(ask_minutes, lambda rows: list(map(traded, rows)), frozenset({"volume"}), 60, 5000, 3.4,
+                    wire(list[Candle])),  # the newest 5,000 candles
+            settled(ask_paid, "time", "fundingRate", 480, 1000),  # some ms late each
+        ),
         answers=(
             Answer(snapshot, wire(tuple[Meta, list[Context]]), "/info", NOW), Answer(paid, wire(list[Any]), "/info"),
         ),

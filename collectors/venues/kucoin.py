@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from msgspec import UNSET, Struct, field
 
+from collectors.candles import settled
 from collectors.minutes import listed
 from collectors.venue import (
     Acked, Answer, Archive, Ask, Heartbeat, History, Lately, Message, Poll, Refused, Said, Segment, Socket, Tier,
@@ -200,6 +201,10 @@ VENUE = Venue(
             ),
             history=(  # how far back candles go is not documented: we ask for 30 days
                 History(past, rows, frozenset({"oi"}), 300, limit=200, depth=7, decode=ROWS), THEN,
+                settled(
+                    lambda i, a, b: Ask(f"{REST}/contract/funding-rates?symbol={i.symbol}&from={a}&to={b}"),
+                    "timepoint", "fundingRate", 100, 365, "data",  # nor how far back this does
+                ),
             ),
             answers=(
                 Answer(lambda row: [told(row)], wire(Row, "data")),

@@ -5,6 +5,7 @@ and a fraction of eight hours over REST. A connection's first trades are of the 
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
 
 from msgspec import Struct
 
@@ -80,6 +81,12 @@ class Rate(Struct):
     rate: Number  # fraction of eight hours
 
 
+class Paid(Struct):
+    timestamp: int  # s
+    rate: float  # percent, of the hour that ended then; never below zero
+    direction: Literal["long", "short"]  # who paid
+
+
 class Candle(Struct):
     t: int  # start, ms
     c: float
@@ -128,6 +135,16 @@ def minutes(reply: Candles) -> list[Traded]:  # who took they do not tell
 def past(i: Instrument, start: int, end: int) -> Ask:
     span = f"start_timestamp={start}&end_timestamp={end}&count_back={PAGE}"
     return Ask(f"{REST}/candles?market_id={i.code}&resolution=1m&{span}")
+
+
+def ask_paid(i: Instrument, start: int, end: int) -> Ask:
+    span = f"start_timestamp={start}&end_timestamp={end}&count_back=100"
+    return Ask(f"{REST}/fundings?market_id={i.code}&resolution=1h&{span}")
+
+
+def settled(rows: list[Paid]) -> Sequence[Said]:
+    signs = {"long": 0.01, "short": -0.01}
+    return [Update("", p.timestamp * 1000, funding=p.rate * signs[p.direction]) for p in rows]
 
 
 def of_all(instruments: Sequence[Instrument], request: int) -> Iterable[Message]:
@@ -221,6 +238,7 @@ LINEAR = Segment(
     decode=MARKETS, archives=(TAPE,),
     history=(  # how far back it goes is not documented: we ask for 30 days
         History(past, minutes, frozenset({"volume"}), 60, PAGE, 30, wire(Candles)),
+        History(ask_paid, settled, frozenset({"funding"}), 3600, 100, 30, wire(list[Paid], "fundings")),
     ),
 )  # fmt: skip
 VENUE = Venue(

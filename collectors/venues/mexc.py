@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET, Struct
 
+from collectors.candles import settled
 from collectors.minutes import listed
 from collectors.venue import (
     Acked, Answer, Archive, Ask, Heartbeat, History, Ignored, Lately, Limits, Message, Poll, Refused, Said, Segment,
@@ -177,6 +178,10 @@ VENUE = Venue(
             ),
             history=(  # how far back it goes is not documented: we ask for 30 days
                 History(past, traded, frozenset({"volume"}), 60, limit=2000, depth=30, decode=CANDLES),
+                settled(  # the newest thousand
+                    lambda i, _, __: Ask(f"{REST}/funding_rate/history?symbol={i.symbol}&page_num=1&page_size=1000"),
+                    "settleTime", "fundingRate", 1000, 333, "data", "resultList", bounded=False,
+                ),
             ),
             answers=(Answer(lambda rows: list(map(update, rows)), wire(list[Row], "data"), "/contract/ticker",
                             Ask(f"{REST}/ticker")),),

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Raw, Struct, convert, defstruct
 
+from collectors.candles import settled
 from collectors.minutes import listed
 from collectors.venue import (
     Acked, Answer, Archive, Ask, Gives, Heartbeat, History, Limits, Message, Poll, Refused, Remembering, Said, Segment,
@@ -249,6 +250,19 @@ def minutes(path: str, unit: Unit, scale: float) -> tuple[Poll, History]:
 
 NOW, THEN = minutes("kline/last", Unit.BASE, 1)
 COIN_NOW, COIN_THEN = minutes("kline", Unit.CONTRACTS, PRICE)
+
+
+def paid(quote: str) -> History:
+    """Asked by a name of its own, of the symbol or of the coin it is settled in. FR8H whatever the interval."""
+
+    def ask(i: Instrument, start: int, end: int) -> Ask:
+        span = f"start={start}&end={end}&limit=100"
+        name = f".{i.symbol.removesuffix(quote)}FR8H"
+        return Ask(f"{REST}/api-data/public/data/funding-rate-history?symbol={name}&{span}")
+
+    return settled(ask, "fundingTime", "fundingRate", 100, 365, "data", "rows", every=("intervalSeconds", 1 / 3600))
+
+
 VENUE = Venue(
     "phemex", "Phemex", "speculative",
     docs="https://github.com/phemex/phemex-api-docs/blob/master/Public-Hedged-Perpetual-API.md",
@@ -262,7 +276,7 @@ VENUE = Venue(
                 tiers(lambda found: found.riskLimitsV2, "Rr", 1, Unit.USD),
             ),
             answers=(ticker(packed, defstruct("Ticker", list(COLUMNS.items())), "md/v2/ticker/24hr"),),
-            history=(THEN,), archives=(Archive("ticks", "phemex", COINS, lacks="forced closes"),),
+            history=(THEN, paid("")), archives=(Archive("ticks", "phemex", COINS, lacks="forced closes"),),
         ),
         Segment(
             "inverse", PRODUCTS, lambda found: (perpetual(row) for row in found.products if row.type == "Perpetual"),
@@ -275,7 +289,7 @@ VENUE = Venue(
                 ticker(scaled, Scaled, "v1/md/ticker/24hr", markPrice="markEp", indexPrice="indexEp",
                        fundingRate="fundingRateEr"),
             ),
-            history=(COIN_THEN,), archives=(Archive("ticks", "phemex", CONTRACTS, lacks="forced closes"),),
+            history=(COIN_THEN, paid("USD")), archives=(Archive("ticks", "phemex", CONTRACTS, lacks="forced closes"),),
         ),
     ),
     limits=Limits(weight=100, per=60, dials=5),

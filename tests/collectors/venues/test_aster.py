@@ -122,7 +122,7 @@ def test_minutes_are_coins_with_what_takers_bought_and_the_last_one_runs() -> No
 
 
 def test_the_minutes_of_the_past_have_ended_and_a_page_of_them_costs_two() -> None:
-    [past] = LINEAR.history
+    past, *_ = LINEAR.history
     row = '[60000,"1","2","0.5","1.5","12.5",119999,"99",7,"4.25","33","0"]'
     assert list(past.parse(past.decode(f"[{row}]"))) == [Traded("", 60_000, 12.5, Unit.BASE, 4.25)]
     span = "interval=1m&limit=499&startTime=1&endTime=29940000"

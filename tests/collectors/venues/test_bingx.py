@@ -160,7 +160,7 @@ def test_minutes_of_coin_margined_contracts_are_coins_and_not_contracts() -> Non
 
 
 def test_the_minutes_of_the_past_have_ended() -> None:
-    [history] = LINEAR.history
+    history, *_ = LINEAR.history
     row = {"open": "1", "close": "60004.5", "high": "1", "low": "1", "volume": "12.5", "time": 1790000040000}
     assert list(history.parse(history.decode(json.dumps({"code": 0, "msg": "", "data": [row]})))) == [
         Traded("", 1790000040000, 12.5, Unit.BASE, price=60_004.5)
@@ -168,7 +168,7 @@ def test_the_minutes_of_the_past_have_ended() -> None:
 
 
 def test_the_past_of_coin_margined_contracts_is_in_contracts() -> None:
-    [history] = INVERSE.history
+    history, *_ = INVERSE.history
     asked = history.ask(listed(INVERSE, COIN)[0], 1790000040000, 1790000100000)
     span = "interval=1m&limit=1000&startTime=1790000040000&endTime=1790000100001"
     assert asked == Ask(f"https://open-api.bingx.com/openApi/cswap/v1/market/klines?symbol=BTC-USD&{span}")

@@ -95,7 +95,7 @@ def test_the_unit_of_v3_is_not_known_where_contracts_are_settled_in_coins() -> N
     ]
     [asked] = COIN.feeds
     assert asked.gives == {"oi", "mark", "index", "funding"}
-    assert COIN.history == ()
+    assert [history.gives for history in COIN.history] == [{"funding"}]
 
 
 def test_the_size_of_a_forced_close_is_its_value_and_its_side_the_positions() -> None:
@@ -131,7 +131,7 @@ def test_the_newest_minute_of_a_reply_still_runs() -> None:
         Traded("", 1777358880000, 12.5, Unit.BASE, price=76_650.5),
         Traded("", 1777358940000, 0.0, Unit.BASE, price=76_655.0, final=False),
     ]
-    [past] = USDT.history
+    past, *_ = USDT.history
     assert [minute.final for minute in replied(past, [row, late])] == [True, True]
     url = past.ask(listed(USDT, LISTED)[0], 1777358880000, 1777359000000).url
     assert url.endswith("granularity=1m&limit=1000&startTime=1777358880000&endTime=1777359000000")

@@ -11,7 +11,7 @@ from collectors.venues.cryptocom import OI, VENUE
 from store.records import Instrument, Kind, Status, Unit
 
 (LINEAR,) = VENUE.segments
-(MINUTES,) = LINEAR.history
+MINUTES, PAID = LINEAR.history
 (SOCKET,) = (feed for feed in LINEAR.feeds if isinstance(feed, Socket))
 BTC, ETH, MINI = (
     Instrument("cryptocom", "linear", symbol, asset, "USD", "USD", funding_interval_h=1.0, code=f"{asset}USD-INDEX")
@@ -188,3 +188,12 @@ def test_the_catalogue_has_perpetuals_on_coins() -> None:
 def test_a_perpetual_without_its_size_is_heard() -> None:
     with pytest.raises(ValueError, match="could not convert"):
         catalogue({name: value for name, value in PERP.items() if name != "contract_size"})
+
+
+def test_what_was_paid_is_a_fraction_of_the_hour() -> None:
+    i = Instrument("cryptocom", "linear", "BTCUSD-PERP", "BTC", "USD", "USD")
+    assert PAID.ask(i, 10, 20).url.endswith(
+        "/get-valuations?instrument_name=BTCUSD-PERP&valuation_type=funding_hist&count=100&start_ts=10&end_ts=20"
+    )
+    reply = {"result": {"data": [{"v": "-0.000001884", "t": 1687892400000}], "instrument_name": "BTCUSD-PERP"}}
+    assert list(PAID.parse(PAID.decode(json.dumps(reply)))) == [Update("", 1687892400000, funding=-0.000001884)]

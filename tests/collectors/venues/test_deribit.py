@@ -216,7 +216,7 @@ def test_minutes_are_summed_from_trades_and_tell_what_takers_bought() -> None:
 
 @pytest.mark.parametrize("segment", [INVERSE, LINEAR])
 def test_past_minutes_are_coins_on_both_kinds_of_contract(segment) -> None:
-    [past] = segment.history
+    past, *_ = segment.history
     columns = {"ticks": [1790000040000, 1790000100000], "open": [1, 1], "high": [1, 1], "low": [1, 1],
                "close": [7834.0, 7835], "volume": [3.668, 0], "cost": [28740.0, 0], "status": "ok"}  # fmt: skip
     reply = past.decode(json.dumps({"jsonrpc": "2.0", "result": columns}))
@@ -232,6 +232,13 @@ def test_past_minutes_are_coins_on_both_kinds_of_contract(segment) -> None:
 
 
 def test_no_minutes_are_no_fault() -> None:
-    [past] = INVERSE.history
+    past, *_ = INVERSE.history
     columns = {"ticks": [], "open": [], "high": [], "low": [], "close": [], "volume": [], "cost": []}
     assert list(past.parse(past.decode(json.dumps({"result": {**columns, "status": "no_data"}})))) == []
+
+
+def test_what_was_paid_is_what_accrued_in_an_hour() -> None:
+    _, paid = LINEAR.history
+    row = {"timestamp": 1569891600000, "index_price": 8222.87, "interest_8h": -9.2e-05, "interest_1h": -4.7e-07}
+    assert list(paid.parse(paid.decode(json.dumps({"result": [row]})))) == [Update("", 1569891600000, funding=-4.7e-07)]
+    assert [len(segment.history) for segment in (INVERSE_DATED, LINEAR_DATED)] == [1, 1], "they pay nothing"

@@ -151,7 +151,7 @@ def test_minutes_are_summed_from_trades_of_all_kinds_and_tell_what_takers_bought
 
 
 def test_the_past_is_the_open_interest_at_each_start_and_zero_is_none() -> None:
-    history, _ = SEGMENT.history
+    history, *_ = SEGMENT.history
     ask = history.ask(listed(LISTED)[0], 1789457400000, 1789461000000)
     assert ask.url.endswith(
         "/BTC-USD?resolution=5MINS&limit=1000&fromISO=2026-09-15T07:30:00.000Z&toISO=2026-09-15T08:30:00.001Z"
@@ -163,7 +163,7 @@ def test_the_past_is_the_open_interest_at_each_start_and_zero_is_none() -> None:
 
 
 def test_past_minutes_have_ended() -> None:
-    _, history = SEGMENT.history
+    _, history, _ = SEGMENT.history
     ask = history.ask(listed(LISTED)[0], 1789457400000, 1789461000000)
     assert ask.url.endswith(
         "resolution=1MIN&limit=1000&fromISO=2026-09-15T07:30:00.000Z&toISO=2026-09-15T08:30:00.001Z"
@@ -192,3 +192,14 @@ def test_a_market_is_live_while_it_has_positions() -> None:
     rows = listed(*({**LISTED, "ticker": f"{state}-USD", "status": state} for state in states))
     assert [i.live for i in rows] == [True, True, True, True, False, False]
     assert (rows[0].quote, rows[0].settle, rows[0].max_leverage, rows[0].funding_interval_h) == ("USD", "USDC", 50, 1)
+
+
+def test_what_was_paid_is_asked_for_backwards() -> None:
+    *_, paid = SEGMENT.history
+    i = Instrument("dydx", "linear", "BTC-USD", "BTC", "USD", "USDC")
+    asked = paid.ask(i, 1753430400000, 1753441200000).url
+    assert asked.endswith("/historicalFunding/BTC-USD?limit=4&effectiveBeforeOrAt=2025-07-25T11:00:00.000Z")
+    row = {"ticker": "BTC-USD", "rate": "-0.0000125", "price": "116302", "effectiveAt": "2025-07-25T11:00:00.013Z"}
+    assert list(paid.parse(paid.decode(json.dumps({"historicalFunding": [row]})))) == [
+        Update("", 1753441200013, funding=-0.0000125)
+    ]

@@ -108,7 +108,7 @@ def test_minutes_are_asked_for_by_number_and_takers_sold_what_makers_bought() ->
 
 
 def test_the_minutes_of_the_past_end_before_the_moment_that_is_named() -> None:
-    [past] = LINEAR.history
+    past, *_ = LINEAR.history
     whose = "contractId=30000001&priceType=LAST_PRICE&klineType=MINUTE_1&size=1000"
     span = "filterBeginKlineTimeInclusive=60000&filterEndKlineTimeExclusive=120001"
     assert past.ask(BTC, 60_000, 120_000).url.endswith(f"/getKline?{whose}&{span}")
@@ -153,4 +153,18 @@ def test_tiers_stand_on_one_another_and_the_highest_is_open() -> None:
         Tier("1000PEPEUSDC", 1, 0.0, 800_000.0, Unit.USD, 0.005, 100.0),
         Tier("1000PEPEUSDC", 2, 800_000.0, 2_000_000.0, Unit.USD, 0.0065, 75.0),
         Tier("1000PEPEUSDC", 3, 2_000_000.0, None, Unit.USD, 0.1, 6.0),
+    ]
+
+
+def test_what_was_paid_says_its_interval_and_rows_of_running_rates_are_filtered_out() -> None:
+    _, paid = LINEAR.history
+    i = Instrument("edgex", "linear", "BTCUSDC", "BTC", "USDC", "USDC", code="30000001")
+    assert paid.ask(i, 10, 20).url.endswith(
+        "getFundingRatePage?contractId=30000001&size=100&filterSettlementFundingRate=true&filterBeginTimeInclusive=10"
+        "&filterEndTimeExclusive=21"
+    )
+    row = {"fundingTime": "1733702400000", "fundingRate": "0.00005000", "fundingRateIntervalMin": "240"}
+    reply = {"code": "SUCCESS", "data": {"dataList": [row], "nextPageOffsetData": "0880A08A97B532"}}
+    assert list(paid.parse(paid.decode(json.dumps(reply)))) == [
+        Update("", 1733702400000, funding=5e-05, funding_interval_h=4.0)
     ]

@@ -140,7 +140,7 @@ def test_past_forced_closes_name_the_position() -> None:
 
 
 def test_the_past_is_in_contracts_as_asked_or_in_coins() -> None:
-    [history] = LINEAR.history
+    history, *_ = LINEAR.history
     ask = history.ask(listed(LINEAR, LISTED)[0], 0, 1)
     assert ask.url.endswith("?contract_code=BTC-USDT&contract_type=swap&period=60min&amount_type=1&size=200")
     tick = {"volume": "4385.435", "amount_type": "2", "ts": "1648220400000"}
@@ -226,3 +226,18 @@ def test_the_value_in_dollars_is_held_against_the_contracts(value: float, checks
     record = board.apply(update, update.ts)
     assert (record is None) == bool(checks)
     assert [q.check for q in aside if isinstance(q, Quarantined)] == checks
+
+
+def test_of_what_was_paid_the_newest_rows_are_told() -> None:
+    asked = [
+        segment.history[1].ask(Instrument("htx", "x", "BTC", "BTC", "", ""), 1, 2).url for segment in (LINEAR, INVERSE)
+    ]
+    assert [url.rpartition("/")[2] for url in asked] == [
+        "funding_rate_history?contract_code=BTC&limit=100",
+        "swap_historical_funding_rate?contract_code=BTC&page_size=50",
+    ]  # fmt: skip
+    row = {"funding_rate": "0.000100000000000000", "realized_rate": None, "funding_time": "1781251200000"}
+    for segment, data in ((LINEAR, [row]), (INVERSE, {"total_page": 6810, "data": [row]})):
+        paid = segment.history[1]
+        assert not paid.bounded
+        assert list(paid.parse(paid.decode(json.dumps({"data": data})))) == [Update("", 1781251200000, funding=1e-4)]

@@ -205,7 +205,7 @@ def test_minutes_are_subscribed_for_each_coin() -> None:
 
 
 def test_the_newest_minutes_of_the_past_can_be_asked_for() -> None:
-    [past] = SEGMENT.history
+    past, *_ = SEGMENT.history
     req = {"coin": "BTC", "interval": "1m", "startTime": 60_000, "endTime": 120_000}
     assert past.ask(INSTRUMENTS[0], 60_000, 120_000) == Ask(
         "https://api.hyperliquid.xyz/info", "POST", {"type": "candleSnapshot", "req": req}, weight=104

@@ -289,13 +289,3 @@ def test_dated_contracts_end_and_have_no_rate() -> None:
     assert {gives for feed in LINEAR_DATED.feeds for gives in feed.gives} == {
         "oi", "mark", "index", "liquidations", "volume",
     }  # fmt: skip
-
-
-def test_what_was_paid_is_the_relative_rate_of_its_history() -> None:
-    """The absolute one is in dollars a coin, or coins a dollar (F33)."""
-    (history,) = [h for h in LINEAR.history if "funding" in h.gives]
-    rows = [
-        {"timestamp": "2018-08-31T16:00:00.000Z", "fundingRate": 2.18900669884e-07, "relativeFundingRate": 6.078e-05}
-    ]
-    assert replied(history, {"rates": rows}) == [Update("", 1535731200000, funding=6.078e-05)]
-    assert not history.bounded

@@ -130,7 +130,7 @@ def test_the_unified_sockets_open_interest_is_left_out() -> None:
 
 
 def test_a_list_of_levels_has_the_venues_time() -> None:
-    levels, _ = FUTURES.history
+    levels, *_ = FUTURES.history
     row = {"symbol": "ETHUSDTM", "openInterest": "8053960", "ts": 1774007467050}
     assert replied(levels, [row]) == [Update("ETHUSDTM", 1774007467050, 8_053_960.0, LOTS)]
     ask = levels.ask(listed(LISTED)[0], 1774000000000, 1774003600000)
@@ -157,7 +157,7 @@ def test_traded_minutes_are_lots_and_the_newest_still_runs() -> None:
         Traded("", 1790000040000, 67_332.0, Unit.CONTRACTS, price=2.5),
         Traded("", 1790000100000, 0.0, Unit.CONTRACTS, price=2.75, final=False),
     ]
-    _, past = FUTURES.history
+    _, past, _ = FUTURES.history
     assert [minute.final for minute in replied(past, rows)] == [True, True]
     assert isinstance(CANDLES.ask, Lately)
     url = question(CANDLES.ask, listed(LISTED)[0], 1790000400000).url

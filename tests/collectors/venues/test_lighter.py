@@ -149,7 +149,7 @@ def test_minutes_are_summed_from_trades_and_forced_closes_with_the_takers_side()
 
 
 def test_the_minutes_of_the_past_are_asked_for_by_number_and_do_not_tell_who_took() -> None:
-    [past] = LINEAR.history
+    past, *_ = LINEAR.history
     span = f"start_timestamp={NOON}&end_timestamp={NOON + 60_000}&count_back=500"
     assert past.ask(BTC, NOON, NOON + 60_000).url.endswith(f"/api/v1/candles?market_id=1&resolution=1m&{span}")
     candle = {"t": NOON, "o": 1.0, "h": 1.0, "l": 1.0, "c": 75602.8, "v": 1.25, "V": 94503.5, "i": 9}
@@ -224,3 +224,17 @@ def test_rest_counts_coins_and_eight_hours() -> None:
     rows = [{"market_id": 0, "exchange": name, "symbol": "ETH", "rate": 9.6e-05} for name in ("lighter", "another")]
     reply = json.dumps({"code": 200, "funding_rates": rows})
     assert list(rates.parse(rates.decode(reply))) == [Update("ETH", funding=9.6e-05, funding_interval_h=8.0)]
+
+
+def test_what_was_paid_is_a_percentage_that_says_who_paid() -> None:
+    _, paid = VENUE.segments[0].history
+    i = Instrument("lighter", "linear", "ETH", "ETH", "USDC", "USDC", code="0")
+    assert paid.ask(i, 1000, 2000).url.endswith(
+        "/fundings?market_id=0&resolution=1h&start_timestamp=1000&end_timestamp=2000&count_back=100"
+    )
+    rows = [{"timestamp": 1776693600 + k, "value": "0.027", "rate": "0.0012", "direction": who}
+            for k, who in enumerate(("long", "short"))]  # fmt: skip
+    assert list(paid.parse(paid.decode(json.dumps({"code": 200, "fundings": rows})))) == [
+        Update("", 1776693600000, funding=pytest.approx(1.2e-05)),
+        Update("", 1776693601000, funding=pytest.approx(-1.2e-05)),
+    ]

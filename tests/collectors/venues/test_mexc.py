@@ -117,7 +117,7 @@ def test_traded_minutes_are_contracts_and_the_newest_still_runs() -> None:
         Traded("", 1731137460000, 67_332.0, Unit.CONTRACTS, price=76_400.5),
         Traded("", 1731137520000, 0.0, Unit.CONTRACTS, price=76_410.0, final=False),
     ]
-    [past] = FUTURES.history
+    past, *_ = FUTURES.history
     assert [minute.final for minute in replied(past, columns)] == [True, True]
     with pytest.raises(ValueError, match="zip"):
         replied(CANDLES, {**columns, "vol": [1]})

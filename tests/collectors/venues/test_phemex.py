@@ -207,7 +207,7 @@ def test_minutes_are_coins_or_contracts_and_the_newest_runs() -> None:
 
 
 def test_minutes_of_the_past_have_a_span_where_the_venue_hears_one() -> None:
-    [past], [newest] = LINEAR.history, INVERSE.history
+    (past, _), (newest, _) = LINEAR.history, INVERSE.history
     asked = past.ask(listed(LINEAR, v2=[V2])[0], 1789999980001, 1790000040000)
     assert asked.url.endswith("/v2/kline/list?symbol=BTCUSDT&resolution=60&from=1789999981&to=1790000041")
     assert newest.ask(listed(INVERSE, v1=[V1])[0], 1, 2).url.endswith(
@@ -246,3 +246,17 @@ def test_one_subscription_is_for_all_and_the_ping_comes_every_five_seconds() -> 
 )
 def test_each_segment_owns_its_quote_and_none_owns_spot(symbol: str, owners: list[int]) -> None:
     assert [n for n, segment in enumerate(VENUE.segments) if segment.owns(symbol)] == owners
+
+
+def test_what_was_paid_has_a_name_of_its_own_and_says_its_interval() -> None:
+    names: list[str] = []
+    for segment, symbol in ((LINEAR, "BTCUSDT"), (INVERSE, "BTCUSD")):
+        _, paid = segment.history
+        i = Instrument("phemex", segment.id, symbol, "BTC", "USDT", "USDT")
+        names.append(paid.ask(i, 10, 20).url.partition("symbol=")[2])
+        row = {"symbol": "x", "fundingRate": "0.0001", "fundingTime": "1682064000000", "intervalSeconds": "28800"}
+        reply = {"code": "0", "msg": "OK", "data": {"rows": [row]}}
+        assert list(paid.parse(paid.decode(json.dumps(reply)))) == [
+            Update("", 1682064000000, funding=1e-4, funding_interval_h=8.0)
+        ]
+    assert names == [".BTCUSDTFR8H&start=10&end=20&limit=100", ".BTCFR8H&start=10&end=20&limit=100"]

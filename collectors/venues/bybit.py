@@ -36,6 +36,7 @@ class Row(Struct, gc=False):
     fundingRate: Number = None
     fundingIntervalHour: Number = None
     timestamp: int | None = None  # of a row of history
+    singleOpenInterestValue: Number = None  # of linear contracts in USDT; read over REST, where time is not dear
     fundingRateTimestamp: int | None = None
 
 
@@ -138,7 +139,10 @@ def segment(payoff: Payoff, both: Field, single: Field, dated: bool) -> Segment:
         for row in reply.result.list:  # each like a snapshot of its time
             row.symbol = row.symbol or reply.result.symbol
             ts = row.fundingRateTimestamp if row.timestamp is None else row.timestamp
-            yield from parse(Frame("snapshot", reply.time if ts is None else ts, row))
+            for said in parse(Frame("snapshot", reply.time if ts is None else ts, row)):
+                if linear and isinstance(said, Update) and said.field is single:
+                    said.usd = number(row.singleOpenInterestValue)
+                yield said
 
     def died(d: dict[str, Any]) -> Sequence[Said]:  # of the retired topic `liquidation.{symbol}`
         ts, side, size, price = int(d["updatedTime"]), SIDES[d["side"]], float(d["size"]), float(d["price"])

@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
+from collectors.board import Board
 from collectors.venue import Acked, Ask, Liquidated, Poll, Ratio, Refused, Said, Socket, Tier, Traded, Update
 from collectors.venues.bybit import INVERSE, LINEAR, VENUE
-from store.records import FeedClass, Instrument, Kind, Payoff, Side, Unit
+from store.records import FeedClass, Instrument, Kind, Payoff, Quarantined, Record, Side, Source, Unit
 
 LINEAR_SEGMENT, INVERSE_SEGMENT, LINEAR_DATED, INVERSE_DATED = VENUE.segments
 BOTH, ONE = LINEAR
@@ -135,6 +136,36 @@ def test_a_symbol_tells_its_segment(symbol: str, inverse: bool) -> None:
     dated = symbol[-1].isdigit()
     owners = [segment.id for segment in VENUE.segments if segment.owns(symbol)]
     assert owners == [("inverse" if inverse else "linear") + ("-dated" if dated else "")]
+
+
+def test_what_rest_says_in_usdt_too_is_held_against_ours() -> None:
+    """Of linear contracts; of inverse ones the value is in coins, and with the two-sided field it is another number."""
+    row = (
+        '{"result":{"category":"linear","list":[{"symbol":"BTCUSDT","markPrice":"50000","openInterest":"40",'
+        '"singleOpenInterest":"20","singleOpenInterestValue":"1000000","openInterestValue":"2000000"}]},"time":7}'
+    )
+
+    def answered(text: str, segment: int = 0) -> Update:
+        answer = VENUE.segments[segment].answers[0]
+        assert callable(answer.parse)
+        (update,) = answer.parse(answer.decode(text))
+        assert isinstance(update, Update)
+        return update
+
+    assert answered(row) == Update("BTCUSDT", 7, 20.0, ONE, 50_000.0, usd=1e6)
+    assert answered(row.replace('"1000000"', '""')).usd is None
+    assert answered(row.replace('"singleOpenInterest":"20"', '"singleOpenInterest":""')).usd is None
+    assert answered(row.replace("BTCUSDT", "BTCUSD"), 1).usd is None
+    aside: list[Record] = []
+    board = Board([Instrument("bybit", "linear", "BTCUSDT", "BTC", "USDT", "USDT")], sink=aside.append)
+    wrong = answered(row.replace('"1000000"', '"20"'))  # coins where dollars should be
+    assert board.apply(wrong, 8, Source.POLL) is None
+    assert [(q.check, q.words) for q in aside if isinstance(q, Quarantined)] == [
+        ("implied_price", "stated as 20 USD too, which is 2e-05 of ours")
+    ]
+    record = board.apply(answered(row), 9, Source.POLL)
+    assert record is not None
+    assert (record.base, record.usd) == (20.0, 1e6)
 
 
 def test_dated_contracts_are_told_by_tickers_alone() -> None:

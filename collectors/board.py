@@ -11,9 +11,8 @@ from types import MappingProxyType
 from collectors.checks import (
     ALONE_MS,
     CONFIRM_MS,
-    DROP,
+    JUMP,
     NEEDED,
-    RISE,
     Level,
     judge,
     quarantined,
@@ -118,6 +117,7 @@ class Board:
         confirm_ms: int = CONFIRM_MS,
         verifies: bool = False,
         alone_ms: int = ALONE_MS,
+        jump: float = JUMP,
     ) -> None:
         self.simulated = simulated
         self.dollars = dollars
@@ -128,6 +128,8 @@ class Board:
         self.confirm_ms = confirm_ms
         self.verifies = verifies
         self.alone_ms = alone_ms
+        self.jump = jump
+        self.rise, self.drop = math.exp(jump), math.exp(-jump)  # the band that passes by one comparison
         self.known: dict[str, Known] = {}
         self.named: frozenset[str] = frozenset()  # by any catalogue so far, wanted or not
         self.unknown = 0  # reasons to read the catalogue again ...
@@ -146,7 +148,7 @@ class Board:
             if known is not None:
                 keep_last(known)
             # a multiplier that changed shows as a jump, and is held
-            level = Level(self.confirm_ms, self.verifies, self.alone_ms) if known is None else known.level
+            level = Level(self.confirm_ms, self.verifies, self.alone_ms, self.jump) if known is None else known.level
             self.known[instrument.symbol] = Known(instrument, dollar, level)
             changed.append(instrument)
         return changed
@@ -244,7 +246,7 @@ class Board:
             return record
         if update.usd is not None and self.doubled(known, update.usd, record):
             return None
-        if known.last * DROP < amount < known.last * RISE:
+        if known.last * self.drop < amount < known.last * self.rise:
             known.last = amount
             return record
         return self.doubt(known, amount, record)

@@ -19,6 +19,8 @@ class Collecting:
     universe: frozenset[Kind] = frozenset({Kind.PERPETUAL})
     poll_every: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds, by venue
     unanswered_s: float = 3600.0  # after which a step by a power of ten counts if REST says nothing of it
+    jump: float = 0.20  # |ln| of one step that two more readings must confirm ...
+    confirm_s: float = 600.0  # ... within so long, or three cadences
     simulated: bool = False
     dollars: Mapping[str, float] = field(default_factory=lambda: dict(DOLLARS))  # what a quote currency is worth
 

@@ -1,7 +1,7 @@
 """Integrity of each reading (analytics.md 1.3, checks 3 and 4): what is doubtful is held or set aside, never used.
 
-Pure: a level and a reading in, a verdict out. `Board` asks only about readings that leave the band
-`last * DROP .. last * RISE`, which one chained comparison tells; not-a-number, zero and infinity leave every band.
+Pure: a level and a reading in, a verdict out. `Board` asks only about readings that leave the band of one jump to
+either side of the last, which one chained comparison tells; not-a-number, zero and infinity leave every band.
 
 A stated zero is kept raw in quarantine (`not_positive`) and never becomes a reading: a venue in maintenance says zero
 too, and an outage must not look like open interest leaving.
@@ -22,8 +22,7 @@ import msgspec
 
 from store.records import HELD, Event, Flag, OpenInterest, Quarantined
 
-JUMP = 0.20  # |ln| of one step beyond which two more readings must agree
-RISE, DROP = math.exp(JUMP), math.exp(-JUMP)
+JUMP = 0.20  # |ln| of one step beyond which two more readings must agree, unless a level is told another
 CONFIRM_MS = 600_000  # in which they must come
 NEEDED = 3  # the jump itself and two more
 ALONE_MS = 3_600_000  # after which a step that waits for REST counts without it, if REST gave no answer at all
@@ -40,16 +39,20 @@ class Level:
     """What one instrument's open interest was lately, in its own native unit, one-sided."""
 
     __slots__ = (
-        "agreed", "alone", "asking", "at", "held", "last", "mark", "refused", "samples", "told", "verifies", "window",
+        "agreed", "alone", "asking", "at", "held", "jump", "last", "mark", "refused", "samples", "told",
+        "verifies", "window",
     )  # fmt: skip
 
-    def __init__(self, window: int = CONFIRM_MS, verifies: bool = False, alone: int = ALONE_MS) -> None:
+    def __init__(
+        self, window: int = CONFIRM_MS, verifies: bool = False, alone: int = ALONE_MS, jump: float = JUMP
+    ) -> None:  # fmt: skip
         self.last = math.nan  # of the last reading that passed ...
         self.at = 0  # ... and when that was, ms UTC, give or take a minute
         self.agreed = 0  # readings in a row that agree on it; of NEEDED it is a level
         self.held: list[tuple[float, OpenInterest]] = []  # at a new level, not yet believed
         self.samples: deque[tuple[int, float]] = deque()
         self.window = window  # ms
+        self.jump = jump  # |ln|
         self.verifies = verifies  # a second source can be asked
         self.asking = False  # it should be
         self.alone = alone  # ms for which its answer is waited for
@@ -90,7 +93,7 @@ def judge(level: Level, value: float, reading: OpenInterest) -> Verdict:
     if reading.seen - level.at > TRAIL_MS:
         aside = unconfirmed(level)
         level.last, level.agreed = math.nan, 0
-    if math.isnan(level.last) or abs(math.log(value / level.last)) <= JUMP:
+    if math.isnan(level.last) or abs(math.log(value / level.last)) <= level.jump:
         aside += unconfirmed(level)
         level.take(value, reading.seen, level.agreed + 1)
         return Verdict((reading,), aside)
@@ -126,7 +129,7 @@ def jump(level: Level, value: float, reading: OpenInterest) -> Verdict:
     if level.held:
         first, at = level.held[0][0], level.held[0][1].seen
         late = reading.seen - at > level.window and not level.asking
-        if late or abs(math.log(value / first)) > JUMP:
+        if late or abs(math.log(value / first)) > level.jump:
             aside = unconfirmed(level)
     level.held.append((value, reading))
     if len(level.held) < NEEDED:
@@ -178,7 +181,7 @@ def confirmed(level: Level, seen: int, aside: tuple[Quarantined | Event, ...] = 
 
 def told_again(level: Level, value: float, seen: int) -> Verdict:
     """What a second source says of a held step by a power of ten (faults.md, F31). `value` is in the level's unit."""
-    if value > 0 and abs(math.log(value / level.held[0][0])) <= JUMP:
+    if value > 0 and abs(math.log(value / level.held[0][0])) <= level.jump:
         return confirmed(level, seen, by="REST")
     return Verdict((), unconfirmed(level))
 
@@ -196,7 +199,7 @@ def power_of_ten(ratio: float) -> float:
 
 def priced_anew(level: Level, reading: OpenInterest) -> bool:
     """Whether the price stepped too: then the contract was split, and its coins are what they were."""
-    return level.mark > 0 and abs(math.log(reading.mark / level.mark)) > JUMP
+    return level.mark > 0 and abs(math.log(reading.mark / level.mark)) > level.jump
 
 
 def unconfirmed(level: Level) -> tuple[Quarantined, ...]:

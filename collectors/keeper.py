@@ -12,7 +12,6 @@ from anyio.abc import TaskGroup
 from collectors.besides import Besides
 from collectors.board import Board, Last
 from collectors.catalogue import Collecting, catalogue
-from collectors.checks import CONFIRM_MS
 from collectors.coins import Coins
 from collectors.connection import UNREADABLE
 from collectors.feeds import Delays, Feeding, Rhythm, explain, guard, keep_socket, rest
@@ -82,7 +81,13 @@ class Keeper:
             sink=self.run.sink,
             verifies=isinstance(self.main(), Socket) and self.spare() is not None,
             alone_ms=int(1000 * self.run.collecting.unanswered_s),
-            confirm_ms=max([CONFIRM_MS, *(int(3000 * self.period(f)) for f in self.segment.feeds if "oi" in f.gives)]),
+            jump=self.run.collecting.jump,
+            confirm_ms=max(
+                [
+                    int(1000 * self.run.collecting.confirm_s),
+                    *(int(3000 * self.period(f)) for f in self.segment.feeds if "oi" in f.gives),
+                ]
+            ),
         )
         self.run.coins.boards[self.name] = self.board
         self.besides = Besides(self.board)

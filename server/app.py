@@ -170,6 +170,8 @@ def what(settings: Settings, simulated: bool) -> Collecting:
         universe=kinds,
         poll_every=settings.poll_every_s,
         unanswered_s=settings.unanswered_s,
+        jump=settings.jump,
+        confirm_s=settings.confirm_s,
         simulated=simulated,
     )
 

@@ -44,6 +44,8 @@ class Settings:
     positions_per_minute: float = 20.0  # questions about public positions; 0 asks none
     context_sources: tuple[str, ...] = ()  # whom else to ask, for context only
     unanswered_s: float = 3600.0  # how long a step by a power of ten waits for REST before it counts without
+    jump: float = 0.20  # |ln| of one step of open interest that two more readings must confirm ...
+    confirm_s: float = 600.0  # ... within so long
     poll_every_s: Mapping[str, float] = field(default_factory=dict[str, float])  # by venue
     thresholds: Thresholds = field(default_factory=Thresholds)  # of the analyses
     config: Path | None = None  # the file that was read, if there is one
@@ -95,6 +97,8 @@ def load(
         positions_per_minute=read.get("positions.per_minute", 20.0),
         context_sources=read.get("context.sources", ()),
         unanswered_s=read.get("checks.unanswered_s", 3600.0),
+        jump=read.get("checks.jump", 0.20),
+        confirm_s=read.get("checks.confirm_s", 600.0),
         poll_every_s={key.split(".")[1]: value for key, value in read.items() if key.startswith("poll.")},
         thresholds=Thresholds(**{key.split(".")[1]: v for key, v in read.items() if key.startswith("analytics.")}),
     )
@@ -245,6 +249,8 @@ READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
     "positions.per_minute": read_number(0, 120),
     "context.sources": read_sources,
     "checks.unanswered_s": read_number(60, 7 * 86_400),
+    "checks.jump": read_number(0.01, 2.0),
+    "checks.confirm_s": read_number(10, 86_400),
     "poll.*.every_s": read_number(0.5, 86_400),
     **thresholds(),
 }

@@ -39,6 +39,19 @@ def test_steps_within_twenty_per_cent_pass() -> None:
     assert aside == []
 
 
+def test_how_far_a_step_may_go_unconfirmed_is_told_to_the_board() -> None:
+    def said(*values: float, jump: float) -> list[tuple[float, bool]]:
+        board = Board([BTC], sink=lambda _: None, jump=jump)
+        board.apply(Update("BTC", 1000, 100.0, OI, mark=100.0), 1000)
+        told = [board.apply(Update("BTC", k * 1000, v, OI, mark=100.0), k * 1000) for k, v in enumerate(values, 2)]
+        return [(r.raw, bool(r.flags & Flag.CONFIRMED_JUMP)) for r in told if r is not None]
+
+    assert said(150, 151, 152, jump=0.5) == [(150, False), (151, False), (152, False)]
+    assert said(100, 100, 150, 151, 152, jump=0.5) == [(v, False) for v in (100, 100, 150, 151, 152)]
+    assert said(170, 171, 172, jump=0.5) == [(172, True)]
+    assert said(100, 100, 110, 111, 112, jump=0.05)[2:] == [(112, True)]
+
+
 def test_a_jump_waits_for_two_more_and_is_flagged() -> None:
     out, aside = through((100, 1), (130, 2), (131, 3), (132, 4), (133, 5))
     assert [(r.raw, r.ts, r.flags & Flag.CONFIRMED_JUMP) for r in out] == [

@@ -260,6 +260,20 @@ async def test_f31_a_step_by_a_power_of_ten_is_held_until_it_is_confirmed_and_th
     assert json.loads(event.detail)["ratio"] == 10.0
 
 
+async def test_what_a_jump_is_and_how_long_it_waits_is_of_the_whole_run() -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for oi in (100.0, 150.0, 300.0, 301.0, 302.0, 303.0):
+            await peer.snap(oi=oi)
+        await peer.listen()
+
+    wanted = Collecting(assets=None, jump=0.5)
+    async with collecting(Exchange(talk), collecting=wanted) as records:
+        await records.until(lambda: records.readings() and records.readings()[-1].raw == 303.0)
+    told = [(r.raw, bool(r.flags & Flag.CONFIRMED_JUMP)) for r in records.readings()]
+    assert told == [(100.0, False), (150.0, False), (300.0, True), (301.0, True), (302.0, True), (303.0, False)]
+
+
 def aside(records: Records) -> list[Quarantined]:
     """What was given up, without what only waits."""
     return [q for q in records.of(Quarantined) if q.check != "held"]

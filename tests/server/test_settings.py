@@ -59,6 +59,14 @@ def test_how_long_a_step_waits_for_rest_can_be_set(tmp_path: Path) -> None:
         read(tmp_path, "[checks]\nunanswered_s = 5\n")
 
 
+def test_what_counts_as_a_jump_and_how_long_it_waits_can_be_set(tmp_path: Path) -> None:
+    assert (what(read(tmp_path), False).jump, what(read(tmp_path), False).confirm_s) == (0.2, 600)
+    got = what(read(tmp_path, "[checks]\njump = 0.35\nconfirm_s = 120\n"), False)
+    assert (got.jump, got.confirm_s) == (0.35, 120)
+    with pytest.raises(SettingsError, match=r"checks.jump: wants a number from 0.01 to 2, not 20"):
+        read(tmp_path, "[checks]\njump = 20\n")
+
+
 def test_all_means_no_limit(tmp_path: Path) -> None:
     got = read(tmp_path, 'venues = ["all"]\nassets = "all"\n')
     assert (got.venues, got.assets) == (None, None)

@@ -54,6 +54,7 @@ class Rhythm:
 
     settled: float = 30.0  # data must have flowed for so long before the next wait is short again
     blocked: float = 300.0  # between two tries where we are not wanted
+    incident: float = 5.0  # until a segment that is down is told alone: by then no venue may be in reach
     report: float = 10.0  # between two health rows of one symbol
     catalogue: float = 3600.0  # between two readings of the catalogue ...
     unknown: float = 60.0  # ... or so soon when a symbol appears that it did not name

@@ -1,6 +1,5 @@
 """Keeps one segment of one venue alive: its catalogue, its board, its feeds, its health; and its faults inside it."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,16 +16,14 @@ from collectors.connection import UNREADABLE
 from collectors.feeds import Delays, Feeding, Rhythm, explain, guard, keep_socket, rest
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink
 from collectors.ledger import LIVE, Ledger
+from collectors.outage import Outage
 from collectors.polls import keep_poll
 from collectors.spare import keep_spare
 from collectors.venue import Answer, Poll, Remembering, Segment, Socket, Venue
 from collectors.watch import Patience
 from store.records import Gap, Health, Instrument
 
-log = logging.getLogger(__name__)
-
 EXPIRED_S = 1.0  # after an expiry the catalogue is read again
-SPEAK_S = 600.0  # between two log lines about one venue in one state
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +39,7 @@ class Run:
     patience: Patience
     rhythm: Rhythm
     delays: Delays
+    outage: Outage
     clock: Clock
     now: Callable[[], int]
 
@@ -65,7 +63,6 @@ class Keeper:
         self.left = run.gaps  # open ones, of earlier ledgers
         left = (gap for gap in run.gaps if gap.end is None and not gap.symbol)
         self.gap = next((gap for gap in left if (gap.venue, gap.segment) == (venue.id, segment.id)), None)
-        self.spoken: dict[str, float] = {}
 
     async def keep(self) -> None:
         """From the catalogue on, for ever."""
@@ -251,11 +248,7 @@ class Keeper:
             gap, self.gap = self.gap, None
             self.run.sink(Gap(gap.venue, gap.segment, gap.symbol, gap.start, self.since, gap.reason))
         self.run.sink(self.health())
-        clock = self.run.clock()
-        if clock - self.spoken.get(state, -SPEAK_S) >= SPEAK_S:  # a flapping venue does not fill the log
-            self.spoken[state] = clock
-            quiet = state in (LIVE, "connecting", "closed")
-            log.log(logging.INFO if quiet else logging.WARNING, "%s: %s %s", self.name, state, detail)
+        self.run.outage.turn(self.venue.id, self.segment.id, state, detail)
 
     def health(self) -> Health:
         frames, unreadable, ignored = map(sum, zip((0, 0, 0), *(feed.counts() for feed in self.feeds), strict=True))

@@ -13,6 +13,7 @@ from collectors.coins import Coins
 from collectors.feeds import RHYTHM, Delays, Rhythm, backoff, guard
 from collectors.http import Address, Clock, Http, Sink, real, utc_ms
 from collectors.keeper import Keeper, Run
+from collectors.outage import Outage
 from collectors.venue import Venue
 from collectors.watch import PATIENCE, Patience
 from store.records import Gap, Hold
@@ -41,8 +42,12 @@ async def run(
     `beside` runs along, over the same `Http`, so that whatever it asks is within the venues' budgets.
     """
     async with Http(address=address, sink=sink, holds=holds, clock=clock, now=now) as http:
-        shared = Run(http, sink, Coins(now, worth), last, collecting, gaps, patience, rhythm, delays, clock, now)
+        outage = Outage(sink, rhythm.incident, clock, now)
+        shared = Run(
+            http, sink, Coins(now, worth), last, collecting, gaps, patience, rhythm, delays, outage, clock, now
+        )
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(outage.keep)
             if beside is not None:
                 tasks.start_soon(guard, "beside", partial(beside, http), unheard, delays)
             for venue in venues:

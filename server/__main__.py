@@ -272,7 +272,7 @@ def logged() -> None:
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("collectors.keeper").setLevel(logging.INFO)
+    logging.getLogger("collectors.outage").setLevel(logging.INFO)
 
 
 def say(words: str) -> None:

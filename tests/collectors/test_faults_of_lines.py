@@ -110,47 +110,6 @@ async def test_f13_where_we_are_not_allowed_one_line_says_so_and_the_others_go_o
     assert len(told) == 2  # one line each, however often it was tried
 
 
-async def test_f14_a_network_that_is_down_is_one_incident_a_venue_and_all_recover(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Bounded logs, one gap a symbol, and every venue is live again."""
-    down: list[bool] = []
-
-    async def talk(peer: Peer) -> None:
-        await peer.take()
-        await peer.flow(*peer.asked[0])
-
-    exchange = Exchange(talk, [("A", "A"), ("B", "B")])
-
-    def address(at: Venue, url: str) -> str:
-        real = exchange.address(at, url)
-        return real.replace(str(exchange.port), "9", 1) if down else real  # nothing listens on the discard port
-
-    caplog.set_level(logging.INFO)
-    ids = ("one", "two", "three")
-    venues = [venue(replace(SOCKET, per_socket=1), id=id) for id in ids]
-
-    def live() -> set[str]:
-        last = {h.venue: h.state for h in records.of(Health) if h.symbol == ""}
-        return {id for id, state in last.items() if state == "live"}
-
-    async with collecting(exchange, *venues, address=address) as records:
-        await records.until(lambda: live() == set(ids))
-        down.append(True)
-        for peer in list(exchange.peers):
-            peer.ws.transport.abort()
-        tries = len(exchange.called)
-        await records.until(lambda: live() == set() and len(exchange.called) > tries + 30)
-        down.clear()
-        await records.until(lambda: live() == set(ids))
-        await records.until(lambda: all(len(records.gaps(s)) == 2 * len(ids) for s in "AB"))
-        for id in ids:
-            gaps = [g for s in "AB" for g in records.gaps(s) if g.venue == id]
-            assert sorted(g.end is None for g in gaps) == [False, False, True, True]
-    warned = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING and "down" in r.getMessage()]
-    assert len(warned) == len(ids)
-
-
 async def test_f15_every_dial_has_a_token_of_its_own_and_a_failed_fetch_is_not_kept() -> None:
     """A refused token is not used again."""
     tokens = itertools.count()

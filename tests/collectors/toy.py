@@ -50,7 +50,7 @@ SHORT = Patience(
 )  # fmt: skip
 NEAR_MS = 25  # a turn of the loop may lie between two looks at one moment
 TURN_S, MOST_S = 0.01, 0.02  # between two looks of a `Steady` clock, and what it counts of that
-QUICK = Rhythm(settled=5.0, blocked=0.2, report=0.2, catalogue=30.0, unknown=0.05, handover=0.5)
+QUICK = Rhythm(settled=5.0, blocked=0.2, incident=0.2, report=0.2, catalogue=30.0, unknown=0.05, handover=0.5)
 
 
 class Frame(msgspec.Struct):

@@ -133,13 +133,16 @@ class Board:
         self.known: dict[str, Known] = {}
         self.named: frozenset[str] = frozenset()  # by any catalogue so far, wanted or not
         self.unknown = 0  # reasons to read the catalogue again ...
-        self.unlisted = 0  # ... of which these are statements about symbols that no catalogue named
+        self.unlisted = 0  # ... of which these are statements about symbols that no catalogue named ...
+        self.steps = 0  # ... and these, steps by a power of ten, cannot wait
+        self.stepped: set[str] = set()  # symbols with such a step since the catalogue was read
         self.doubted: set[str] = set()  # what was stated of them last is held or refused: it proves no reading
         self.enlist(instruments)
 
     def enlist(self, instruments: Iterable[Instrument]) -> list[Instrument]:
         """Take in a catalogue. Gives the instruments that are new or have changed."""
         changed: list[Instrument] = []
+        self.stepped.clear()
         for instrument in instruments:
             known = self.known.get(instrument.symbol)
             if known is not None and known.instrument == instrument:
@@ -275,7 +278,10 @@ class Board:
         keep_last(known)
         asked = level.asking
         verdict = judge(level, amount, record)
-        self.unknown += level.asking and not asked  # another unit perhaps: has the catalogue read again
+        if level.asking and not asked:  # another contract size perhaps: has the catalogue read again
+            self.unknown += 1
+            self.steps += 1
+            self.stepped.add(record.instrument.symbol)
         self.hand_on(known, bool(verdict.passed), verdict.aside, verdict.passed[:-1])
         return verdict.passed[-1] if verdict.passed else None
 
@@ -289,13 +295,16 @@ class Board:
             self.unknown += isinstance(record, Event)
 
     def asking(self) -> frozenset[str]:
-        """Symbols whose open interest stepped by a power of ten and waits for a second source."""
-        return frozenset(symbol for symbol, known in self.known.items() if known.level.asking)
+        """Symbols whose open interest stepped by a power of ten and waits for a second source.
+
+        Not before the catalogue was read again: REST says the same contracts, whatever they are worth now (F31).
+        """
+        return frozenset(s for s, known in self.known.items() if known.level.asking and s not in self.stepped)
 
     def told_again(self, update: Update, seen: int) -> None:
         """What the second source says. In another unit than the stream's it says nothing."""
         known = self.known.get(update.symbol)
-        if known is None or not known.level.asking or update.oi is None or update.field is None:
+        if known is None or update.symbol not in self.asking() or update.oi is None or update.field is None:
             return
         native_usd, scale = factor(known.instrument, update.field.unit, update.field.sides)
         if native_usd == known.native_usd:

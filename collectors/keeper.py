@@ -188,17 +188,18 @@ class Keeper:
         return max(0.0, (min(expiries) - self.run.now()) / 1000) + EXPIRED_S if expiries else float("inf")
 
     async def until_due(self, again: float) -> float:
-        """Until the catalogue should be read again: by the clock, because a contract expired or a symbol is not in it.
+        """Until the catalogue should be read again: by the clock, because a contract expired, because a step looks like
+        another contract size or because a symbol is not in it.
 
-        The latter at most every `again` seconds. Gives the next `again`: a catalogue that goes on without a symbol that
+        The last at most every `again` seconds. Gives the next `again`: a catalogue that goes on without a symbol that
         the venue goes on sending is read less and less often.
         """
-        known, rhythm = self.board.unknown, self.run.rhythm
+        board, rhythm, due = self.board, self.run.rhythm, self.run.clock() + again
+        unknown, steps = board.unknown, board.steps
         with anyio.move_on_after(min(rhythm.catalogue, self.until_expiry())):
-            await anyio.sleep(again)
-            while self.board.unknown == known:  # noqa: ASYNC110 - the hot path counts and must not signal
+            while board.steps == steps and (board.unknown == unknown or self.run.clock() < due):  # noqa: ASYNC110 - the hot path counts and must not signal
                 await anyio.sleep(rhythm.unknown)
-            return min(2 * again, rhythm.catalogue)
+            return again if board.steps > steps else min(2 * again, rhythm.catalogue)
         return rhythm.unknown
 
     async def read(self) -> None:

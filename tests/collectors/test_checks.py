@@ -185,6 +185,7 @@ def test_a_magnitude_waits_for_a_second_source_where_one_can_be_asked() -> None:
     board = Board([BTC], sink=said.append, verifies=True)
     for at, value in enumerate((100.0, 100.0, 100.0, 2.5e6, 2.5e6, 2.5e6, 2.5e6), 1):
         board.apply(Update("BTC", at * 1000, value, OI, mark=100.0), at * 1000)
+    assert board.enlist([BTC]) == []
     assert board.asking() == board.doubted == {"BTC"}
     board.told_again(Update("BTC", None, 100.0, OI), 9000)
     assert [q.check for q in said if isinstance(q, Quarantined)] == ["held", *["magnitude"] * 3]
@@ -240,8 +241,11 @@ def test_a_step_by_a_power_of_ten_waits_for_a_second_source_where_one_can_be_ask
 
     assert tell(100, 1) is not None
     assert [tell(value, at) for at, value in enumerate((1050, 1051, 1052, 1053, 1054), 2)] == [None] * 5
-    assert board.asking() == {"BTC"}
-    assert board.unknown == 1  # the catalogue is read again, too
+    assert board.steps == board.unknown == 1  # the catalogue is read again ...
+    assert board.asking() == frozenset()
+    ask(1060, 7)  # who asked for another reason is told so too soon
+    assert board.enlist([BTC]) == []
+    assert board.asking() == {"BTC"}  # ... before anything is asked: perhaps a contract is worth another size now
     ask(None, 8)
     ask(105_400.0, 8, Field("usd", Unit.USD))  # in another unit it says nothing
     assert [(q.check, q.raw, q.seen) for q in said if isinstance(q, Quarantined)] == [("held", "1052", 4000)]
@@ -274,6 +278,7 @@ def test_a_step_that_nobody_verifies_is_said_to_wait_and_counts_after_its_time()
     assert tell(100, 0) is not None
     waiting = range(10, 3610, 10)
     assert [tell(950 + at / 100, at) for at in waiting] == [None] * len(waiting)
+    board.enlist([BTC])
     assert board.asking() == {"BTC"}
     told = [q for q in said if isinstance(q, Quarantined)]
     assert said == told

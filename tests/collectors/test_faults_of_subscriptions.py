@@ -1,5 +1,6 @@
 """Faults of subscriptions and clocks (faults.md, 1, 2, 5), over a loopback socket: who is not brought, or unknown."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,9 +11,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from collectors.http import apart
-from collectors.venue import Ignored, Limits, Said
+from collectors.venue import Answer, Ask, Ignored, Limits, Said, Update
 from collectors.wire import among, wire
-from store.records import Flag, Health, Quarantined, Source
+from store.records import Event, Field, Flag, Health, Instrument, Quarantined, Source, Unit
 from tests.collectors.test_faults import flowing, one_gap
 from tests.collectors.toy import (
     QUICK,
@@ -31,6 +32,7 @@ from tests.collectors.toy import (
 )  # fmt: skip
 
 pytestmark = pytest.mark.anyio
+CONTRACTS = Field("n", Unit.CONTRACTS)
 TWO = replace(SOCKET, others=("wss://toy/ws?second",))
 
 
@@ -330,3 +332,46 @@ def test_f37_an_answers_date_tells_how_far_clocks_are_apart(
     headers: dict[str, str], sent: int, heard: int, skew: float | None
 ) -> None:
     assert apart(headers, sent, heard) == skew
+
+
+async def test_f31_rest_confirms_no_step_before_the_catalogue_was_read_again() -> None:
+    """Ten times the contracts of a tenth the size: REST says the same contracts, and no coin was opened.
+
+    Even where a symbol that no catalogue names has made readings of the catalogue rare.
+    """
+    size, read = [1.0], list[float]()
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        while True:
+            await peer.snap("GHOST")
+            await peer.snap(oi=50.0 / size[0])
+            await anyio.sleep(0.02)
+
+    def told(frame: Frame) -> list[Said]:
+        return [Update(frame.symbol, frame.ts, float(frame.oi or 0), CONTRACTS, 100.0)] if frame.kind == "snap" else []
+
+    def listed() -> Reply:
+        read.append(exchange.clock())
+        return 200, {}, json.dumps(size)
+
+    def catalogue(sizes: list[float]) -> list[Instrument]:
+        return [Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT", contract_size=s) for s in sizes]
+
+    answer = Answer(lambda f: told(f[0]), wire(list[Frame]), ask=lambda i: Ask(f"https://toy/oi/{i.symbol}"))
+    toy = venue(replace(SOCKET, parse=told))
+    main = replace(toy.segments[0], read=catalogue, decode=wire(list[float]), answers=(answer,))
+    exchange = Exchange(talk, replies={"/catalogue": listed})
+    exchange.replies["/oi/BTC"] = lambda: now_of("BTC", 50.0 / size[0])()
+    rhythm = replace(QUICK, unknown=0.3, spare=0.05, catalogue=30.0)
+    patient = replace(SHORT, symbol=30.0)  # who waits for REST is not lost meanwhile
+    async with collecting(exchange, replace(toy, segments=(main,)), rhythm=rhythm, patience=patient) as records:
+        await records.until(lambda: len(read) >= 3)  # 0.3 s, 0.6 s: the next one is due after 1.2 s
+        size[0], changed = 0.1, exchange.clock()
+        await records.until(lambda: [r for r in records.readings() if r.raw == 500.0])
+        place = len(records.readings())
+        await records.until(lambda: len(records.readings()) > place + 3)
+    assert {(r.raw, r.base) for r in records.readings()} == {(50.0, 50.0), (500.0, 50.0)}
+    assert records.of(Event) == []
+    assert {q.check for q in records.of(Quarantined)} <= {"unit_or_convention_change", "held"}
+    assert read[3] - changed < 0.9

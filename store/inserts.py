@@ -9,6 +9,7 @@ import msgspec
 from store import columns
 from store.buffer import Batch, gaps
 from store.latest import Verdict
+from store.once import ONCE
 from store.records import (
     Field,
     Flag,
@@ -32,28 +33,6 @@ WHERE NOT EXISTS (
 )
 QUALIFY row_number() OVER (PARTITION BY instrument_id, field, ts, raw ORDER BY seen) = 1
 """
-
-
-def unless_stored(table: str, *key: str) -> str:
-    """The condition that keeps rows of `batch` whose key (with instrument and time) is not in the table yet."""
-    same = " AND ".join(f"r.{c} IS NOT DISTINCT FROM batch.{c}" for c in key)
-    return f"""
-        WHERE NOT EXISTS (
-            FROM {table} r
-            WHERE r.ts BETWEEN (SELECT min(ts) FROM batch) AND (SELECT max(ts) FROM batch)
-              AND r.instrument_id = batch.instrument_id AND r.ts = batch.ts AND {same}
-        )
-        QUALIFY row_number() OVER (PARTITION BY instrument_id, ts, {", ".join(key)} ORDER BY seen) = 1
-    """
-
-
-ONCE = {
-    "liquidations": unless_stored("liquidations", "side", "size", "price"),
-    "volumes": unless_stored("volumes", "base", "taker_buy"),
-    "ratios": unless_stored("ratios", "kind", "ratio"),
-    "fundings": unless_stored("fundings", "rate"),
-}
-"""What venues say again and again, and is kept once."""
 
 
 def insert(con: duckdb.DuckDBPyConnection, registry: Registry, batch: Batch, simulated: bool) -> int:
@@ -100,7 +79,11 @@ def insert(con: duckdb.DuckDBPyConnection, registry: Registry, batch: Batch, sim
     if check:
         count += put(con, columns.readings(check), "readings", UNLESS_STORED)
     for name, rows in tables.items():
-        count += put(con, columns.table(rows, columns.SHAPES[name]), name, ONCE.get(name, ""))
+        new, doubtful = registry.once.sifted(name, rows, now) if name in ONCE else (rows, [])
+        if new:
+            count += put(con, columns.table(new, columns.SHAPES[name]), name)
+        if doubtful:
+            count += put(con, columns.table(doubtful, columns.SHAPES[name]), name, ONCE[name])
     return count
 
 

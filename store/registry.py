@@ -8,6 +8,7 @@ import duckdb
 
 from store import columns
 from store.ladders import Ladders
+from store.once import Once
 from store.records import Field, Instrument, Kind, Payoff
 
 
@@ -47,6 +48,7 @@ class Registry:
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self.ladders = Ladders(con)
+        self.once = Once(con)
         self._con = con
         self._loaded = False
         self._instruments: dict[int, Instrument] = {}
@@ -57,6 +59,7 @@ class Registry:
         """A transaction failed: what it told us is not in the store."""
         self._loaded = False
         self.ladders.forget()
+        self.once.forget()
 
     @property
     def instruments(self) -> Mapping[int, Instrument]:

@@ -15,7 +15,7 @@ from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.moment import AsOf, OfUniverse, at, expiring
 from server.tools.provenance import coverage, warnings
-from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, WINDOW_S, carried_ms, floor, recent, with_reports
+from server.tools.spans import DAY_MS, HOUR_MS, MINUTE_MS, WINDOW_S, carried_ms, floor, joined, recent, reported
 from server.tools.tracked import ROWS, thinned, tracked
 from store.recent import COLUMNS
 
@@ -70,14 +70,15 @@ def get_chart_value(
     if found.chart.series in charts.DRAWN:
         return tracked(house, named, found, timeframe, start, step, now, detail)
     latest = house.reader.latest(named)
-    day = recent(house, named, now, WINDOW_S["24h"])
-    day = with_reports(house, named, day, latest, now - DAY_MS - carried_ms(house))
+    day_from, range_from = now - DAY_MS - carried_ms(house), start - carried_ms(house)
+    said = reported(house, named, latest, min(day_from, range_from) if step < DAY_MS else day_from, day_from)
+    day = joined(said, recent(house, named, now, WINDOW_S["24h"]), day_from)
     shown = levels.chart(
         latest=latest,
         now=now,
         start=start,
         step_s=step / 1000,
-        bars=bars(house, named, latest, start, now, step, day),
+        bars=bars(house, named, start, now, step, day, said),
         recent=day,
         closes=house.reader.closes(named, min(start, now - 366 * DAY_MS) - DAY_MS, now),
         gaps=gaps(house, named, start - DAY_MS, now),
@@ -142,7 +143,7 @@ def chosen(house: House, metric_id: str, venue: str | None) -> catalogue.Found:
 
 
 def bars(
-    house: House, asset: str, latest: pd.DataFrame, start: int, now: int, step: int, day: pd.DataFrame
+    house: House, asset: str, start: int, now: int, step: int, day: pd.DataFrame, said: pd.DataFrame
 ) -> pd.DataFrame | None:
     """Finished bars of the range and of what may still count at its start; a daily chart rests on closes."""
     if step >= DAY_MS:
@@ -151,7 +152,7 @@ def bars(
         return day
     since = floor(start - carried_ms(house), step)
     found = house.reader.bars(asset, since, floor(now, step), step, columns=COLUMNS)
-    return with_reports(house, asset, found, latest, since)
+    return joined(said, found, since)
 
 
 def span(house: House, asset: str, timeframe: Timeframe, now: int) -> tuple[int, int]:

@@ -82,24 +82,35 @@ def history(
     return house.reader.bars(asset, floor(now - length, step), end, step, columns=COLUMNS)
 
 
-def with_reports(
-    house: House, asset: str, bars: pd.DataFrame, latest: pd.DataFrame, since: int
-) -> pd.DataFrame:  # fmt: skip
+def with_reports(house: House, asset: str, bars: pd.DataFrame, latest: pd.DataFrame, since: int) -> pd.DataFrame:
     """`bars`, which begin at `since` (ms), and before them what reports by the day or the week said until then: a
     report stands until the next one.
     """
+    return joined(reported(house, asset, latest, since, since), bars, since)
+
+
+def reported(house: House, asset: str, latest: pd.DataFrame, since: int, until: int) -> pd.DataFrame:
+    """Days of the instruments that are told by the day or the week, up to `until` and from so long before `since` on
+    that two statements are among them. Empty where nothing is told so.
+    """
     slow = reports(latest)
-    if not slow or not len(bars):
+    if not slow:
+        return latest.iloc[:0]
+    far = round(REACH * 1000 * max(slow.values()))
+    days = house.reader.bars(asset, floor(since - far, DAY_MS), floor(until, DAY_MS) + DAY_MS, DAY_MS, columns=COLUMNS)
+    return days[days["instrument_id"].isin(list(slow))]
+
+
+def joined(said: pd.DataFrame, bars: pd.DataFrame, since: int) -> pd.DataFrame:
+    """Of `reported` what was said before `since`, and `bars` from there on. A day that goes on then ends there."""
+    before = said[said["last_seen"] < since] if len(said) else said
+    if not len(before) or not len(bars):
         return bars
-    names = [str(name) for name in bars.columns]
-    day, far = floor(since, DAY_MS), round(REACH * 1000 * max(slow.values()))
-    before = [
-        house.reader.bars(asset, floor(since - far, DAY_MS), day, DAY_MS, columns=names),
-        house.reader.bars(asset, day, floor(since, HOUR_MS), HOUR_MS, columns=names),
-    ]
-    told = [rows[rows["instrument_id"].isin(list(slow))] for rows in before]
-    whole = pd.concat([*(rows for rows in told if len(rows)), bars], ignore_index=True)
-    return whole.sort_values(["instrument_id", "t"], kind="stable", ignore_index=True)
+    names = [name for name in bars.columns if name in before]
+    rows = before.assign(t=before["t"].clip(upper=since))[names]
+    return pd.concat([rows, bars], ignore_index=True).sort_values(
+        ["instrument_id", "t"], kind="stable", ignore_index=True
+    )
 
 
 def past(house: House, window: str) -> str:

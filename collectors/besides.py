@@ -4,12 +4,14 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from collectors.board import Board, Known
+from collectors.board import EARLIEST_MS, Board, Known
 from collectors.venue import Liquidated, Ratio, Tier, Traded
-from store.records import Liquidation, LongShort, MarginTier, Source, Volume
+from store.records import Instrument, Liquidation, LongShort, MarginTier, Quarantined, Source, Volume
 
+STEPS = 10_000  # of a ladder
+AHEAD_MS = 600_000  # a minute or a ratio of a time further ahead would silence all that follow it
 Beside = Liquidated | Traded | Ratio | Tier
-Written = Liquidation | Volume | LongShort | MarginTier
+Written = Liquidation | Volume | LongShort | MarginTier | Quarantined
 
 
 @dataclass(slots=True)
@@ -42,6 +44,9 @@ class Besides:
         if known is None:
             self.board.strange(said.symbol)
             return ()
+        words = impossible(said, seen)
+        if words:
+            return (set_aside(known.instrument, said, seen, words),)
         before = self.said.setdefault(said.symbol, Said())
         match said:
             case Traded():
@@ -136,3 +141,25 @@ class Besides:
             known.instrument, seen, said.tier, bounds[0], bounds[1], said.maintenance, said.max_leverage, bounds[2],
             self.board.simulated,
         )  # fmt: skip
+
+
+def impossible(said: Beside, seen: int) -> str:
+    """Why a word cannot be; empty where it can."""
+    if isinstance(said, Tier):
+        upper = math.nextafter(math.inf, 0) if said.upper is None else said.upper
+        if not 0 <= said.lower < upper < math.inf:
+            return "its bounds are no range of sizes"
+        if not 1 <= said.tier <= STEPS:
+            return "no ladder has so many steps"
+        if not 0 <= said.maintenance <= 1:
+            return "its maintenance rate is no fraction"
+        if not 0 < (1 if said.max_leverage is None else said.max_leverage) < math.inf:
+            return "its leverage is not a finite number above zero"
+        return "" if math.isfinite(said.deduction or 0) else "its deduction is not a finite number"
+    if said.ts is not None and not EARLIEST_MS <= said.ts <= seen + AHEAD_MS:
+        return f"its time, {said.ts} ms, cannot be"
+    return ""
+
+
+def set_aside(i: Instrument, said: Beside, seen: int, words: str) -> Quarantined:
+    return Quarantined(i.venue, i.segment, i.symbol, seen, type(said).__name__.lower(), words, repr(said))

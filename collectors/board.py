@@ -12,6 +12,8 @@ from collectors.checks import (
     ALONE_MS,
     CONFIRM_MS,
     JUMP,
+    LEAST,
+    MOST,
     NEEDED,
     Level,
     judge,
@@ -39,6 +41,7 @@ SKEW_MS = 60_000  # decisions.md, 1: beyond this a venue's clock is not believed
 EARLY_MS = -SKEW_MS
 OLD_MARK_MS = 60_000
 OLD_CLOSE_MS = 30 * 86_400_000  # a forced close told that late is one whose time is in another unit
+EARLIEST_MS = 1_230_940_800_000  # 2009-01-03: no coin is older
 INF = math.inf
 UNSAID = Field("", Unit.BASE)  # before a frame has named its field
 HEARTBEAT_MS = 60_000  # an affirmed reading is repeated this often ...
@@ -189,7 +192,7 @@ class Board:
         oi, ts, mark = update.oi, update.ts, update.mark
         if oi is not None and ts is not None and known.ts is not None and ts < known.ts:
             return self.late(known, update, seen, source)
-        if mark is not None and 0.0 < mark < INF:
+        if mark is not None and LEAST < mark < MOST:
             known.price = mark / known.scale
             known.mark_seen = seen
         index, funding, interval = update.index, update.funding, update.funding_interval_h
@@ -205,7 +208,7 @@ class Board:
                 self.learn(known, update.field)
             if ts is None:
                 ts, flags = seen, RECEIVE_TIME
-            elif not EARLY_MS <= seen - ts <= SKEW_MS and (source is STREAM or ts > seen):
+            elif not EARLY_MS <= seen - ts <= SKEW_MS and (source is STREAM or ts > seen or ts < EARLIEST_MS):
                 ts, flags = seen, SKEWED
             known.oi, known.ts, known.ts_flags = oi, ts, flags
         elif known.oi is None:

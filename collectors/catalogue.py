@@ -1,13 +1,15 @@
-"""What a segment lists, page after page, and what of it is collected."""
+"""What a segment lists, page after page, and what of it is collected. What cannot be of a row is not taken as true."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from collectors.board import DOLLARS
+from collectors.checks import LEAST, MOST
 from collectors.http import FailedError, Http
 from collectors.venue import Ask, Segment, Venue
 from store.records import Instrument, Kind
 
+FAR_MS = 253_402_300_800_000  # the year 10000
 PAGES = 200  # of one catalogue; more is a loop
 
 
@@ -45,8 +47,27 @@ async def catalogue(http: Http, venue: Venue, segment: Segment) -> list[Instrume
     ask: Ask | None = segment.catalogue
     for _ in range(PAGES):
         reply = segment.decode(await http.ask(venue, ask))
-        found.extend(segment.read(reply))
+        found.extend(believable(segment.read(reply)))
         ask = None if segment.more is None else segment.more(reply)
         if ask is None:
             return found
     raise FailedError(f"a catalogue of more than {PAGES} pages")
+
+
+def believable(listed: Iterable[Instrument]) -> Iterable[Instrument]:
+    """The same rows at the same places. Who has no possible size is not collected; what else cannot be is not known.
+
+    TypeError where a row has no symbol that is a text.
+    """
+    for i in listed:
+        if i.symbol.__class__ is not str or not i.symbol:
+            raise TypeError(f"{i.symbol!r} is no symbol")
+        live = i.live and all(LEAST < size < MOST for size in (i.contract_size, i.base_factor))
+        stated = (i.funding_interval_h, i.max_leverage)
+        hours, leverage = (n if n is not None and LEAST < n < MOST else None for n in stated)
+        since = i.valid_from if 0 <= i.valid_from < FAR_MS else 0
+        known = (live, hours, leverage, since)
+        if known == (i.live, i.funding_interval_h, i.max_leverage, i.valid_from):
+            yield i
+        else:
+            yield replace(i, live=live, funding_interval_h=hours, max_leverage=leverage, valid_from=since)

@@ -30,6 +30,7 @@ MAGNITUDE = 1e4  # times the trailing median, either way
 TRAIL_MS = 7 * 86_400_000
 SAMPLE_MS = 3_600_000  # the median is over one reading an hour
 TENTH = 0.1  # of a step that may be by a power of ten: such a one is asked for over REST before it counts
+LEAST, MOST = 1e-30, 1e30  # of any amount: beyond, coins or dollars would be no finite number
 NEAR = 0.02  # of a ratio that betrays a change of unit or of convention
 TWIN = 0.02  # |ln| between what one statement says in coins and in USD (check 1)
 REPEAT_MS = 60_000  # one and the same refusal, or that something is held, is written down so often
@@ -104,15 +105,15 @@ def judge(level: Level, value: float, reading: OpenInterest) -> Verdict:
 
 def no_amount(value: float) -> tuple[str, str] | None:
     """(check, words) of what is no open interest at all."""
-    if not math.isfinite(value):
-        return "not_finite", "not a finite number"
-    return ("not_positive", "zero" if value == 0 else "below zero") if value <= 0 else None
+    if not abs(value) <= MOST:
+        return "not_finite", "not a finite number, or past all bounds"
+    return ("not_positive", "below zero" if value < 0 else "zero") if value < LEAST else None
 
 
 def twins(level: Level, usd: float, reading: OpenInterest) -> Verdict | None:
     """Check 1: what the same statement says in USD, as published, must be ours; None where it is."""
     ours = reading.usd * reading.field.sides
-    if not (0 < usd < math.inf and ours > 0):
+    if not (LEAST < usd < MOST and ours > LEAST):
         return None  # zeros and nonsense are for the other checks
     if abs(math.log(usd / ours)) <= TWIN:
         return None

@@ -186,7 +186,10 @@ class Decoder:
             if door.made is None:
                 door.made = door.parse.make(list(self.listed[door.segment.id].values()))
             parse = door.made
-        return [one for one in parse(message) if isinstance(one, Update | Liquidated) and says(one)]
+        found = [one for one in parse(message) if isinstance(one, Update | Liquidated) and says(one)]
+        if not all(isinstance(one.symbol, str) for one in found):  # type: ignore  # of a row without a typed shape
+            raise TypeError("a symbol that is no text")
+        return found
 
     def learn(self, segment: Segment, reply: Message, sole: bool) -> None:
         """Take in a catalogue reply: a page more where the venue gives pages, else the whole list anew."""

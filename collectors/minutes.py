@@ -8,6 +8,7 @@ from collectors.venue import Traded
 from store.records import Unit
 
 MINUTE_MS = 60_000
+WRONG_MS = 3_600_000  # a minute so far ahead of what is told after it was never true: it must not silence the rest
 
 
 def listed(rows: Iterable[Traded]) -> list[Traded]:
@@ -25,7 +26,7 @@ class Running:
     def push(self, minute: Traded) -> Sequence[Traded]:
         """What a push says: the minute it ends, if any, and its own. A minute that has ended is not opened again."""
         before = self.minutes.get(minute.symbol)
-        if before is not None and minute.ts < before.ts:
+        if before is not None and minute.ts < before.ts <= minute.ts + WRONG_MS:
             return ()
         self.minutes[minute.symbol] = now = replace(minute, final=False)
         if before is None or before.ts == now.ts:
@@ -52,7 +53,9 @@ class Tally:
         With prices, for units that need one, the minute has the one at which its coins are those of its trades.
         """
         start = ts // MINUTE_MS * MINUTE_MS
-        if start <= self.first.setdefault(symbol, start):
+        if start <= (first := self.first.setdefault(symbol, start)):
+            if first > start + WRONG_MS:
+                self.first[symbol] = start
             return ()
         before = self.running.minutes.get(symbol)
         volume, bought = size, size if taker_buys else 0.0

@@ -232,12 +232,16 @@ class Sampler:
         base = said.size * scale / reading.mark if native_usd else said.size * scale
         if not 0 < base < math.inf:
             return None
-        scaled = [
-            None if p is None else p / reading.instrument.base_factor for p in (said.entry, said.liquidation_price)
-        ]
-        return Position(
-            reading.instrument, seen, name, said.side, base, scaled[0], scaled[1], said.leverage, self.simulated
+        unit = reading.instrument.base_factor
+        entry, price, leverage = (
+            n if n is not None and 0 < n < math.inf else None
+            for n in (
+                None if said.entry is None else said.entry / unit,
+                None if said.liquidation_price is None else said.liquidation_price / unit,
+                said.leverage,
+            )
         )
+        return Position(reading.instrument, seen, name, said.side, base, entry, price, leverage, self.simulated)
 
     async def tell(self) -> None:
         while True:

@@ -27,7 +27,17 @@ def number(value: Stated) -> float | None:
         return None
     if value is msgspec.UNSET:
         raise ValueError("a number that this frame must state was left out")
-    return float(value)
+    return amount(value)
+
+
+def amount(value: object) -> float:
+    """A number of a row that has no typed shape. ValueError where it is none: empty, a word, true or false."""
+    return msgspec.convert(value, float, strict=False)
+
+
+def whole(value: object) -> int:
+    """The same for times and counts, which have no fraction."""
+    return msgspec.convert(value, int, strict=False)
 
 
 Day = date

@@ -4,11 +4,11 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from collectors.board import EARLIEST_MS
 from collectors.imports.book import Refused
 
 EMPTY = {"", "null", "none", "na", "n/a", "-"}
 UNITS = {"s": 1000.0, "ms": 1.0, "us": 0.001, "ns": 0.000001}
-EARLIEST_MS = 1_230_940_800_000  # 2009-01-03: no coin is older
 
 
 def amount(cell: Any, name: str) -> float | None:

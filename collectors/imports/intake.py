@@ -175,6 +175,8 @@ class Intake:
         else:
             base = amount * self.settled(target, said.ts)
             usd = base * price * dollar(target)
+        if not (0 < base < math.inf and 0 < usd < math.inf):
+            raise Refused("it is worth no finite number of coins or of dollars")
         key = "liquidations", i.id, said.side.value, said.ts, said.size, price
         return key, Liquidation(i, said.ts, seen, said.side, said.size, said.unit, base, usd, price, said.feed, False)
 

@@ -17,7 +17,7 @@ from collectors.venue import (
     Acked, Answer, Archive, Ask, Gives, History, Limits, Liquidated, Message, Poll, Ratio, RatioKind, Refused, Said,
     Segment, Socket, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, Stated, coin, number, wire
+from collectors.wire import Number, Stated, amount, coin, number, whole, wire
 from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Status, Unit
 
 STREAM_UM, STREAM_CM = "wss://fstream.binance.com/market/stream", "wss://dstream.binance.com/stream"
@@ -83,18 +83,18 @@ def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Messa
 
 def premium(p: dict[str, Any]) -> Update:
     mark, index, rate = (number(p[key]) for key in ("markPrice", "indexPrice", "lastFundingRate"))
-    return Update(p["symbol"], int(p["time"]), None, None, mark, index, rate)
+    return Update(p["symbol"], whole(p["time"]), None, None, mark, index, rate)
 
 
 def ratios(kind: RatioKind, rows: list[dict[str, Any]]) -> list[Ratio]:
     key = "buySellRatio" if kind == "taker" else "longShortRatio"
-    return [Ratio("", int(row["timestamp"]), kind, float(row[key])) for row in rows]
+    return [Ratio("", whole(row["timestamp"]), kind, amount(row[key])) for row in rows]
 
 
 DICT, DICTS, BARS = wire(dict[str, Any]), wire(list[dict[str, Any]]), wire(Rows)
 INTERVALS = Poll(
     Ask("https://fapi.binance.com/fapi/v1/fundingInfo"), 900, frozenset({"funding"}),
-    lambda rows: [Update(r["symbol"], funding_interval_h=float(r["fundingIntervalHours"])) for r in rows], DICTS,
+    lambda rows: [Update(r["symbol"], funding_interval_h=amount(r["fundingIntervalHours"])) for r in rows], DICTS,
 )  # fmt: skip
 
 
@@ -110,10 +110,10 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
             asset, factor = coin(row["baseAsset"])
             yield Instrument(
                 "binance", id, row["symbol"], asset, row["quoteAsset"], row["marginAsset"], payoff=payoff,
-                contract_size=1.0 if linear else float(row["contractSize"]),  # USD; there is none where coins count
+                contract_size=1.0 if linear else amount(row["contractSize"]),  # USD; there is none where coins count
                 base_factor=factor, live=row["status" if linear else "contractStatus"] == "TRADING",
-                funding_interval_h=None if dated else 8.0, valid_from=int(row["onboardDate"]),  # or `fundingInfo`
-                kind=Kind.DATED if dated else Kind.PERPETUAL, expiry=int(row["deliveryDate"]) if dated else 0,
+                funding_interval_h=None if dated else 8.0, valid_from=whole(row["onboardDate"]),  # or `fundingInfo`
+                kind=Kind.DATED if dated else Kind.PERPETUAL, expiry=whole(row["deliveryDate"]) if dated else 0,
             )  # fmt: skip
 
     def tell(event: Event) -> Sequence[Said]:

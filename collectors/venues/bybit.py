@@ -16,7 +16,7 @@ from collectors.venue import (
     Acked, Answer, Archive, Ask, Gives, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said,
     Segment, Socket, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, Stated, coin, number, wire
+from collectors.wire import Number, Stated, amount, coin, number, whole, wire
 from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Status, Unit
 
 REST, BEAT = "https://api.bybit.com/v5/market", Heartbeat({"op": "ping"}, every=20)
@@ -91,7 +91,7 @@ def subscribe(instruments: Sequence[Instrument], request: int) -> Iterable[Messa
 
 
 def shares(rows: list[dict[str, Any]]) -> list[Ratio]:
-    ratios = ((int(row["timestamp"]), float(row["buyRatio"]), float(row["sellRatio"])) for row in rows)
+    ratios = ((whole(row["timestamp"]), amount(row["buyRatio"]), amount(row["sellRatio"])) for row in rows)
     return [Ratio("", ts, "account", longs / shorts) for ts, longs, shorts in ratios if shorts > 0]
 
 
@@ -145,11 +145,11 @@ def segment(payoff: Payoff, both: Field, single: Field, dated: bool) -> Segment:
                 yield said
 
     def died(d: dict[str, Any]) -> Sequence[Said]:  # of the retired topic `liquidation.{symbol}`
-        ts, side, size, price = int(d["updatedTime"]), SIDES[d["side"]], float(d["size"]), float(d["price"])
+        ts, side, size, price = whole(d["updatedTime"]), SIDES[d["side"]], amount(d["size"]), amount(d["price"])
         return (Liquidated(d["symbol"], ts, side, size, unit, price, FeedClass.THROTTLED),)
 
     def tiers(steps: list[dict[str, Any]]) -> Sequence[Said]:
-        rows = [(*(float(s[key]) for key in ("riskLimitValue", "maintenanceMargin")), s) for s in steps]
+        rows = [(*(amount(s[key]) for key in ("riskLimitValue", "maintenanceMargin")), s) for s in steps]
         parts = 100 if min((rate for _, rate, _ in rows), default=0) >= 0.1 else 1  # some replies say percent
         found = ((upper, rate / parts, s.get("maxLeverage"), s.get("mmDeduction")) for upper, rate, s in rows)
         return ladder(Unit.USD if linear else Unit.BASE, found)

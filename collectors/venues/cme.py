@@ -131,7 +131,10 @@ def published(rows: Sequence[Mapping[str, str]]) -> Sequence[Said]:
 def table(text: str | bytes) -> list[Line]:
     """The operator's file, header and all."""
     lines = (text.decode() if isinstance(text, bytes) else text).splitlines()
-    return [convert(row, Line, strict=False) for row in csv.DictReader(lines)]
+    try:
+        return [convert(row, Line, strict=False) for row in csv.DictReader(lines)]
+    except csv.Error as fault:
+        raise ValueError(str(fault)) from fault
 
 
 NOW = asked(f"%20in%20({','.join(f'%27{code}%27' for code in CODES)})", 2 * len(CODES))

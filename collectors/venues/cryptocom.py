@@ -17,7 +17,7 @@ from collectors.venue import (
     Acked, Answer, Archive, Ask, CatalogueError, History, Limits, Message, Parse, Refused, Remembering, Said, Segment,
     Socket, Traded, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, Stated, among, coin, number, wire
+from collectors.wire import Number, Stated, among, amount, coin, number, wire
 from store.records import Field, Instrument, Kind, Unit
 
 REST = "https://api.crypto.com/exchange/v1/public"
@@ -120,7 +120,7 @@ def make(listed: Sequence[Instrument], wanted: Collection[str] | None = None) ->
                 heard[symbol] = minute, (known := set[str]())
             if minute >= newest and row.d not in known:
                 known.add(row.d)
-                yield from tally.trade(symbol, row.t, number(row.q) or 0.0, BUYS[row.s])
+                yield from tally.trade(symbol, row.t, amount(number(row.q)), BUYS[row.s])
 
     def parse(frame: Frame | None) -> Iterable[Said]:
         said = None if frame is None else frame.result
@@ -160,7 +160,8 @@ def candles(i: Instrument, start: int, end: int) -> Ask:
 
 
 def minutes(rows: list[Row]) -> Iterable[Said]:
-    return [Traded("", row.t, number(row.v) or 0.0, Unit.BASE, price=number(row.c)) for row in rows]
+    said = ((row, number(row.v)) for row in rows)
+    return [Traded("", row.t, coins, Unit.BASE, price=number(row.c)) for row, coins in said if coins is not None]
 
 
 ROWS = wire(list[Row], "result", "data")

@@ -15,7 +15,7 @@ from collectors.venue import (
     SEND_TIME, Acked, Answer, Archive, Ask, History, Limits, Liquidated, Message, Notice, Poll, Ratio, RatioKind,
     Refused, Said, Segment, Socket, Traded, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, among, coin, number, seconds, wire
+from collectors.wire import Number, among, amount, coin, number, seconds, whole, wire
 from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Status, Unit
 
 REST, ROWS = "https://api.gateio.ws", wire(list[dict[str, Any]])
@@ -128,18 +128,18 @@ def stated(rows: Iterable[Stat]) -> Sequence[Said]:
 
 def ratios(rows: list[dict[str, Any]]) -> list[Ratio]:
     return [
-        Ratio("", int(row["time"]) * 1000, kind, ratio)
+        Ratio("", whole(row["time"]) * 1000, kind, ratio)
         for row in rows for kind, key in KINDS.items() if (ratio := number(row.get(key))) is not None
     ]  # fmt: skip
 
 
 def traded(rows: list[dict[str, Any]]) -> list[Traded]:
-    return [Traded("", int(r["t"]) * 1000, float(r["v"]), Unit.CONTRACTS, price=float(r["c"])) for r in rows]
+    return [Traded("", whole(r["t"]) * 1000, amount(r["v"]), Unit.CONTRACTS, price=amount(r["c"])) for r in rows]
 
 
 def tiers(rows: list[dict[str, Any]]) -> Sequence[Said]:
     steps = (
-        (float(r["risk_limit"]), float(r["maintenance_rate"]), r["leverage_max"], r.get("deduction")) for r in rows
+        (amount(r["risk_limit"]), amount(r["maintenance_rate"]), r["leverage_max"], r.get("deduction")) for r in rows
     )
     return ladder(Unit.USD, steps)
 
@@ -150,7 +150,7 @@ def died(contract: str, ts: int, size: float, price: float) -> Liquidated:
 
 
 def own(rows: list[dict[str, Any]]) -> Sequence[Said]:  # of `futures.liquidates`
-    return [died(r["contract"], int(r["time_ms"]), float(r["size"]), float(r["fill_price"])) for r in rows]
+    return [died(r["contract"], whole(r["time_ms"]), amount(r["size"]), amount(r["fill_price"])) for r in rows]
 
 
 def parse(frame: Frame | None) -> Sequence[Said]:

@@ -14,7 +14,7 @@ from collectors.venue import (
     Acked, Answer, Archive, Ask, History, Limits, Liquidated, Message, Poll, Ratio, RatioKind, Refused, Said,
     Segment, Socket, Update, Venue, plain,
 )  # fmt: skip
-from collectors.wire import Number, coin, number, unpacked, wire
+from collectors.wire import Number, coin, number, unpacked, whole, wire
 from store.records import FeedClass, Field, Instrument, Payoff, Side, Status, Unit
 
 REST, WS, AWS, READ = "https://api.hbdm.com", "wss://api.hbdm.com", "wss://api.hbdm.vn", unpacked(plain)
@@ -104,9 +104,9 @@ def parse(frame: Message) -> Iterable[Said]:
     topic: str = frame.get("ch") or frame.get("topic") or frame.get("subbed") or ".."
     _, symbol, what = topic.split(".", 2)
     if "tick" in frame and what.startswith("mark_price."):
-        return (Update(symbol, frame["ts"], mark=number(frame["tick"]["close"])),)
+        return (Update(symbol, whole(frame["ts"]), mark=number(frame["tick"]["close"])),)
     if "tick" in frame and what.startswith("basis."):
-        return (Update(symbol, frame["ts"], index=number(frame["tick"]["index_price"])),)
+        return (Update(symbol, whole(frame["ts"]), index=number(frame["tick"]["index_price"])),)
     if frame.get("op") == "notify" and what == "funding_rate":
         return rates(convert(frame, Reply[Rate], strict=False))
     if frame.get("op") == "notify" and what == "liquidation_orders":

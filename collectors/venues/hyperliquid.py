@@ -15,7 +15,7 @@ from collectors.venue import (
     Acked, Answer, Archive, Ask, CatalogueError, Heartbeat, History, Limits, Message, Parse, Poll, Refused, Remembering,
     Said, Segment, Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, among, coin, number, wire
+from collectors.wire import Number, among, amount, coin, number, whole, wire
 from store.records import Field, Instrument, Side, Unit
 
 INFO, SOCKET = "https://api.hyperliquid.xyz/info", "wss://api.hyperliquid.xyz/ws"
@@ -128,7 +128,7 @@ def traded(c: Candle) -> Traded:
 
 def tiers(meta: Meta) -> Iterable[Said]:
     """Half the margin of the highest leverage is to be kept; deductions make it continuous from step to step."""
-    tables = {id: [(float(s["lowerBound"]), float(s["maxLeverage"])) for s in table["marginTiers"]]
+    tables = {id: [(amount(s["lowerBound"]), amount(s["maxLeverage"])) for s in table["marginTiers"]]
               for id, table in meta.margin_tables}  # fmt: skip
     for row in meta.universe:
         id, kept, less = row.margin_table_id or 0, 0.0, 0.0
@@ -173,7 +173,7 @@ def snapshot(reply: tuple[Meta, list[Context]]) -> Sequence[Said]:
 
 
 def paid(rows: list[dict[str, Any]]) -> Sequence[Said]:
-    said = ((p["coin"], int(p["time"]), float(p["fundingRate"])) for p in rows)
+    said = ((p["coin"], whole(p["time"]), amount(p["fundingRate"])) for p in rows)
     return [Update(symbol, ts, funding=rate, funding_interval_h=1.0) for symbol, ts, rate in said]
 
 
@@ -188,9 +188,9 @@ def account(holder: str) -> Ask:
 
 def held(rows: list[dict[str, Any]]) -> Iterable[Held]:
     for p in (row["position"] for row in rows):
-        if size := float(p["szi"]):
+        if size := amount(p["szi"]):
             side, price, leverage = Side.LONG if size > 0 else Side.SHORT, p["liquidationPx"], p["leverage"]["value"]
-            yield Held(p["coin"], side, abs(size), Unit.BASE, number(p["entryPx"]), number(price), float(leverage))
+            yield Held(p["coin"], side, abs(size), Unit.BASE, number(p["entryPx"]), number(price), amount(leverage))
 
 
 VENUE = Venue(

@@ -16,7 +16,7 @@ from collectors.venue import (
     Acked, Answer, Archive, Ask, Gives, History, Lately, Limits, Liquidated, Message, Parse, Poll, Ratio,
     Refused, Remembering, Said, Segment, Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Moment, Number, Stated, coin, ms, number, seconds, wire
+from collectors.wire import Moment, Number, Stated, amount, coin, ms, number, seconds, whole, wire
 from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Unit
 
 REST, CHARTS = "https://futures.kraken.com/derivatives/api/v3", "https://futures.kraken.com/api/charts/v1"
@@ -129,8 +129,9 @@ def parse(frame: Frame | Message) -> Iterable[Said]:
         case {"event": "error" | "alert"}:
             return (Refused(frame["message"]),)
         case {"feed": "trade", "type": "liquidation"}:
-            side, size, price = SIDES[frame["side"]], float(frame["qty"]), float(frame["price"])
-            return (Liquidated(frame["product_id"], frame["time"], side, size, CONTRACTS, price, FeedClass.FULL),)
+            side, size, price = SIDES[frame["side"]], amount(frame["qty"]), amount(frame["price"])
+            ts = whole(frame["time"])
+            return (Liquidated(frame["product_id"], ts, side, size, CONTRACTS, price, FeedClass.FULL),)
         case {"feed": "trade", "product_id": product}:
             return (Update(product),)  # nobody was forced, but the line is heard
         case _:
@@ -145,8 +146,8 @@ def make(instruments: Sequence[Instrument], wanted: Collection[str] | None = Non
         yield from parse(frame)
         match frame:
             case {"feed": "trade", "type": kind, "product_id": product} if kind not in HANDED_OVER:
-                bought, size, price = SIDES[frame["side"]] is Side.SHORT, float(frame["qty"]), float(frame["price"])
-                yield from tally.trade(product, frame["time"], size, bought, price)
+                bought, size, price = SIDES[frame["side"]] is Side.SHORT, amount(frame["qty"]), amount(frame["price"])
+                yield from tally.trade(product, whole(frame["time"]), size, bought, price)
             case _:
                 return
 

@@ -17,6 +17,7 @@ from collectors.wire import Number, Stated, coin, number, seconds, unpacked, wir
 from store.records import Field, Instrument, Payoff, Unit
 
 REST = "https://api.mexc.com/api/v1/contract"
+STEPS = 1000  # of a ladder; more is no ladder
 HOLD = Field("holdVol", Unit.CONTRACTS, evidence="not documented; within 0.4 % of a tracker's figure in August 2026")
 
 
@@ -93,7 +94,7 @@ def ladder(row: Listing) -> Iterable[Limit]:
         return sorted(row.riskLimitCustom or (), key=lambda limit: limit.level)
     rule = (row.riskBaseVol, row.riskIncrVol, row.maintenanceMarginRate, row.riskIncrMmr, row.initialMarginRate)
     known = [value for value in map(number, (*rule, row.riskIncrImr)) if value is not None]
-    if len(known) < 6 or row.riskLevelLimit is None:
+    if len(known) < 6 or row.riskLevelLimit is None or row.riskLevelLimit > STEPS:
         return ()
     most, more, keep, keep_more, margin, margin_more = known
     return [

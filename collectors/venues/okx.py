@@ -16,7 +16,7 @@ from collectors.venue import (
     Acked, Answer, Archive, Ask, Heartbeat, History, Ignored, Limits, Liquidated, Message, Notice, Poll, Ratio,
     RatioKind, Refused, Said, Segment, Socket, Update, Venue,
 )  # fmt: skip
-from collectors.wire import Number, Stated, coin, number, wire
+from collectors.wire import Number, Stated, amount, coin, number, whole, wire
 from store.records import FeedClass, Field, Instrument, Kind, Payoff, Side, Unit
 
 REST, SOCKET = "https://openapi.okx.com/api/v5", "wss://ws.okx.com/ws/v5/public"  # port 8443 went dark on 2026-10-31
@@ -132,7 +132,7 @@ def ratios(kind: RatioKind) -> Callable[[Rows], list[Ratio]]:
 
 
 def tiers(steps: list[dict[str, Any]]) -> Sequence[Said]:
-    return ladder(Unit.CONTRACTS, ((float(s["maxSz"]), float(s["mmr"]), s["maxLever"], None) for s in steps))
+    return ladder(Unit.CONTRACTS, ((amount(s["maxSz"]), amount(s["mmr"]), s["maxLever"], None) for s in steps))
 
 
 STATS, DICTS, BARS = "rubik/stat/contracts/", wire(list[dict[str, Any]], "data"), wire(Rows, "data")
@@ -170,9 +170,9 @@ def segment(id: str, payoff: Payoff, dated: bool) -> Segment:
             asset, factor = coin(base)
             yield Instrument(
                 "okx", id, row["instId"], asset, quote, row["settleCcy"], payoff=payoff, base_factor=factor,
-                contract_size=float(row["ctVal"]) * float(row["ctMult"]), live=row["state"] == "live",
-                max_leverage=number(row["lever"]), valid_from=int(row["listTime"]),
-                kind=Kind.DATED if dated else Kind.PERPETUAL, expiry=int(row["expTime"]) if dated else 0,
+                contract_size=amount(row["ctVal"]) * amount(row["ctMult"]), live=row["state"] == "live",
+                max_leverage=number(row["lever"]), valid_from=whole(row["listTime"]),
+                kind=Kind.DATED if dated else Kind.PERPETUAL, expiry=whole(row["expTime"]) if dated else 0,
             )  # fmt: skip
 
     def parse(frame: Frame) -> Sequence[Said]:

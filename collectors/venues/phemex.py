@@ -17,7 +17,7 @@ from collectors.venue import (
     Acked, Answer, Archive, Ask, Gives, Heartbeat, History, Limits, Message, Poll, Refused, Remembering, Said, Segment,
     Socket, Tier, Traded, Update, Venue, unasked,
 )  # fmt: skip
-from collectors.wire import Number, coin, number, seconds, wire
+from collectors.wire import Number, amount, coin, number, seconds, wire
 from store.records import Field, Instrument, Payoff, Unit
 
 REST = "https://api.phemex.com"
@@ -202,8 +202,8 @@ def tiers(of: Callable[[Products], Iterable[dict[str, Any]]], suffix: str, scale
         for ladder in of(found):
             lower = 0.0
             for n, step in enumerate(ladder["riskLimits"], 1):
-                upper, starts = float(step["limit"]), float(step[f"initialMargin{suffix}"]) / scale
-                keeps = float(step[f"maintenanceMargin{suffix}"]) / scale
+                upper, starts = amount(step["limit"]), amount(step[f"initialMargin{suffix}"]) / scale
+                keeps = amount(step[f"maintenanceMargin{suffix}"]) / scale
                 yield Tier(ladder["symbol"], n, lower, upper, unit, keeps, 1 / starts if starts else None)
                 lower = upper
 

@@ -15,6 +15,7 @@ from store.records import (
     LongShort,
     MarginTier,
     Payoff,
+    Quarantined,
     Side,
     Source,
     Unit,
@@ -159,3 +160,31 @@ def test_a_symbol_that_no_catalogue_named_is_counted_and_one_that_is_not_wanted_
         assert list(b.take(Liquidated(symbol, 1, Side.LONG, 1.0, Unit.BASE, 1.0, FeedClass.FULL), 1, STREAM)) == []
         assert b.board.apply(Update(symbol, 1, 10.0, Field("oi", Unit.BASE), mark=5.0), 1) is None
     assert b.board.unknown == 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Tier("BTC", 1, 5.0, 5.0, Unit.USD, 0.01), Tier("BTC", 1, -1.0, 5.0, Unit.USD, 0.01),
+        Tier("BTC", 1, 0.0, 5.0, Unit.USD, -0.01), Tier("BTC", 1, 0.0, 5.0, Unit.USD, float("nan")),
+        Tier("BTC", 1, 0.0, 5.0, Unit.USD, 0.01, 0.0), Tier("BTC", 1, 0.0, float("inf"), Unit.USD, 0.01),
+        Tier("BTC", 2**40, 0.0, 5.0, Unit.USD, 0.01), Tier("BTC", 1, 0.0, 5.0, Unit.USD, 0.01, 5.0, float("inf")),
+    ],
+)  # fmt: skip
+def test_a_step_that_cannot_be_is_set_aside(wrong: Tier) -> None:
+    b = besides()
+    (aside,) = b.take(wrong, NOON, POLL)
+    assert isinstance(aside, Quarantined)
+    assert (aside.check, aside.symbol) == ("tier", "BTC")
+    assert [type(r) for r in b.take(Tier("BTC", 1, 0.0, 5.0, Unit.USD, 0.01), NOON, POLL)] == [MarginTier]
+
+
+@pytest.mark.parametrize("ts", [NOON + 86_400_000, 60_000, -1, 2**70])
+def test_a_time_that_cannot_be_is_set_aside_and_silences_nobody(ts: int) -> None:
+    b = besides()
+    for wrong, check in ((Traded("BTC", ts, 9.0, Unit.BASE), "traded"), (Ratio("BTC", ts, "account", 9.0), "ratio")):
+        (aside,) = b.take(wrong, NOON, STREAM)
+        assert isinstance(aside, Quarantined)
+        assert aside.check == check
+        assert str(ts) in aside.words
+    assert volumes(b, minute(0, 1.0)) == [(0, 1.0)]

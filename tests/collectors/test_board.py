@@ -152,3 +152,31 @@ def test_an_old_mark_contradicts_nothing() -> None:
     record = reading(b.apply(Update("BTC", 70_000, 20.0, COINS, usd=1_000_000.0), 70_000))
     assert record.flags & Flag.STALE_MARK
     assert aside == []
+
+
+@pytest.mark.parametrize("mark", [1e-320, 1e308])
+def test_a_mark_past_all_bounds_prices_nothing(mark: float) -> None:
+    b = board()
+    assert b.apply(Update("BTC", 1, 10.0, COINS, mark), 1) is None
+    assert reading(b.apply(Update("BTC", 2, 10.0, COINS, 100.0), 2)).usd == 1000.0
+    assert reading(b.apply(Update("BTC", 3, 10.0, COINS, mark), 3)).usd == 1000.0
+
+
+@pytest.mark.parametrize("raw", [1e308, 1e-320])
+def test_an_open_interest_past_all_bounds_is_set_aside(raw: float) -> None:
+    aside: list[object] = []
+    b = Board([Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT")], sink=aside.append)
+    assert b.apply(Update("BTC", 1, raw, COINS, 100.0), 1) is None
+    assert [type(one) for one in aside] == [Quarantined]
+
+
+@pytest.mark.parametrize("usd", [1e-320, 1e308])
+def test_dollars_past_all_bounds_contradict_nothing(usd: float) -> None:
+    b = Board([Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT")], sink=lambda _: None)
+    assert reading(b.apply(Update("BTC", 1, 10.0, COINS, 100.0, usd=usd), 1)).usd == 1000.0
+
+
+def test_a_time_before_any_coin_is_ours_whoever_says_it() -> None:
+    b, now = board(), 1_790_000_000_000
+    record = reading(b.apply(Update("BTC", 5, 10.0, COINS, 100.0), now, Source.POLL))
+    assert (record.ts, record.flags & Flag.SKEWED) == (now, Flag.SKEWED)

@@ -73,3 +73,16 @@ def test_each_symbol_has_its_own_first_minute() -> None:
     tally = Tally(Unit.BASE)
     tally.trade("A", NOON, 1.0, taker_buys=True)
     assert tally.trade("B", NOON + 60_000, 1.0, taker_buys=True) == ()
+
+
+def test_a_minute_of_a_wrong_time_does_not_silence_those_that_follow() -> None:
+    running = Running()
+    running.push(minute(10**6, 9.0))
+    assert running.push(minute(0, 1.0))[-1] == minute(0, 1.0)
+    assert running.push(minute(1, 2.0)) == (minute(0, 1.0, final=True), minute(1, 2.0))
+
+
+def test_a_trade_of_a_wrong_time_does_not_silence_those_that_follow() -> None:
+    tally = Tally(Unit.BASE)
+    assert [list(tally.trade("A", NOON + n * 60_000, 1.0, True)) for n in (10**6, 0)] == [[], []]
+    assert list(tally.trade("A", NOON + 60_000, 2.0, True)) == [traded(1, 2.0, 2.0)]

@@ -294,10 +294,10 @@ async def test_two_feeds_make_one_record() -> None:
 
     socket = replace(SOCKET, gives=frozenset({"mark"}), parse=marks)
     exchange = Exchange(flowing)
-    exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "symbol": "BTC", "oi": 5, "ts": 1}]')
+    exchange.replies["/oi"] = lambda: (200, {}, '[{"kind": "snap", "symbol": "BTC", "oi": 5, "ts": 1790000000000}]')
     async with collecting(exchange, venue(replace(POLL, gives=frozenset({"oi"})), socket)) as records:
         await records.until(lambda: records.readings())
-        assert (records.readings()[0].usd, records.readings()[0].ts) == (250_000.0, 1)
+        assert (records.readings()[0].usd, records.readings()[0].ts) == (250_000.0, 1_790_000_000_000)
         await exchange.peers[0].ws.close()
         await records.until(lambda: [g for g in records.gaps() if g.end is not None])
     assert records.gaps()[0].reason.startswith("mark: down: ")
@@ -415,8 +415,8 @@ async def test_minutes_and_ratios_are_records_and_their_silence_is_no_gap_in_ope
         if frame.kind != "snap":
             return []
         return [
-            Traded("BTC", 60_000, 3.0, Unit.BASE, final=True),
-            Ratio("BTC", 60_000, "account", 1.5),
+            Traded("BTC", 1_790_000_040_000, 3.0, Unit.BASE, final=True),
+            Ratio("BTC", 1_790_000_040_000, "account", 1.5),
         ]
 
     async def talk(peer: Peer) -> None:
@@ -433,7 +433,7 @@ async def test_minutes_and_ratios_are_records_and_their_silence_is_no_gap_in_ope
     async with collecting(exchange, venue(POLL, besides)) as records:
         await records.until(lambda: len(records.of(Event)) == 2 and records.readings())
         assert records.gaps() == []
-    assert [(v.ts, v.base) for v in records.of(Volume)] == [(60_000, 3.0)]
+    assert [(v.ts, v.base) for v in records.of(Volume)] == [(1_790_000_040_000, 3.0)]
     assert [(r.kind, r.ratio) for r in records.of(LongShort)] == [("account", 1.5)]
     opened, ended = (json.loads(event.detail) for event in records.of(Event)[:2])
     assert opened["reason"].startswith("ratios, volume: stale: no data")

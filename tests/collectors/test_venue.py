@@ -1,13 +1,14 @@
 import gzip
 import json
 import zlib
+from typing import Any
 
 import msgspec
 import pytest
 
 from collectors.subscriptions import Subscriptions
 from collectors.venue import SEND_TIME, Acked, Ask, Lately, question, spelled, unasked
-from collectors.wire import Moment, Stated, among, coin, inflate, iso, ms, number, unpacked, wire
+from collectors.wire import Moment, Stated, among, amount, coin, inflate, iso, ms, number, unpacked, whole, wire
 from store.records import Instrument
 
 
@@ -125,3 +126,19 @@ def test_what_nobody_asked_for_is_listed_and_unwanted_and_never_a_new_listing() 
 def test_a_venues_own_number_for_an_instrument_is_no_news() -> None:
     one, other = (Instrument("acme", "linear", "BTC", "BTC", "USD", "USD", code=code) for code in ("1", "2"))
     assert one == other
+
+
+@pytest.mark.parametrize("said", [True, False, "x", " ", [], {"a": 1}])
+def test_what_is_no_number_is_no_number_wherever_it_stands(said: Any) -> None:
+    for read in (number, amount, whole):
+        with pytest.raises(ValueError):
+            read(said)
+
+
+def test_rows_without_a_typed_shape_are_read_strictly() -> None:
+    assert (amount("1.5"), amount(2), whole("1790000000123"), whole(5.0)) == (1.5, 2.0, 1790000000123, 5)
+    for wrong in ("", None, "1_000"):
+        with pytest.raises(ValueError):
+            amount(wrong)
+    with pytest.raises(ValueError):
+        whole(1.5)

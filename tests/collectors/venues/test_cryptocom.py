@@ -197,3 +197,17 @@ def test_what_was_paid_is_a_fraction_of_the_hour() -> None:
     )
     reply = {"result": {"data": [{"v": "-0.000001884", "t": 1687892400000}], "instrument_name": "BTCUSD-PERP"}}
     assert list(PAID.parse(PAID.decode(json.dumps(reply)))) == [Update("", 1687892400000, funding=-0.000001884)]
+
+
+@pytest.mark.parametrize("empty", ["", None, "null"])
+def test_a_minute_that_does_not_say_what_was_traded_says_nothing(empty: str | None) -> None:
+    rows = [{"o": "1", "h": "1", "l": "1", "c": "9", "v": v, "t": t} for v, t in (("2.5", 120_000), (empty, 60_000))]
+    reply = json.dumps({"code": 0, "result": {"interval": "1m", "data": rows}})
+    assert [word.ts for word in MINUTES.parse(MINUTES.decode(reply))] == [120_000]
+
+
+def test_a_trade_without_its_size_is_unreadable() -> None:
+    with pytest.raises(ValueError):
+        list(
+            parser([BTC])(SOCKET.decode(json.dumps(pushed("trade", "BTCUSD-PERP", {**trade("1", 5, "1"), "q": None}))))
+        )

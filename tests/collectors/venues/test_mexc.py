@@ -153,6 +153,7 @@ def test_a_ladder_by_rule() -> None:
         Tier("BTC_USDT", 3, 30_000.0, 50_000.0, Unit.CONTRACTS, 0.1875, pytest.approx(8 / 3)),
     ]
     assert replied(TIERS, [LISTED]) == []  # says neither
+    assert replied(TIERS, [{**LISTED, **rule, "riskLevelLimit": 2**40}]) == []  # steps without end
 
 
 def test_who_is_listed_and_who_is_live() -> None:

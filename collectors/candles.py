@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from collectors.minutes import listed
 from collectors.venue import Ask, Gives, History, Lately, Message, Poll, Ratio, Said, Traded, Update
-from collectors.wire import number, wire
+from collectors.wire import amount, number, wire
 from store.records import Instrument, Unit
 
 Rows = list[list[float]]
@@ -62,23 +62,26 @@ HOUR_S = 3600.0  # nobody settles funding more often
 
 def settled(
     ask: Callable[[Instrument, int, int], Ask], when: str, rate: str, limit: int, depth: float, *at: str,
-    unit_ms: int = 1, bounded: bool = True, every: tuple[str, float] | None = None,
+    unit_ms: int = 1, bounded: bool = True, every: tuple[str, float] | None = None, of: str = "",
 ) -> History:  # fmt: skip
     """The past of funding as most venues tell it: rows with cells so named, inside an envelope (`at`, see `wire`).
 
     `when` is in units of `unit_ms`, `rate` a fraction of the interval that ended then. `every` names the cell that says
-    how long it was, and hours in its unit; without one the payments beside it tell. Longer intervals than an hour leave
-    pages less than full.
+    how long it was, and hours in its unit; without one the payments beside it tell. `of` names the cell that says whose
+    it is, for a reply that comes alone. Longer intervals than an hour leave pages less than full.
     """
 
     def read(rows: Sequence[dict[str, Any]]) -> Sequence[Said]:
         return [
-            Update("", int(float(row[when]) * unit_ms), funding=number(row[rate]), funding_interval_h=hours(row))
+            Update(
+                str(row[of]) if of else "", int(amount(row[when]) * unit_ms), funding=number(row[rate]),
+                funding_interval_h=hours(row),
+            )
             for row in rows
-        ]
+        ]  # fmt: skip
 
     def hours(row: Mapping[str, Any]) -> float | None:
-        return None if every is None or row[every[0]] in (None, "") else float(row[every[0]]) * every[1]
+        return None if every is None or row[every[0]] in (None, "") else amount(row[every[0]]) * every[1]
 
     gives = frozenset[Gives]({"funding"})
     return History(ask, read, gives, HOUR_S, limit, depth, wire(list[dict[str, Any]], *at), bounded)

@@ -8,7 +8,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from collectors.candles import settled
 from collectors.minutes import Running
 from collectors.public import Dealt, Held, Positions
 from collectors.venue import (
@@ -208,7 +207,7 @@ VENUE = Venue(
         history=(
             History(ask_minutes, lambda rows: list(map(traded, rows)), frozenset({"volume"}), 60, 5000, 3.4,
                     wire(list[Candle])),  # the newest 5,000 candles
-            settled(ask_paid, "time", "fundingRate", 480, 1000),  # some ms late each
+            History(ask_paid, paid, frozenset({"funding"}), 3600, 480, 1000, wire(list[dict[str, Any]])),  # ms late
         ),
         answers=(
             Answer(snapshot, wire(tuple[Meta, list[Context]]), "/info", NOW), Answer(paid, wire(list[Any]), "/info"),

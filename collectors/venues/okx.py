@@ -154,7 +154,7 @@ HISTORY = (
     History(asked("market/history-mark-price-candles", "bar=5m&limit=100&before={}&after={}", 4), marks(300),
             frozenset({"mark"}), 300, 100, 365, BARS), PAST[1], *(then for _, then in CROWDS),
     settled(asked("public/funding-rate-history", "limit=100&before={}&after={}", 4), "fundingTime", "realizedRate", 100,
-            90, "data"),
+            90, "data", of="instId"),
 )  # fmt: skip
 
 

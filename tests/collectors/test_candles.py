@@ -57,6 +57,8 @@ def test_what_was_paid_is_read_by_the_names_of_its_cells() -> None:
     assert (history.gives, history.step, history.limit, history.depth) == ({"funding"}, 3600, 100, 30)
     with pytest.raises(KeyError):
         list(history.parse([{"t": 1}]))
+    named = settled(ask, "t", "r", 100, 30, of="name")
+    assert list(named.parse([{"t": 1, "r": 0.1, "name": "BTCUSD"}])) == [Update("BTCUSD", 1, funding=0.1)]
     told = settled(ask, "t", "r", 100, 30, every=("seconds", 1 / 3600))
     row = {"t": 1_700_000_000_000, "r": 0.0001}
     assert list(told.parse([row | {"seconds": "14400"}, row | {"seconds": None}])) == [

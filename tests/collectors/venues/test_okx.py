@@ -293,6 +293,6 @@ def test_what_was_paid_is_the_realized_rate_of_its_history() -> None:
     (history,) = [h for h in LINEAR.history if "funding" in h.gives]
     row = {"instId": "BTC-USDT-SWAP", "fundingRate": "0.018", "realizedRate": "0.017", "fundingTime": "1597026383085"}
     reply = history.decode(msgspec.json.encode({"code": "0", "data": [row]}))
-    assert list(history.parse(reply)) == [Update("", 1597026383085, funding=0.017)]
+    assert list(history.parse(reply)) == [Update("BTC-USDT-SWAP", 1597026383085, funding=0.017)]
     i = Instrument("okx", "linear", "BTC-USDT-SWAP", "BTC", "USDT", "USDT")
     assert history.ask(i, 10, 20).url.endswith("funding-rate-history?instId=BTC-USDT-SWAP&limit=100&before=9&after=21")

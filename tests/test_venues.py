@@ -47,7 +47,20 @@ from simulator.fixed import Fixed
 from simulator.rest import Asked, Desk
 from simulator.script import Contract, Death, Reading, Script, contracts, load_all
 from simulator.values import Views
-from store.records import Flag, Funding, Health, Instrument, Kind, Liquidation, OpenInterest, Record, Source, Volume
+from store.records import (
+    FeedClass,
+    Flag,
+    Funding,
+    Health,
+    Instrument,
+    Kind,
+    Liquidation,
+    OpenInterest,
+    Record,
+    Side,
+    Source,
+    Volume,
+)
 
 SCRIPTS = load_all()
 each_venue = pytest.mark.parametrize("id", sorted(set(VENUES) & set(SCRIPTS)))  # those without a pair fail below
@@ -373,9 +386,35 @@ def test_an_unknown_symbol_is_refused_in_words_or_stays_silent(id: str) -> None:
 
 
 @each_live_venue
-@pytest.mark.parametrize("fault", [None, "drop", "down", "babble", "limited"])
 @pytest.mark.anyio
-async def test_records_arrive_over_the_loopback_whatever_happens_to_the_line(id: str, fault: str | None) -> None:
+async def test_f33_f34_rates_and_forced_closes_come_over_the_loopback_as_the_market_had_them(id: str) -> None:
+    """A rate with the venue's own interval, its kind known; the side of the position, and whether it is a sample."""
+    readings, deaths = await played(id, None)
+    script = SCRIPTS[id]
+    for r in {r.instrument.symbol: r for r in readings}.values():
+        quote = script.expect.quotes[r.instrument.symbol]
+        assert r.instrument.funding_kind in ("current", "settled")
+        if r.funding is not None:
+            assert r.funding_interval_h is not None
+            hourly = pytest.approx(quote.funding / quote.funding_interval_h, rel=0.01, abs=1e-7)
+            assert r.funding / r.funding_interval_h == hourly, r.instrument.symbol
+    told = sorted((d.instrument.symbol, str(d.side), rounded(d.base)) for d in deaths)
+    assert [d[:2] for d in told] == sorted((c.symbol, c.side) for c in script.expect.forced)
+    assert {d.feed for d in deaths} <= set(FeedClass)
+    if deaths:
+        assert {d.side for d in deaths} == set(Side), "either side was played"
+        assert len({d.feed for d in deaths}) == 1
+
+
+@each_live_venue
+@pytest.mark.parametrize("fault", ["drop", "down", "babble", "limited"])
+@pytest.mark.anyio
+async def test_records_arrive_over_the_loopback_whatever_happens_to_the_line(id: str, fault: str) -> None:
+    await played(id, fault)
+
+
+async def played(id: str, fault: str | None) -> tuple[list[OpenInterest], list[Liquidation]]:
+    """What came of a venue that had a fault, if any; all of it as its script expects."""
     it, script = VENUES[id], SCRIPTS[id]
     book = Book(script, script.expect.now_ms - 5000)
     async with exchange(SCRIPTS, Fixed(SCRIPTS), clock=lambda: book.moment, haste=50, retry_after_s=0.05) as venues:
@@ -415,6 +454,7 @@ async def test_records_arrive_over_the_loopback_whatever_happens_to_the_line(id:
     assert sorted(map(died, book.deaths), key=str) == sorted(map(died_as, script.expect.liquidations), key=str)
     assert all(record.simulated for record in book.readings)
     assert venues.unheard == []
+    return book.readings, book.deaths
 
 
 @pytest.mark.parametrize("id", sorted(id for id, v in VENUES.items() if any(s.lists for s in v.segments)))

@@ -387,8 +387,8 @@ def test_an_unknown_symbol_is_refused_in_words_or_stays_silent(id: str) -> None:
 
 @each_live_venue
 @pytest.mark.anyio
-async def test_f33_f34_rates_and_forced_closes_come_over_the_loopback_as_the_market_had_them(id: str) -> None:
-    """A rate with the venue's own interval, its kind known; the side of the position, and whether it is a sample."""
+async def test_f33_f34_f35_rates_forced_closes_and_times_come_over_the_loopback_as_the_market_had_them(id: str) -> None:
+    """A rate with its interval and kind, the position's side, whether it is a sample, a time in its unit."""
     readings, deaths = await played(id, None)
     script = SCRIPTS[id]
     for r in {r.instrument.symbol: r for r in readings}.values():
@@ -398,8 +398,10 @@ async def test_f33_f34_rates_and_forced_closes_come_over_the_loopback_as_the_mar
             assert r.funding_interval_h is not None
             hourly = pytest.approx(quote.funding / quote.funding_interval_h, rel=0.01, abs=1e-7)
             assert r.funding / r.funding_interval_h == hourly, r.instrument.symbol
-    told = sorted((d.instrument.symbol, str(d.side), rounded(d.base)) for d in deaths)
-    assert [d[:2] for d in told] == sorted((c.symbol, c.side) for c in script.expect.forced)
+    assert not [r for r in readings if r.flags & Flag.SKEWED]
+    assert all(abs(r.ts - r.seen) < MINUTE_MS for r in readings if r.source is Source.STREAM)
+    told = sorted((d.instrument.symbol, str(d.side), d.ts // 1000) for d in deaths)
+    assert told == sorted((c.symbol, c.side, c.ts_ms // 1000) for c in script.expect.forced)
     assert {d.feed for d in deaths} <= set(FeedClass)
     if deaths:
         assert {d.side for d in deaths} == set(Side), "either side was played"

@@ -672,7 +672,8 @@ async def test_f25_a_bad_frame_is_quarantined_and_the_connection_stays() -> None
     assert [q.check for q in bad] == ["unreadable"] * 4
     assert bad[0].raw == '{"kind": "snap", "symb'
     assert bad[3].words == "ValueError: unknown kind novelty"
-    assert len(exchange.dials) == 1
+    assert [r.raw for r in records.readings()] == [10.0]
+    assert [peer.asked for peer in exchange.peers] == [[["BTC"]]], "one connection, subscribed once"
 
 
 async def test_f25_past_a_rate_of_bad_frames_the_connection_is_given_up() -> None:
@@ -692,6 +693,8 @@ async def test_f25_past_a_rate_of_bad_frames_the_connection_is_given_up() -> Non
         kept = len(records.of(Quarantined))
     opened, _ = one_gap(records)
     assert "frames could not be read" in opened.reason
+    assert {r.raw for r in records.readings()} >= {1000.0}, "what could be read counts"
+    assert len(records.holes()) == 1
     assert 1 <= kept <= 10  # a sample, however many there were
 
 

@@ -11,7 +11,6 @@ from typing import Literal
 
 import msgspec
 
-from collectors.candles import settled
 from collectors.minutes import MINUTE_MS, Tally
 from collectors.venue import (
     Acked, Answer, Archive, Ask, CatalogueError, History, Limits, Message, Parse, Refused, Remembering, Said, Segment,
@@ -56,6 +55,11 @@ class Row(msgspec.Struct, gc=False):
 class Result(msgspec.Struct):
     instrument_name: str
     channel: str
+    data: list[Row]
+
+
+class Valuations(msgspec.Struct):
+    instrument_name: str  # which a list of tickers, whose rows look alike, has not
     data: list[Row]
 
 
@@ -154,18 +158,22 @@ def paid(i: Instrument, start: int, end: int) -> Ask:
     return Ask(f"{REST}/get-valuations?instrument_name={i.symbol}&{span}")
 
 
+def settled(said: Valuations) -> Sequence[Said]:
+    if any(row.c is not msgspec.UNSET for row in said.data):
+        raise ValueError("candles, and no rates")
+    return [Update(said.instrument_name, row.t, funding=number(row.v)) for row in said.data]
+
+
 def candles(i: Instrument, start: int, end: int) -> Ask:
     span = f"timeframe=1m&count=300&start_ts={start}&end_ts={end}"
     return Ask(f"{REST}/get-candlestick?instrument_name={i.symbol}&{span}")
 
 
 def minutes(rows: list[Row]) -> Iterable[Said]:
-    said = ((row, number(row.v)) for row in rows)
-    return [Traded("", row.t, coins, Unit.BASE, price=number(row.c)) for row, coins in said if coins is not None]
+    return [Traded("", r.t, v, Unit.BASE, price=number(r.c)) for r in rows if (v := number(r.v)) is not None]
 
 
-ROWS = wire(list[Row], "result", "data")
-UNWRAPPED = wire(Result)  # as some captures keep it
+ROWS, UNWRAPPED = wire(list[Row], "result", "data"), wire(Result)  # the latter as some captures keep it
 VENUE = Venue(
     "cryptocom", "Crypto.com", "mixed", "https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html", (OI,),
     note="whether its open interest counts one side or both is not established, and it hardly moves: distrust it",
@@ -182,7 +190,7 @@ VENUE = Venue(
             ),
             history=(  # how deep is not said
                 History(candles, minutes, frozenset({"volume"}), 60, 300, 30, ROWS),
-                settled(paid, "t", "v", 100, 30, "result", "data"),
+                History(paid, settled, frozenset({"funding"}), 3600, 100, 30, wire(Valuations, "result")),
             ),
             answers=(
                 Answer(tickers, ROWS, "/public/get-tickers", Ask(f"{REST}/get-tickers")),

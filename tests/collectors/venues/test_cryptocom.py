@@ -196,7 +196,14 @@ def test_what_was_paid_is_a_fraction_of_the_hour() -> None:
         "/get-valuations?instrument_name=BTCUSD-PERP&valuation_type=funding_hist&count=100&start_ts=10&end_ts=20"
     )
     reply = {"result": {"data": [{"v": "-0.000001884", "t": 1687892400000}], "instrument_name": "BTCUSD-PERP"}}
-    assert list(PAID.parse(PAID.decode(json.dumps(reply)))) == [Update("", 1687892400000, funding=-0.000001884)]
+    assert list(PAID.parse(PAID.decode(json.dumps(reply)))) == [
+        Update("BTCUSD-PERP", 1687892400000, funding=-0.000001884)
+    ]
+    tickers = {"result": {"data": [{"i": "BTCUSD-PERP", "v": "1109.8", "oi": "7", "t": 5}]}}
+    candles = {"result": {"instrument_name": "BTCUSD-PERP", "data": [{"o": "1", "c": "1", "v": "1109.8", "t": 5}]}}
+    for other in (tickers, candles):  # a volume is no rate
+        with pytest.raises(ValueError):
+            list(PAID.parse(PAID.decode(json.dumps(other))))
 
 
 @pytest.mark.parametrize("empty", ["", None, "null"])

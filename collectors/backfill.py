@@ -34,8 +34,8 @@ NEAR_MS = 6 * 3_600_000  # after a span, what was heard last tells whether the s
 SHARE = 0.5  # of a venue's budget; the rest is for what is asked of the present
 Marks = Callable[[Instrument, int], float | None]
 """The mark of an instrument at a moment [ms UTC], in quote units a venue's base unit, as far as we know it."""
-
-
+Sized = Callable[[Instrument, int], Instrument]
+"""An instrument with the contract size that held at a moment [ms UTC]."""
 Told = Callable[[Progress], None]
 
 
@@ -47,6 +47,7 @@ async def backfill(
     *,
     marks: Marks = lambda _, __: None,
     last: Last = lambda _: None,
+    sized: Sized = lambda i, _: i,
     simulated: bool = False,
     told: Told = lambda _: None,
     share: float = SHARE,
@@ -58,7 +59,7 @@ async def backfill(
     by_segment: dict[tuple[str, str], list[Work]] = {}
     for work in works(venues, missing, http.now()):
         by_segment.setdefault((work.venue.id, work.segment.id), []).append(work)
-    filler = Filler(http, sink, marks, last, simulated, told, share, delays, rhythm, clock)
+    filler = Filler(http, sink, marks, last, sized, simulated, told, share, delays, rhythm, clock)
     async with anyio.create_task_group() as tasks:
         for listed in by_segment.values():
             tasks.start_soon(filler.segment, listed)
@@ -73,6 +74,7 @@ class Filler:
     sink: Sink
     marks: Marks
     last: Last
+    sized: Sized
     simulated: bool
     told: Told
     share: float
@@ -131,7 +133,7 @@ class Filler:
                 for said in words:
                     record = self.record(work, history, series, said, span if not history.bounded else (first, end))
                     if isinstance(record, OpenInterest):
-                        rows.append((native(record), record))
+                        rows.append((native(record), msgspec.structs.replace(record, instrument=progress.instrument)))
                     elif record is not None:
                         self.sink(record)
                 if rows and now is not None:
@@ -263,7 +265,7 @@ class Filler:
         said.symbol = said.symbol or i.symbol  # some replies name nobody: they are about whom we asked for
         if said.symbol != i.symbol:
             return None
-        ts, now, flags = said.ts, self.http.now(), 0
+        i, ts, now, flags = self.sized(i, said.ts), said.ts, self.http.now(), 0
         board = Board([i], simulated=self.simulated)
         mark = said.mark if isinstance(said, Update) else None
         if mark is None:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -24,6 +25,7 @@ from server.rest import guarded
 from store.holes import LATE_MS, MARK_STEP_MS, answered, holes, marks, unpaid, without
 from store.patience import Cursors
 from store.records import Gap, Instrument, Kind, Record
+from store.registry import sized, versions
 
 log = logging.getLogger(__name__)
 
@@ -122,8 +124,9 @@ class Backfill:
         for turn in (first, [lack for lack in missing if lack not in first]):
             if turn:
                 priced = await to_thread.run_sync(self.marks, wish, {lack.instrument.asset for lack in turn})
+                sizes = await to_thread.run_sync(versions, self.store.cursor())
                 done += await backfill(
-                    self.venues, turn, self.put, http, marks=priced, last=self.last,
+                    self.venues, turn, self.put, http, marks=priced, last=self.last, sized=partial(sized, sizes),
                     simulated=self.collecting.simulated, told=lambda progress: wish.told(spoken(progress)),
                 )  # fmt: skip
                 await anyio.sleep(0.2)  # the writer's next batch

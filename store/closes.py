@@ -66,11 +66,19 @@ def candidates(among: str) -> str:
 
 INSERT = f"""
     INSERT INTO closes
-    WITH known AS (
-        SELECT f.*, i.asset, i.payoff, i.contract_size, f.usd / (f.base * f.mark) AS fx, age_ms <= limit_ms AS measured
+    WITH sizes AS (  -- the contract size that held then
+        SELECT instrument_id, contract_size,
+            CASE WHEN before IS NULL THEN TIMESTAMP '1970-01-01' WHEN valid_from > before THEN valid_from
+                ELSE known_at END AS since
+        FROM (
+            SELECT *, lag(known_at) OVER (PARTITION BY instrument_id ORDER BY known_at) AS before FROM instruments
+        )
+    ), known AS (
+        SELECT f.*, i.asset, i.payoff, s.contract_size, f.usd / (f.base * f.mark) AS fx, age_ms <= limit_ms AS measured
         FROM found f
         JOIN (FROM instruments QUALIFY row_number() OVER (PARTITION BY instrument_id ORDER BY known_at DESC) = 1) i
             USING (instrument_id)
+        ASOF JOIN sizes s ON s.instrument_id = f.instrument_id AND s.since <= make_timestamp_ms(f.close)
         WHERE age_ms <= limit_ms + {CARRY_MS}
     ), priced AS (
         SELECT k.*, CASE WHEN measured THEN k.mark ELSE coalesce(r.mark, k.mark) END AS price

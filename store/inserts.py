@@ -39,6 +39,7 @@ def insert(con: duckdb.DuckDBPyConnection, registry: Registry, batch: Batch, sim
     """Insert a batch inside the caller's transaction. Gives the number of rows added, of all tables."""
     now = round(time() * 1000)
     tables: dict[str, list[tuple[Any, ...]]] = {}
+    told: dict[int, Instrument] = {}
     seen: dict[int, Instrument] = {}
     fields: dict[tuple[str, str, str, str], Field] = {}
     sure: list[OpenInterest] = []
@@ -57,7 +58,7 @@ def insert(con: duckdb.DuckDBPyConnection, registry: Registry, batch: Batch, sim
     tiers: list[MarginTier] = []
     for record in [*batch.others, *gaps(batch.skipped)]:
         if isinstance(record, Instrument):
-            seen[record.id] = record
+            told[record.id] = record
             continue
         if isinstance(record, Described):
             venues.append(record)
@@ -69,7 +70,7 @@ def insert(con: duckdb.DuckDBPyConnection, registry: Registry, batch: Batch, sim
             continue
         name, row = columns.row(record, simulated, now)
         tables.setdefault(name, []).append(row)
-    tables |= registry.news(seen.values(), fields, venues, simulated, now)
+    tables |= registry.news(told.values(), fields, venues, simulated, now, seen)
     ladders = registry.ladders.news(tiers, simulated)
     if ladders:
         tables["tiers"] = ladders

@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS instruments (  -- logical key: instrument_id, known_a
     payoff VARCHAR NOT NULL,              -- linear | inverse | quanto
     contract_size DOUBLE, base_factor DOUBLE,
     live BOOLEAN NOT NULL, max_leverage DOUBLE, funding_interval_h DOUBLE, funding_kind VARCHAR,
-    valid_from TIMESTAMP, known_at TIMESTAMP NOT NULL,
+    valid_from TIMESTAMP,                 -- since when its size holds: when it was listed, or changed, or was seen to
+    known_at TIMESTAMP NOT NULL,
     simulated BOOLEAN NOT NULL
 );
 

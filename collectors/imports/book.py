@@ -1,5 +1,6 @@
 """Whose rows they are: an archive's name and symbol to an instrument, and to what the number counts. Never a guess."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 from collectors.board import DOLLARS, factor
 from collectors.venue import Archive, Liquidated, Ratio, Segment, Update, Venue
 from store.records import Field, Instrument, Payoff
+from store.registry import NONE, Versions
 
 Format = Literal["metrics", "ticks", "cot", "daily"]
 
@@ -24,13 +26,21 @@ class Target:
 
     __slots__ = (
         "archive", "dollar", "factor", "field", "funding", "funding_interval_h", "index", "instrument", "kept_funding",
-        "kept_price", "kept_raw", "kept_ts", "marked", "native_usd", "price", "resolution_s", "started",
+        "kept_price", "kept_raw", "kept_ts", "marked", "native_usd", "price", "resolution_s", "since", "sized", "sizes",
+        "started", "until",
     )  # fmt: skip
 
     def __init__(
-        self, instrument: Instrument, field: Field | None, archive: Archive | None, resolution_s: float
+        self,
+        instrument: Instrument,
+        field: Field | None,
+        archive: Archive | None,
+        resolution_s: float,
+        sizes: Versions = NONE,
     ) -> None:
-        self.instrument = instrument
+        self.instrument = self.sized = instrument
+        self.sizes = sizes.get(instrument.id, ())
+        self.since, self.until = (0, 0) if self.sizes else (-math.inf, math.inf)  # ms UTC, in which `sized` holds
         self.field = field
         self.archive = archive
         self.native_usd, self.factor = (False, 0.0) if field is None else factor(instrument, field.unit, field.sides)
@@ -46,6 +56,15 @@ class Target:
         self.kept_funding: float | None = None
         self.started = False
 
+    def size(self, ts: int) -> None:
+        """From now on rows are of another time, at which one contract was perhaps worth something else."""
+        ends = [*(version.valid_from for version in self.sizes[1:]), math.inf]
+        place = next(n for n, end in enumerate(ends) if ts < end)
+        self.sized, self.until = self.sizes[place], ends[place]
+        self.since = self.sized.valid_from or -math.inf
+        if self.field is not None:
+            self.native_usd, self.factor = factor(self.sized, self.field.unit, self.field.sides)
+
 
 Stated = tuple[Target, Update | Liquidated | Ratio, int]
 """Of whom, what, and when it could be known, ms UTC."""
@@ -57,6 +76,7 @@ class Book:
 
     venues: Mapping[str, Venue]
     instruments: Mapping[tuple[str, str, str], Instrument]  # by venue, segment and symbol in upper case
+    sizes: Versions  # of instruments that had several
     codes: Mapping[tuple[str, str, str], str]  # the symbol, by venue, segment and what an archive calls it instead
 
     def find(self, venue: str, segment: str, symbol: str) -> Instrument:
@@ -100,10 +120,12 @@ class Book:
         venue, segment, archive, ours = self.archived(format, name, symbol)
         if archive.lacks and archive.field is None and archive.deaths is None:
             raise Refused(f"the archive has no {archive.lacks} of {venue.id}: nothing of it can be imported")
-        return Target(self.find(venue.id, segment.id, ours), archive.field, archive, resolution_s)
+        return Target(self.find(venue.id, segment.id, ours), archive.field, archive, resolution_s, self.sizes)
 
 
-def book(venues: Mapping[str, Venue], stored: Iterable[Instrument], stated: Iterable[Instrument] = ()) -> Book:
+def book(
+    venues: Mapping[str, Venue], stored: Iterable[Instrument], stated: Iterable[Instrument] = (), sizes: Versions = NONE
+) -> Book:
     """The store's word goes first. Raises ValueError where a mapping contradicts it."""
     found = {(i.venue, i.segment, i.symbol.upper()): i for i in stored}
     codes = dict[tuple[str, str, str], str]()
@@ -116,7 +138,7 @@ def book(venues: Mapping[str, Venue], stored: Iterable[Instrument], stated: Iter
                 f"The mapping says of {i.venue} {i.symbol}: {words(i)}; the store knows it as {words(known)}. "
                 "Correct the mapping, or leave the instrument out of it."
             )
-    return Book(venues, found, codes)
+    return Book(venues, found, sizes, codes)
 
 
 def shape(i: Instrument) -> tuple[str, str, Payoff, float, float]:

@@ -159,7 +159,9 @@ class Intake:
 
     def record(self, target: Target, said: Update | Liquidated | Ratio, seen: int) -> Any:
         """A logical key and a record; None for a level that only repeats the last."""
-        i = target.instrument
+        if not target.since <= said.ts < target.until:  # type: ignore[operator]  # rows of files state their time
+            target.size(said.ts)  # type: ignore[arg-type]  # likewise
+        i = target.sized
         if said.__class__ is Update:
             return self.level(target, said, seen)  # type: ignore[arg-type]  # narrowed by class, for speed
         assert said.ts is not None
@@ -181,7 +183,7 @@ class Intake:
         return key, Liquidation(i, said.ts, seen, said.side, said.size, said.unit, base, usd, price, said.feed, False)
 
     def level(self, target: Target, said: Update, seen: int) -> tuple[Key, tuple[Any, ...]] | None:
-        i, ts, oi = target.instrument, said.ts, said.oi
+        i, ts, oi = target.sized, said.ts, said.oi
         assert ts is not None
         if said.mark is not None:
             target.price, target.marked = said.mark / i.base_factor, ts

@@ -28,7 +28,7 @@ def reader(header: Sequence[str], mapping: Mapped, book: Book, now: int) -> Call
         target = targets.get(key)
         if target is None:
             found = book.find(mapping.venue, *key)
-            target = targets[key] = Target(found, mapping.field, None, mapping.resolution_s)
+            target = targets[key] = Target(found, mapping.field, None, mapping.resolution_s, book.sizes)
         ts = moment(cell(cells, "time"), mapping.time_unit, "time", now)
         seen = moment(cell(cells, "seen"), mapping.time_unit, "seen", now) if "seen" in place else ts
         said = Update(

@@ -27,6 +27,6 @@ def reading(
                         if key not in targets:
                             known = book.find(venue.id, segment.id, word.symbol)
                             stated = word.field if isinstance(word, Update) else archive.field
-                            targets[key] = Target(known, stated, archive, resolution_s)
+                            targets[key] = Target(known, stated, archive, resolution_s, book.sizes)
                         found.append((targets[key], word))
     return found

@@ -21,7 +21,7 @@ from collectors.venue import Venue
 from store.bars import build
 from store.closes import GRACE_MS, SLOWEST_MS, write_closes
 from store.engine import Store
-from store.registry import Registry
+from store.registry import Registry, versions
 
 ARCHIVES = {"metrics": metrics_zip, "ticks": tick_csv, "cot": cot}
 TOLD = 5000  # rows between two words of progress
@@ -59,10 +59,10 @@ def import_files(
     for path in paths:
         con = store.cursor()
         try:
-            stored = list(Registry(con).instruments.values())
+            stored, sizes = list(Registry(con).instruments.values()), versions(con)
         finally:
             con.close()
-        known = book(venues, stored, mapping.instruments if mapping else ())
+        known = book(venues, stored, mapping.instruments if mapping else (), sizes)
         work = Work(store, known, mapping, dry_run, told, stopped, now)
         reports.append(work.file(path))
     return reports

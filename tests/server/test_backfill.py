@@ -14,17 +14,19 @@ from anyio import to_thread
 
 from collectors.catalogue import Collecting
 from collectors.http import Http, utc_ms
-from collectors.venue import Venue
+from collectors.venue import Said, Update, Venue
+from collectors.wire import number
 from server.app import World
 from server.backfill import Backfill, Wish, add_backfill, wish_of
 from server.filling import alone
 from server.protocol import build
 from server.settings import load
 from store.engine import Store, open_store
-from store.records import Event, Gap, Instrument, Kind, OpenInterest, Source
+from store.records import Event, Field, Gap, Instrument, Kind, OpenInterest, Source, Unit
 from store.writer import Writer
 from tests.collectors.test_backfill import PAID, Past
-from tests.collectors.toy import HISTORY, OI, SOCKET, Exchange, venue
+from tests.collectors.toy import HISTORY, OI, SOCKET, Exchange, Frame, venue
+from tests.store.made import version
 
 pytestmark = pytest.mark.anyio
 STEP = 300_000
@@ -196,6 +198,29 @@ def replace_instrument(reading: OpenInterest, instrument: Instrument) -> OpenInt
     import msgspec
 
     return msgspec.structs.replace(reading, instrument=instrument)
+
+
+async def test_f31_the_past_is_worth_what_a_contract_was_worth_then(store: Store) -> None:
+    """Ten times the contracts of a tenth the size, three steps ago: no coin was opened or closed."""
+
+    def counted(frames: list[Frame]) -> list[Said]:
+        return [Update(f.symbol, f.ts, float(f.oi or 0), Field("n", Unit.CONTRACTS), number(f.mark)) for f in frames]
+
+    smaller = replace(BTC, contract_size=0.1, valid_from=NOW - 3 * STEP)
+    for sql in (version(BTC, NOW - 100 * STEP), version(smaller, NOW - 2 * STEP)):
+        store.cursor().execute(sql)
+    past = Past(odd={ago: 500.0 if ago <= 3 else 50.0 for ago in range(7)})
+    toy = venue(SOCKET, history=(replace(HISTORY, parse=counted),))
+    with Writer(store, True) as writer:
+        backfill = Backfill(store, writer.put, [toy], COLLECTING, 0.0, settle=0.0, now=lambda: NOW)
+        backfill.sink(smaller)
+        async with asking(past) as http:
+            await backfill.fill(Wish(None, NOW - 6 * STEP, NOW), http)
+    told = store.cursor().execute("SELECT raw, base, usd FROM readings ORDER BY ts DESC").fetchall()
+    assert told == [(500.0, 50.0, 5000.0)] * 4 + [(50.0, 50.0, 5000.0)] * 3
+    assert store.cursor().execute("SELECT count(*) FROM quarantine").fetchall() == [(0,)]
+    sizes = "SELECT contract_size FROM instruments ORDER BY known_at"
+    assert store.cursor().execute(sizes).fetchall() == [(1.0,), (0.1,)]
 
 
 async def test_the_first_start_fills_the_days_before_it_and_a_long_gap_is_filled_when_it_ends(

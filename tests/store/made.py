@@ -36,6 +36,17 @@ def reading(
     return OpenInterest(of, field, ts, heard, raw, usd / mark, usd, mark, None, funding, 8.0, source, simulated, flags)
 
 
+def version(i: Instrument, known_at: int) -> str:
+    """What puts a version of an instrument into the store, as if it had been known since then."""
+    leverage, hours = ("NULL" if value is None else value for value in (i.max_leverage, i.funding_interval_h))
+    return f"""
+        INSERT INTO instruments SELECT {i.id}, '{i.venue}', '{i.segment}', '{i.symbol}', '{i.asset}', '{i.quote}',
+            '{i.settle}', '{i.kind.value}', '{i.payoff.value}', {i.contract_size}, {i.base_factor}, {i.live},
+            {leverage}, {hours}, '{i.funding_kind}', make_timestamp_ms({i.valid_from}),
+            make_timestamp_ms({known_at}), FALSE
+    """
+
+
 @contextmanager
 def store_of(path: Path | str = ":memory:", mode: Mode = "live") -> Generator[Store]:
     store = open_store(path, mode)

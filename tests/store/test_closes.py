@@ -1,11 +1,13 @@
 """Daily UTC closes: the last reading before midnight, fresh enough or said to be carried; corrections are revisions."""
 
+from dataclasses import replace
+
 import pytest
 
 from store import bulk, closes
 from store.engine import Store
 from store.records import Flag, Instrument, Source
-from tests.store.made import DAY, HOUR, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, writing
+from tests.store.made import DAY, HOUR, INVERSE, LINEAR, MINUTE, T0, reading, rows, store_of, version, writing
 
 OTHER = Instrument("elsewhere", "linear", "BTC-PERP", "BTC", "USD", "USD", contract_size=0.01)
 CLOSE = "raw, sides, contract_size, mark, base, usd, age_s, basis, revision"
@@ -110,3 +112,16 @@ def test_imported_days_are_closed_in_one_go() -> None:
             (2.0, 14_400.0, "carried"), (4.0, 14_400.0, "measured"), (6.0, 14_400.0, "measured"),
             (8.0, 14_400.0, "measured"),
         ]  # fmt: skip
+
+
+def test_a_close_says_the_contract_size_that_held_then() -> None:
+    """Written a day late, after the contract was made ten times larger."""
+    larger = replace(LINEAR, contract_size=0.1, valid_from=T0 + HOUR)
+    with store_of() as store:
+        rows(store, version(replace(LINEAR, valid_from=T0 - 9 * DAY), T0 - 5 * DAY))
+        rows(store, version(larger, T0 + HOUR))
+        with writing(store) as writer:
+            writer.put(reading(T0 - 1000, 200.0))
+            writer.put(reading(T0 + DAY - 1000, 20.0, of=larger))
+        assert closes.write_closes(store, T0 - DAY, T0 + DAY) == 2
+        assert [(row[0], row[2], row[4]) for row in closed(store)] == [(200.0, 0.01, 1.0), (20.0, 0.1, 1.0)]

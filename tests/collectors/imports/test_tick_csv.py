@@ -1,6 +1,7 @@
 """Recorded streams: units and sides by the venue's own field, repeats thinned, sides of forced closes turned round."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -8,7 +9,7 @@ import pytest
 
 from store.records import Flag, Instrument
 from tests.collectors.imports.made import BTC, COIN, PEPE, imported, knowing, readings, refusals
-from tests.store.made import rows
+from tests.store.made import rows, version
 
 TICKER = (
     "exchange,symbol,timestamp,local_timestamp,funding_timestamp,funding_rate,predicted_funding_rate,open_interest,"
@@ -45,6 +46,24 @@ def test_inverse_contracts_are_dollars(tmp_path: Path) -> None:
     with knowing(COIN) as store:
         imported(store, packed(tmp_path / "t.csv.gz", tick(0, 5000, 100_000, "BTCUSD")))
         assert [row[4:9] for row in readings(store)] == [(5000.0, "contracts", 1, 5.0, 500_000.0)]
+
+
+def test_f31_rows_are_worth_what_a_contract_was_worth_then(tmp_path: Path) -> None:
+    """Ten times the contracts of a tenth the size: levels and forced closes before and after, in any order."""
+    smaller = replace(COIN, contract_size=10.0, valid_from=T + 1500)
+    said = [tick(ms, oi, 100_000, "BTCUSD") for ms, oi in ((2000, 50_000), (0, 5000), (3000, 51_000), (1499, 5100))]
+    died = [f"acme,BTCUSD,{(T + ms) * 1000},{(T + ms) * 1000},{ms},buy,100000,20" for ms in (0, 2000)]
+    with knowing() as store:
+        rows(store, version(COIN, T - 1000))
+        rows(store, version(smaller, T + 1600))
+        report = imported(store, packed(tmp_path / "t.csv.gz", *said))
+        assert (report.taken, refusals(report)) == (4, [])
+        assert [(row[4], row[8]) for row in readings(store)] == [
+            (5000.0, 500_000.0), (5100.0, 510_000.0), (50_000.0, 500_000.0), (51_000.0, 510_000.0),
+        ]  # fmt: skip
+        imported(store, packed(tmp_path / "d.csv.gz", *died, header=DEATHS))
+        assert rows(store, "SELECT size, usd FROM liquidations ORDER BY ts") == [(20.0, 2000.0), (20.0, 200.0)]
+        assert rows(store, "SELECT contract_size FROM instruments ORDER BY known_at") == [(100.0,), (10.0,)]
 
 
 def test_what_only_repeats_within_a_minute_is_left_out_as_the_live_feed_leaves_it_out(tmp_path: Path) -> None:

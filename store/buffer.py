@@ -6,9 +6,22 @@ from threading import Lock
 from time import monotonic
 
 from store.latest import Verdict
-from store.records import Gap, Liquidation, OpenInterest
+from store.records import (
+    Funding,
+    Gap,
+    Health,
+    Liquidation,
+    LongShort,
+    MarginTier,
+    OpenInterest,
+    Position,
+    Quarantined,
+    Volume,
+)
 
 Spot = tuple[str, str, str]  # venue, segment, symbol
+FLOODS = frozenset[type]({Liquidation, Volume, LongShort, Funding, MarginTier, Position, Quarantined, Health})
+"""What may come in floods. It never pushes out the other words: gaps, waits, events and listings."""
 
 
 @dataclass(slots=True)
@@ -38,7 +51,8 @@ class Buffer:
     """Filled on the event loop, emptied by the writer's thread.
 
     Up to `limit` rows wait in order. Past that only the newest reading of each instrument does: the one it replaces is
-    counted, and the stretch it stood for becomes a gap with the reason "shed".
+    counted, and the stretch it stood for becomes a gap with the reason "shed". Of health only the newest word of each
+    symbol waits when much else does: the one before says nothing any more.
     """
 
     def __init__(self, limit: int) -> None:
@@ -49,10 +63,12 @@ class Buffer:
         self._readings: deque[tuple[OpenInterest, Verdict]] = deque()
         self._newest: dict[int, tuple[OpenInterest, Verdict]] = {}
         self._others: deque[object] = deque()
+        self._words: deque[object] = deque()
+        self._health: dict[Spot, Health] = {}
         self._skipped: dict[Spot, tuple[int, int]] = {}
 
     def __len__(self) -> int:
-        return len(self._readings) + len(self._newest) + len(self._others)
+        return len(self._readings) + len(self._newest) + len(self._others) + len(self._words) + len(self._health)
 
     def add_reading(self, reading: OpenInterest, verdict: Verdict) -> None:
         with self._lock:
@@ -77,20 +93,23 @@ class Buffer:
         with self._lock:
             if self.since is None:
                 self.since = monotonic()
-            if len(self._others) >= self.limit:
-                oldest = self._others.popleft()
+            if isinstance(record, Health) and len(self._others) >= self.limit // 2:
+                self._health[record.venue, record.segment, record.symbol] = record
+                return
+            waiting = self._others if record.__class__ in FLOODS else self._words
+            if len(waiting) >= self.limit:
+                oldest = waiting.popleft()
                 if isinstance(oldest, Liquidation):
                     self._skip(oldest, oldest.seen)
-                else:
+                elif not isinstance(oldest, Health):
                     self.shed += 1
-            self._others.append(record)
+            waiting.append(record)
 
     def take(self) -> Batch:
         with self._lock:
-            batch = Batch([*self._readings, *self._newest.values()], list(self._others), self._skipped, self.since)
+            batch = Batch([*self._readings, *self._newest.values()], self._taken(), self._skipped, self.since)
             self._readings.clear()
             self._newest, self._skipped, self.since = {}, {}, None
-            self._others.clear()
         return batch
 
     def give_back(self, batch: Batch) -> None:
@@ -99,8 +118,7 @@ class Buffer:
             later = [*self._readings, *self._newest.values()]
             self._readings.clear()
             self._newest = {}
-            others = [*batch.others, *self._others]
-            self._others.clear()
+            others = [*batch.others, *self._taken()]
             for spot, (start, end) in batch.skipped.items():
                 self._widen(spot, start, end)
         for reading, verdict in batch.readings:
@@ -110,6 +128,13 @@ class Buffer:
         for record in others:
             self.add(record)
         self.since = batch.since
+
+    def _taken(self) -> list[object]:
+        taken = [*self._words, *self._others, *self._health.values()]
+        self._words.clear()
+        self._others.clear()
+        self._health = {}
+        return taken
 
     def _skip(self, lost: OpenInterest | Liquidation, until: int) -> None:
         self.shed += 1

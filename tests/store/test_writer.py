@@ -274,6 +274,30 @@ def test_under_pressure_the_newest_wins_and_the_skipped_stretch_is_a_gap() -> No
         ]
 
 
+def test_f38_f40_a_flood_of_what_is_no_reading_pushes_out_no_gap_and_no_wait() -> None:
+    """Forced closes and health of an hour with a full disk, say: the newest of each, and a gap for what was skipped."""
+    with store_of() as store:
+        with writing(store, limit=10, cadence_s=30.0) as writer:
+            writer.put(Gap("there", "inverse", "", T0, None, "closed"))
+            writer.put(Hold("there", T0 + DAY, "429"))
+            for k in range(50):
+                at = T0 + 1000 * k
+                writer.put(
+                    Liquidation(LINEAR, at, at, Side.LONG, 3.0, Unit.CONTRACTS, 0.03, 3e3, 1e5, FeedClass.FULL, False)
+                )
+                for symbol in ("", "BTCUSDT"):
+                    writer.put(Health("here", "linear", symbol, at, "live", T0, at, 0.5, k, 0, ""))
+            assert writer.progress().waiting <= 2 + 10 + 2
+            assert writer.flush()
+        gaps = rows(store, 'SELECT venue, reason, epoch_ms(start), epoch_ms("end") FROM gaps ORDER BY ALL')
+        closes = [int(str(at)) for (at,) in rows(store, "SELECT epoch_ms(ts) FROM liquidations ORDER BY ts")]
+        health = rows(store, "SELECT symbol, max(frames) FROM health GROUP BY ALL ORDER BY ALL")
+        assert rows(store, "SELECT venue, reason FROM holds") == [("there", "429")]
+    assert closes[-1] == T0 + 49_000
+    assert gaps == [("here", "shed", T0, closes[0] - 1000), ("there", "closed", T0, None)]
+    assert health == [("", 49), ("BTCUSDT", 49)]
+
+
 def test_lag_is_how_long_the_oldest_row_has_waited() -> None:
     with store_of() as store, writing(store, cadence_s=30.0) as writer:
         assert writer.progress().lag_ms == 0.0
@@ -331,7 +355,9 @@ import sys
 from store.engine import open_store
 from store.writer import Writer
 from tests.store.made import T0, reading
-writer = Writer(open_store(sys.argv[1], "live"), False, cadence_s=0.002, now_ms=T0)
+store = open_store(sys.argv[1], "live")
+store.cursor().execute(f"SET GLOBAL checkpoint_threshold = '{sys.argv[3]}'")
+writer = Writer(store, False, cadence_s=0.002, now_ms=T0)
 k = int(sys.argv[2])
 while True:
     for _ in range(50):
@@ -342,13 +368,17 @@ while True:
 """
 
 
-def test_f40_after_kill_nine_at_any_moment_the_file_opens_and_no_flushed_batch_is_missing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("checkpoint", ["32MB", "1KB"], ids=["logged", "checkpointed"])
+def test_f40_after_kill_nine_at_any_moment_the_file_opens_and_no_flushed_batch_is_missing(
+    checkpoint: str, tmp_path: Path
+) -> None:
+    """While the log grows, or while every batch is followed by a checkpoint."""
     path = tmp_path / "oi.duckdb"
     dice = random.Random(40)
     told = 0
     for _ in range(4):
         with subprocess.Popen(
-            [sys.executable, "-c", VICTIM, str(path), str(told)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", VICTIM, str(path), str(told), checkpoint], stdout=subprocess.PIPE, text=True
         ) as victim:
             assert victim.stdout is not None
             for _ in range(dice.randrange(1, 40)):

@@ -13,12 +13,21 @@ Rows = list[list[float]]
 LATELY = 5  # steps that a question about now reaches back
 
 
+def candles(rows: Rows) -> Rows:
+    """Those that close between their low and their high. ValueError where none does: the columns have moved (F27)."""
+    found = [row for row in rows if row[3] <= row[4] <= row[2]]
+    if rows and not found:
+        raise ValueError("no candle closes between its low and its high: the columns have moved")
+    return found
+
+
 def minutes(unit: Unit, volume: int = 5, bought: int | None = None) -> Callable[[Rows], list[Traded]]:
     """A reader of minutes. `volume` and `bought` are the places of what was traded, and of what takers bought."""
 
     def read(rows: Rows) -> list[Traded]:
         return [
-            Traded("", int(row[0]), row[volume], unit, None if bought is None else row[bought], row[4]) for row in rows
+            Traded("", int(row[0]), row[volume], unit, None if bought is None else row[bought], row[4])
+            for row in candles(rows)
         ]
 
     return read
@@ -28,7 +37,7 @@ def marks(step: int) -> Callable[[Rows], Sequence[Said]]:
     """A reader of bars of the mark, `step` seconds long: the close of each, at its end."""
 
     def read(rows: Rows) -> Sequence[Said]:
-        return [Update("", int(row[0]) + step * 1000, mark=row[4]) for row in rows]
+        return [Update("", int(row[0]) + step * 1000, mark=row[4]) for row in candles(rows)]
 
     return read
 

@@ -65,3 +65,16 @@ def test_what_was_paid_is_read_by_the_names_of_its_cells() -> None:
         Update("", 1_700_000_000_000, funding=0.0001, funding_interval_h=4.0),
         Update("", 1_700_000_000_000, funding=0.0001),
     ]
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_column_put_in_is_noticed_and_one_put_at_the_end_is_none_of_ours(place: int) -> None:
+    for read in (minutes(Unit.BASE), marks(60)):
+        shifted = [[*row[:place], 7.5, *row[place:]] for row in ROWS]
+        with pytest.raises(ValueError, match="columns"):
+            read(shifted)
+        assert read([[*row, 7.5] for row in ROWS]) == read(ROWS)
+
+
+def test_a_single_candle_that_cannot_be_is_left_out() -> None:
+    assert minutes(Unit.BASE)([ROWS[0], [60_000, 9.0, 10.0, 8.0, 11.0, 5.0]]) == minutes(Unit.BASE)(ROWS[:1])

@@ -207,7 +207,7 @@ def polls(gives: str, segment: int = 0) -> list[Poll]:
 @pytest.mark.parametrize(("segment", "coins", "bought"), [(0, 148976.125, 80.5), (1, 12.5, 6.25)])
 def test_minutes_are_coins_and_tell_what_takers_bought(segment: int, coins: float, bought: float) -> None:
     (poll,) = polls("volume", segment)
-    row = '[%d,"1","1","1","48000.5","148976.125",1,"12.5",308,"80.5","6.25","0"]'
+    row = '[%d,"1","49000","1","48000.5","148976.125",1,"12.5",308,"80.5","6.25","0"]'
     assert list(poll.parse(poll.decode(f"[{row % 1499040000000},{row % 1499040060000}]"))) == [
         Traded("", 1499040000000, coins, Unit.BASE, bought, 48000.5),
         Traded("", 1499040060000, coins, Unit.BASE, bought, 48000.5, final=False),
@@ -249,7 +249,7 @@ def test_ratios_are_of_accounts_of_the_largest_and_of_takers_but_for_coins() -> 
 
 def test_the_past_of_marks_is_the_close_of_each_bar_at_its_end() -> None:
     (marks,) = (history for history in INVERSE.history if "mark" in history.gives)
-    row = '[[600000,"1","1","1","2.5","0",899999,"0",300,"0","0","0"]]'
+    row = '[[600000,"1","3","1","2.5","0",899999,"0",300,"0","0","0"]]'
     assert list(marks.parse(marks.decode(row))) == [Update("", 900_000, mark=2.5)]
     assert marks.ask(COIN, 0, 300_000).url == (
         "https://dapi.binance.com/dapi/v1/markPriceKlines?symbol=BTCUSD_PERP&interval=5m&limit=2&startTime=0&endTime=300000"

@@ -223,7 +223,8 @@ def polled(gives: str, rows: str, segment: int = 0) -> list[Said]:
 
 @pytest.mark.parametrize(("segment", "coins"), [(0, 12.5), (1, 600_000.0)])
 def test_minutes_are_coins_in_another_place_on_each_segment(segment: int, coins: float) -> None:
-    rows = '["1789458660000","1","1","1","48000","12.5","600000"],["1789458600000","1","1","1","48010","12.5","600000"]'
+    row = '["%d","1","48020","1","%d","12.5","600000"]'
+    rows = ",".join((row % (1789458660000, 48000), row % (1789458600000, 48010)))
     assert polled("volume", rows, segment) == [
         Traded("", 1789458600000, coins, Unit.BASE, price=48010.0),
         Traded("", 1789458660000, coins, Unit.BASE, price=48000.0, final=False),

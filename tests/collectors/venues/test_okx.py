@@ -234,7 +234,7 @@ def polled(gives: str, rows: str) -> list[list[Said]]:
 
 
 def test_minutes_are_coins_whatever_a_contract_is() -> None:
-    row = '["%s","1","1","1","48000.5","%s","%s","5432000","%s"]'
+    row = '["%s","1","49000","1","48000.5","%s","%s","5432000","%s"]'
     rows = ",".join([row % (1790550060000, "100", "1", "0"), row % (1790550000000, "11316.08", "113.1608", "1")])
     assert polled("volume", rows) == [
         [
@@ -286,7 +286,7 @@ def test_the_past_of_marks_and_minutes_is_asked_between_two_ends() -> None:
         ),
         Ask(f"{market}/history-candles?instId=BTC-USDT-SWAP&bar=1m&limit=300&before=299999&after=600001", weight=2),
     ]
-    assert list(LINEAR.history[1].parse([[600_000, 1, 1, 1, 2.5, 1]])) == [Update("", 900_000, mark=2.5)]
+    assert list(LINEAR.history[1].parse([[600_000, 1, 3, 1, 2.5, 1]])) == [Update("", 900_000, mark=2.5)]
 
 
 def test_what_was_paid_is_the_realized_rate_of_its_history() -> None:

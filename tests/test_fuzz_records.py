@@ -59,7 +59,10 @@ def recorded(id: str, feed: Heard, words: Iterable[Any]) -> Kept:
 def past(told: Instrument, history: History, now: int, kept: Kept, words: Iterable[Any]) -> Kept:
     """As the filler takes a reply: each point alone, and then all of them in time's order."""
     http: Any = SimpleNamespace(now=lambda: now)
-    filler = Filler(http, kept.append, lambda _, __: 1000.0, lambda _: None, False, print, 1.0, backoff, RHYTHM, float)
+    filler = Filler(
+        http=http, sink=kept.append, marks=lambda _, __: 1000.0, last=lambda _: None, sized=lambda i, _: i,
+        simulated=False, told=lambda _: None, share=1.0, delays=backoff, rhythm=RHYTHM, clock=float,
+    )  # fmt: skip
     work: Any = SimpleNamespace(progress=Progress(told, "oi", (), history.step, 1, 1.0))
     span = now - 10**10, now
     points = [filler.record(work, history, [], word, span) for word in words if not runs(word, history, now)]

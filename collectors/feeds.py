@@ -194,27 +194,46 @@ async def live(
         with life.scope:
             await feed.http.dial(feed.venue)
             if socket.token is not None and socket.dial is not None:  # fresh for every dial
-                url = socket.dial(socket.decode(await feed.http.ask(feed.venue, socket.token)))
+                url = dialled(socket, await feed.http.ask(feed.venue, socket.token))
             await line.live(feed.http.address(feed.venue, url))
     except BROKEN as fault:
         life.ended = explain(feed.http, feed.venue, fault)
-    except UNREADABLE as fault:
-        life.ended = ("down", f"unreadable token: {fault}", None)
     else:
         life.ended = ("closed", "followed by another connection", None)
+    finally:
+        bury(feed, socket, group, life, lives)
+    life.over.set()
+
+
+def dialled(socket: Socket, reply: bytes) -> str:
+    """The address that a venue's token makes."""
+    assert socket.dial is not None
+    try:
+        return socket.dial(socket.decode(reply))
+    except UNREADABLE as fault:
+        raise FailedError(f"unreadable token: {fault.__class__.__name__}: {fault}") from fault
+
+
+def bury(feed: Feeding, socket: Socket, group: dict[str, Instrument], life: Life, lives: list[Life]) -> None:
+    """What a connection counted is kept, and what it knew is forgotten; also where a bug or our own stop ended it.
+
+    Then it has no end in words: of a bug `guard` tells, of our stop the keeper.
+    """
+    line = life.line
     feed.lives.remove(life)
     feed.frames += line.frames
     feed.unreadable += line.unreadable
     feed.ignored += line.ignored
     carried = any(other.ended is None and other.line.first is not None for other in lives if other is not life)
-    if not life.scope.cancel_called and not carried:
+    if life.scope.cancel_called or carried:
+        return
+    symbols = [s for s in group if s not in line.subscriptions.aside]
+    feed.board.forget(symbols, socket.gives)
+    if "volume" in socket.gives:
+        feed.besides.forget(symbols)
+    if life.ended is not None:
         state, words, _ = life.ended
-        symbols = [s for s in group if s not in line.subscriptions.aside]
-        feed.board.forget(symbols, socket.gives)
-        if "volume" in socket.gives:
-            feed.besides.forget(symbols)
         feed.ledger.lost(symbols, state, words, line.proved)
-    life.over.set()
 
 
 async def retire(feed: Feeding, older: Life, younger: Life) -> None:

@@ -41,6 +41,7 @@ from collectors.venue import (
     spelled,
 )
 from collectors.venues import VENUES
+from collectors.wire import channel_of
 from simulator.conversation import Conversation, Speech
 from simulator.exchange import Exchange, exchange
 from simulator.fixed import Fixed
@@ -646,6 +647,8 @@ def opened(
     for message in requests:
         early += talk.hear(spelled(message, now_ms), 0.0, now_ms)
     assert talk.unheard == []
+    for frame in early:  # what answers us is never counted as foreign, nor is a greeting in plain text
+        assert feed.decode(frame) is not None or channel_of(feed.decode, frame) == frame
     assert talk.beats == (feed.heartbeat is not None)
     asks = talk.speech.socket.asks
     if asks is not None:

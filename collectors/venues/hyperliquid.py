@@ -88,8 +88,11 @@ class Trades(Struct, tag_field="channel", tag="trades"):
     data: list[Trade]
 
 
-Frame = One | Every | Response | Trouble | Trades | Candles
-CHANNELS = {"activeAssetCtx", "allDexsAssetCtxs", "subscriptionResponse", "error", "trades", "candle"}
+class Pong(Struct, tag_field="channel", tag="pong"): ...
+
+
+Frame = One | Every | Response | Trouble | Trades | Candles | Pong
+CHANNELS = {"activeAssetCtx", "allDexsAssetCtxs", "subscriptionResponse", "error", "trades", "candle", "pong"}
 decode = among(wire(Frame), CHANNELS.__contains__, "channel", greeting="Websocket connection established.")
 
 

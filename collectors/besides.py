@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from collectors.board import EARLIEST_MS, Board, Known
+from collectors.checks import MOST
 from collectors.venue import Liquidated, Ratio, Tier, Traded
 from store.records import Instrument, Liquidation, LongShort, MarginTier, Quarantined, Source, Volume
 
@@ -146,16 +147,15 @@ class Besides:
 def impossible(said: Beside, seen: int) -> str:
     """Why a word cannot be; empty where it can."""
     if isinstance(said, Tier):
-        upper = math.nextafter(math.inf, 0) if said.upper is None else said.upper
-        if not 0 <= said.lower < upper < math.inf:
+        if not 0 <= said.lower < (MOST if said.upper is None else said.upper) <= MOST:
             return "its bounds are no range of sizes"
         if not 1 <= said.tier <= STEPS:
             return "no ladder has so many steps"
         if not 0 <= said.maintenance <= 1:
             return "its maintenance rate is no fraction"
-        if not 0 < (1 if said.max_leverage is None else said.max_leverage) < math.inf:
+        if not 0 < (1 if said.max_leverage is None else said.max_leverage) <= MOST:
             return "its leverage is not a finite number above zero"
-        return "" if math.isfinite(said.deduction or 0) else "its deduction is not a finite number"
+        return "" if abs(said.deduction or 0) <= MOST else "its deduction is not a finite number"
     if said.ts is not None and not EARLIEST_MS <= said.ts <= seen + AHEAD_MS:
         return f"its time, {said.ts} ms, cannot be"
     return ""

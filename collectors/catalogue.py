@@ -57,11 +57,11 @@ async def catalogue(http: Http, venue: Venue, segment: Segment) -> list[Instrume
 def believable(listed: Iterable[Instrument]) -> Iterable[Instrument]:
     """The same rows at the same places. Who has no possible size is not collected; what else cannot be is not known.
 
-    TypeError where a row has no symbol that is a text.
+    TypeError where its names are no texts.
     """
     for i in listed:
-        if i.symbol.__class__ is not str or not i.symbol:
-            raise TypeError(f"{i.symbol!r} is no symbol")
+        if not i.symbol or not all(name.__class__ is str for name in (i.symbol, i.asset, i.quote, i.settle)):
+            raise TypeError(f"a contract named {i.symbol!r}, of {i.asset!r}, {i.quote!r} and {i.settle!r}")
         live = i.live and all(LEAST < size < MOST for size in (i.contract_size, i.base_factor))
         stated = (i.funding_interval_h, i.max_leverage)
         hours, leverage = (n if n is not None and LEAST < n < MOST else None for n in stated)

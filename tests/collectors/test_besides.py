@@ -169,6 +169,7 @@ def test_a_symbol_that_no_catalogue_named_is_counted_and_one_that_is_not_wanted_
         Tier("BTC", 1, 0.0, 5.0, Unit.USD, -0.01), Tier("BTC", 1, 0.0, 5.0, Unit.USD, float("nan")),
         Tier("BTC", 1, 0.0, 5.0, Unit.USD, 0.01, 0.0), Tier("BTC", 1, 0.0, float("inf"), Unit.USD, 0.01),
         Tier("BTC", 2**40, 0.0, 5.0, Unit.USD, 0.01), Tier("BTC", 1, 0.0, 5.0, Unit.USD, 0.01, 5.0, float("inf")),
+        Tier("BTC", 1, 1e308, None, Unit.USD, 0.01), Tier("BTC", 1, 0.0, 1e308, Unit.BASE, 0.01),
     ],
 )  # fmt: skip
 def test_a_step_that_cannot_be_is_set_aside(wrong: Tier) -> None:

@@ -24,7 +24,13 @@ def test_what_else_cannot_be_is_not_known() -> None:
     assert list(believable([wrong])) == [replace(BTC, max_leverage=None, funding_interval_h=None, valid_from=0)]
 
 
-@pytest.mark.parametrize("symbol", [None, "", 5, ["BTC"]])
-def test_a_row_without_a_symbol_is_unreadable(symbol: object) -> None:
+@pytest.mark.parametrize("symbol", [None, 5, ["BTC"]])
+def test_a_row_without_its_names_is_unreadable(symbol: object) -> None:
+    for name in ("symbol", "asset", "quote", "settle"):
+        with pytest.raises(TypeError):
+            list(believable([replace(BTC, **{name: symbol})]))  # type: ignore[arg-type]  # what a damaged row would make
+
+
+def test_a_row_with_an_empty_symbol_is_unreadable() -> None:
     with pytest.raises(TypeError):
-        list(believable([replace(BTC, symbol=symbol)]))  # type: ignore[arg-type]  # what a damaged row would make
+        list(believable([replace(BTC, symbol="")]))

@@ -74,7 +74,7 @@ class Subscriptions:
         request = self.meant(said)
         found: dict[str, str] = {}
         if said.only is not None:
-            group = {i.symbol for i in request.group} if request is not None else set[str]()
+            group = {i.symbol for i in request.group} & self.wanted.keys() if request is not None else set[str]()
             self.acked |= said.only & self.wanted.keys()
             found = dict.fromkeys(group - said.only - self.flowing, "left out of the acknowledgement")
             self.aside.update(found)
@@ -101,7 +101,8 @@ class Subscriptions:
             rest = [i for i in group if i.symbol != said.symbol]
         else:
             rest = list(group)
-        rest = [i for i in rest if i.symbol not in self.flowing and i.symbol not in self.aside]
+        lacking = self.wanted.keys() - self.flowing - self.aside.keys()
+        rest = [i for i in rest if i.symbol in lacking]
         if len(group) == 1 and rest:
             culprits, rest = [s.symbol for s in rest if s.symbol not in self.acked], []
         middle = (len(rest) + 1) // 2

@@ -86,6 +86,17 @@ def test_who_was_set_aside_is_not_sent_again_with_its_batch() -> None:
     assert "B" not in "".join(group for _, group in sent(s))
 
 
+def test_who_is_carried_elsewhere_by_now_is_neither_refused_nor_sent_again() -> None:
+    s = Subscriptions(LISTED, 2, {})
+    assert sent(s) == [(1, "AB"), (2, "CD")]
+    del s.wanted["B"], s.wanted["C"], s.wanted["D"]
+    s.refuse(Refused("too many", 1))
+    assert sent(s) == [(3, "A")]
+    assert s.refuse(Refused("too many", 2)) == {}
+    assert s.ack(Acked(2, only=frozenset())) == {}
+    assert s.aside == {}
+
+
 def test_an_answer_without_a_number_is_to_the_oldest_that_waits() -> None:
     s = Subscriptions(LISTED, 2, {})
     sent(s)

@@ -204,9 +204,10 @@ async def tend(store: Kept, maps: Maps, trust: Trust, sweep: Sweep, raw_days: fl
     """Make up for the time we did not run, tell so, and then do what the clock asks."""
     await catch_up(store.store, maps, utc_ms())
     current.set()
-    await to_thread.run_sync(maps.advance, utc_ms())  # takes seconds an asset after a month away; all else is ready
     work = jobs(store.store, maps, trust, sweep, raw_days)
-    await once(next(job for job in work if job.name == "sweep"), utc_ms())  # what is usual is known from the start
+    first = {job.name: job for job in work}
+    await once(first["maps"], utc_ms())  # takes seconds an asset after a month away; all else is ready
+    await once(first["sweep"], utc_ms())  # what is usual is known from the start
     await keep(work)
     await to_thread.run_sync(maps.save)
 

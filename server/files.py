@@ -5,6 +5,7 @@ and asks the daemon by the job's name: whoever else may reach the loopback has n
 """
 
 import json
+import logging
 import os
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -31,6 +32,8 @@ from server.rest import guarded
 from server.settings import Settings, near
 from store.engine import REFUSALS, Store, open_store
 from store.export import UnlistedError, export
+
+log = logging.getLogger(__name__)
 
 PATH = "/api/v1/files"
 NAME = re.compile(r"[0-9a-f]{32}")
@@ -161,6 +164,9 @@ class Files:
             async for asked in self.receive:
                 try:
                     await to_thread.run_sync(work, self.store, self.venues, asked.job, heard(asked.tell))
+                except Exception as fault:  # a bug in reading one file must not end the collecting
+                    log.exception("a job of files failed: %s", ", ".join(asked.job.paths))
+                    asked.tell({"error": f"A bug: {fault.__class__.__name__}: {fault}"})
                 finally:
                     asked.finished()
 

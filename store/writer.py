@@ -42,8 +42,10 @@ HEALTH_DAYS = 7
 QUARANTINE_DAYS = 30
 QUARANTINE_A_MINUTE = 600  # of one venue and check: a bound to what one broken venue may write
 
-POISON = (duckdb.DataError, duckdb.IntegrityError, TypeError, ValueError, OverflowError)
-"""What a record raises that no table takes: trying it again would fail for ever."""
+POISON = (
+    duckdb.DataError, duckdb.IntegrityError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError,
+)  # fmt: skip
+"""What a record raises that no table takes, or that its row cannot be made of: trying it again would fail for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,7 @@ class Writer:
                 return True
             first, second = map(self._write, halves)  # both, even if the first has to wait
             return first and second
-        except (duckdb.Error, OSError) as error:
+        except (duckdb.Error, OSError, RuntimeError, MemoryError) as error:
             self._failed(batch, error)
             return False
         finally:

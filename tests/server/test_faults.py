@@ -1,4 +1,4 @@
-"""Faults of the database (faults.md, F40) to a whole daemon: a process of its own, collecting over the loopback."""
+"""Faults of the database (faults.md, F40) and of tasks (F39) to a whole daemon that collects over the loopback."""
 
 import asyncio
 import signal
@@ -6,17 +6,26 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
+from anyio import from_thread
 
 from collectors.http import utc_ms
+from server.app import World, tend
+from server.files import Job, Line, carry
 from store.engine import Locked, open_store
 from store.writer import Writer
+from tests.collectors.imports.made import ACME
+from tests.collectors.imports.test_metrics_zip import LINES, zipped
 from tests.collectors.toy import Exchange, Peer
+from tests.server.test_app import chosen, serving
+from tests.store.made import store_of
 
 pytestmark = pytest.mark.anyio
 
@@ -242,3 +251,43 @@ async def test_f40_on_a_full_disk_collecting_and_answering_go_on_and_nothing_is_
     first = market.said.index(found[0])
     assert found == market.said[first : first + len(found)], "nothing was shed, nothing is missing"
     assert "shed" not in {reason for reason, _, _ in kept(path, GAPS)}
+
+
+async def test_f39_a_bug_in_reading_a_file_is_told_and_ends_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(symbol: str) -> bool:
+        raise RuntimeError(f"a bug with {symbol}")
+
+    venue = replace(ACME, segments=tuple(replace(segment, owns=broken) for segment in ACME.segments))
+    settings, path = chosen(tmp_path), str(zipped(tmp_path / "m.zip", *LINES))
+    async with serving(settings, world=World(venues=(venue,))) as url, httpx2.AsyncClient(trust_env=False) as client:
+        for _ in range(2):
+            said: list[Line] = []
+            await carry(settings, Job((path,)), (venue,), said.append)
+            assert said[-1] == {"error": "A bug: RuntimeError: a bug with BTCUSDT"}
+        assert (await client.get(f"{url}/health")).status_code == 200
+    assert len([r for r in caplog.records if r.exc_info and "a job of files failed" in r.getMessage()]) == 2
+
+
+async def test_f39_work_of_the_start_that_fails_is_reported_and_the_clock_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A map that cannot be advanced: the daemon answers, and the next minute it is tried again."""
+    swept = anyio.Event()
+
+    def breaks(_: int) -> None:
+        raise RuntimeError("a bug")
+
+    house = SimpleNamespace(reader=None, simulated=False, now=utc_ms, thresholds=None)
+    maps: Any = SimpleNamespace(advance=breaks, load=lambda: None, save=lambda: None, folder=tmp_path, states={})
+    trust: Any = SimpleNamespace(look=breaks, measure=breaks)
+    sweep: Any = SimpleNamespace(house=house, assets=(), run=lambda _: from_thread.run_sync(swept.set))
+    with store_of() as store:
+        kept: Any = SimpleNamespace(store=store, reader=None)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(tend, kept, maps, trust, sweep, 30.0, anyio.Event())
+            with anyio.fail_after(30):
+                await swept.wait()
+            tasks.cancel_scope.cancel()
+    assert [r.getMessage() for r in caplog.records if r.exc_info] == ["maps failed; again in 60 s"]

@@ -350,6 +350,37 @@ def test_a_record_that_no_table_takes_does_not_hold_up_the_others(caplog: pytest
     assert caplog.text.count("cannot be stored") == 2
 
 
+def test_f39_a_record_that_breaks_the_writers_code_does_not_end_its_thread(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is reported and kept as words; what came before it, with it and after it is written."""
+    with store_of() as store:
+        with caplog.at_level(logging.ERROR), writing(store, cadence_s=30.0) as writer:
+            broken = Liquidation(
+                None,
+                T0,
+                T0,
+                Side.LONG,
+                3.0,
+                Unit.CONTRACTS,
+                0.03,
+                3e3,
+                1e5,
+                FeedClass.FULL,
+                False,  # type: ignore[arg-type]
+            )
+            for k in range(3):
+                writer.put(reading(T0 + k, 10.0 + k))
+                writer.put(broken)
+            assert writer.flush()
+            writer.put(reading(T0 + 3, 13.0))
+            assert writer.flush()
+            assert (writer.progress().refused, writer.progress().trouble) == (3, "")
+        assert rows(store, "SELECT raw FROM readings ORDER BY ts") == [(10.0,), (11.0,), (12.0,), (13.0,)]
+        assert rows(store, 'SELECT DISTINCT "check" FROM quarantine') == [("unstorable",)]
+    assert "A record cannot be stored ('NoneType' object has no attribute" in caplog.text
+
+
 VICTIM = """
 import sys
 from store.engine import open_store

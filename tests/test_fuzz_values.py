@@ -20,6 +20,7 @@ from collectors.venue import Liquidated, Ratio, Remembering, Tier, Traded, Updat
 from store.records import Instrument
 from tests.fuzzing import (
     IDS,
+    MISSING,
     Heard,
     Place,
     Spoilt,
@@ -199,6 +200,18 @@ def test_what_is_told_of_a_whole_frame_stands_in_it(id: str) -> None:
     for feed in heard(id):
         for frame in feed.frames:
             invented(id, feed, frame, Spoilt(opened_up(frame), "whole"))
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_every_number_that_is_read_may_be_empty_and_is_none_then(id: str) -> None:
+    """The last of its kind: of columns and lists the newest, or the oldest."""
+    for feed in heard(id):
+        for frame in feed.frames:
+            whole, read = opened_up(frame), sources(feed, frame)
+            for place in {kind: p for p in every(whole) if (kind := pattern(whole, p)) in read}.values():
+                for new in (MISSING, None, "", "null", True, False):
+                    spoilt = Spoilt(changed(opened_up(frame), place, new), f"{place} as {new!r}", place)
+                    invented(id, feed, frame, spoilt)
 
 
 @pytest.mark.parametrize("id", IDS)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -80,6 +81,7 @@ def spelled(reply: Reply) -> bytes:
     headers = {
         "Content-Type": "text/html" if raw else "application/json",
         "Content-Length": str(len(body)),
+        "Date": formatdate(usegmt=True),  # by which whoever asks can tell how far clocks are apart
         **reply.headers,
     }
     lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}", *(f"{k}: {v}" for k, v in headers.items())]

@@ -1,8 +1,10 @@
 """The exchange over the loopback: its addresses and its faults."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,13 @@ async def test_one_http_connection_serves_many_questions(tmp_path: Path) -> None
     async with market(tmp_path) as it, httpx2.AsyncClient(timeout=30) as client:
         address = it.address("acme", f"{REST}/list")
         assert [(await client.get(address)).status_code for _ in range(3)] == [200, 200, 200]
+
+
+async def test_an_answer_says_when_it_was_given(tmp_path: Path) -> None:
+    async with market(tmp_path) as it:
+        before = time.time()
+        stated = parsedate_to_datetime((await asked(it, f"{REST}/list")).headers["date"]).timestamp()
+        assert before - 1 <= stated <= time.time()
 
 
 async def test_what_no_script_knows_is_404_and_remembered(tmp_path: Path) -> None:

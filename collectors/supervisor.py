@@ -47,7 +47,7 @@ async def run(
             http, sink, Coins(now, worth), last, collecting, gaps, patience, rhythm, delays, outage, clock, now
         )
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(guard, "outage", outage.keep, unheard, delays)
+            tasks.start_soon(guard, "outage", outage.keep, unheard, backoff)  # no dial waits for it
             if beside is not None:
                 tasks.start_soon(guard, "beside", partial(beside, http), unheard, delays)
             for venue in venues:

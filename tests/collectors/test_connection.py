@@ -1,4 +1,4 @@
-"""The sets of a connection, without a socket; what a socket adds is in test_faults.py."""
+"""The sets of a connection, without a socket; what a socket adds is in test_faults_of_*.py."""
 
 from dataclasses import replace
 

@@ -17,7 +17,6 @@ import pytest
 from collectors.feeds import backoff
 from collectors.venue import Ask, Limits, Venue
 from store.records import Event, Flag, Gap, Health, Hold, Instrument, OpenInterest
-from tests.collectors.test_faults import flowing
 from tests.collectors.toy import (
     NEAR_MS,
     POLL,
@@ -28,6 +27,7 @@ from tests.collectors.toy import (
     Peer,
     Row,
     collecting,
+    flowing,
     now_of,
     stored,
     venue,

@@ -14,8 +14,18 @@ from collectors.connection import Line
 from collectors.supervisor import Collecting
 from collectors.venue import Ask, Limits, Venue
 from store.records import Flag, Health, Instrument
-from tests.collectors.test_faults import flowing, one_gap
-from tests.collectors.toy import QUICK, SOCKET, Exchange, Frame, Peer, collecting, parse, venue
+from tests.collectors.toy import (
+    QUICK,
+    SOCKET,
+    Exchange,
+    Frame,
+    Peer,
+    collecting,
+    flowing,
+    one_gap,
+    parse,
+    venue,
+)  # fmt: skip
 
 pytestmark = pytest.mark.anyio
 
@@ -238,3 +248,150 @@ async def test_f39_a_task_that_dies_is_begun_again_and_reported(caplog: pytest.L
     (told,) = [r for r in caplog.records if "RuntimeError: a bug" in r.getMessage()]
     assert told.exc_info is not None
     assert next(tries) > 2
+
+
+async def test_f16_what_is_missing_of_a_subscription_is_sent_again() -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.said()  # dropped without a word
+
+        async def again() -> None:
+            await peer.take()
+            await peer.flow("C", "D", oi=3.0)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(peer.flow, "A", "B")
+            tasks.start_soon(again)
+
+    exchange = Exchange(talk, [(s, s) for s in "ABCD"])
+    async with collecting(exchange, venue(replace(SOCKET, batch=2))) as records:
+        await records.until(lambda: records.readings("C") and records.readings("D"))
+    assert exchange.peers[0].asked[:3] == [["A", "B"], ["C", "D"], ["C", "D"]]
+    assert len(exchange.dials) == 1
+    assert records.states("C")[:3] == ["connecting", "mute", "live"]
+    assert records.states("A")[:2] == ["connecting", "live"]
+
+
+async def test_f17_one_bad_symbol_is_set_aside_with_the_venues_words_and_the_rest_flows() -> None:
+    async def talk(peer: Peer) -> None:
+        flows: set[str] = set()
+
+        async def feed() -> None:
+            while True:
+                for symbol in sorted(flows):
+                    await peer.snap(symbol)
+                await anyio.sleep(0.02)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(feed)
+            while True:
+                message = await peer.said()
+                if "BAD" in message["subscribe"]:
+                    await peer.send(kind="refused", n=message["n"], words="BAD is not listed")
+                else:
+                    await peer.send(kind="ack", n=message["n"])
+                    flows.update(message["subscribe"])
+
+    symbols = ["A", "B", "BAD", "D", "E"]
+    exchange = Exchange(talk, [(s, s) for s in symbols])
+    async with collecting(exchange) as records:
+        await records.until(lambda: all(records.readings(s) for s in symbols if s != "BAD") and records.gaps("BAD"))
+    assert exchange.peers[0].asked[:5] == [symbols, ["A", "B", "BAD"], ["D", "E"], ["A", "B"], ["BAD"]]
+    (gap, *_) = records.gaps("BAD")
+    assert gap.reason == "refused: BAD is not listed"
+    assert "refused" in records.states("BAD")
+    assert records.states("A")[:2] == ["connecting", "live"]
+    assert len(exchange.dials) == 1
+
+
+async def test_f17_a_refusal_without_a_number_finds_its_batch_too() -> None:
+    async def talk(peer: Peer) -> None:
+        async with anyio.create_task_group() as tasks:
+            while True:
+                message = await peer.said()
+                if "BAD" in message["subscribe"]:
+                    await peer.send(kind="refused", words="no")
+                else:
+                    tasks.start_soon(peer.flow, *message["subscribe"])
+
+    exchange = Exchange(talk, [("A", "A"), ("BAD", "BAD")])
+    async with collecting(exchange) as records:
+        await records.until(lambda: records.readings("A") and records.gaps("BAD"))
+    assert records.gaps("BAD")[0].reason == "refused: no"
+    assert "refused" not in records.states("A")
+
+
+async def test_f18_a_new_connection_is_subscribed_once_and_wholly() -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.snap("A")
+        await peer.snap("B")
+        if peer.place > 0:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(peer.flow, "A", "B")
+                tasks.start_soon(peer.listen)
+
+    exchange = Exchange(talk, [("A", "A"), ("B", "B")])
+    async with collecting(exchange) as records:
+        await records.until(lambda: len(records.gaps("A")) == 2 and len(records.gaps("B")) == 2)
+        await records.until(lambda: len(records.readings("A")) > 20)
+    assert [peer.asked for peer in exchange.peers] == [[["A", "B"]], [["A", "B"]]]
+
+
+async def test_f19_data_before_the_ack_is_data() -> None:
+    async def talk(peer: Peer) -> None:
+        message = await peer.said()
+        await peer.snap(oi=42.0)
+        await peer.send(kind="ack", n=message["n"])
+        await peer.flow(oi=42.0)
+
+    async with collecting(Exchange(talk)) as records:
+        await records.until(lambda: len(records.readings()) > 2)
+        assert records.readings()[0].raw == 42.0
+        assert records.gaps() == []
+
+
+async def test_one_venues_bug_stays_inside_that_venue() -> None:
+    def broken(*_: object) -> list[object]:
+        raise RuntimeError("a bug")
+
+    bug = venue(replace(SOCKET, subscribe=broken), id="buggy")
+    exchange = Exchange(flowing)
+    async with collecting(exchange, bug, venue()) as records:
+        await records.until(lambda: len(records.readings()) > 3)
+        await records.until(lambda: [r for r in records.of(Health) if r.venue == "buggy" and "a bug" in r.detail])
+    assert {r.instrument.venue for r in records.readings()} == {"toy"}
+
+
+async def test_a_clean_stop_opens_a_gap_that_the_next_run_ends() -> None:
+    async with collecting(Exchange(flowing)) as first:
+        await first.until(lambda: first.readings())
+    (left,) = first.gaps()
+    assert (left.end, left.reason) == (None, "closed: stopped")
+    others = [
+        replace(left, reason="mark: closed: stopped"),
+        replace(left, venue="other"),
+        replace(left, end=left.start),
+    ]
+    async with collecting(Exchange(flowing), gaps=[left, *others]) as second:
+        await second.until(lambda: second.gaps())
+    ended = [gap for gap in second.gaps() if gap.end is not None]
+    assert [(gap.venue, gap.start, gap.reason) for gap in ended] == [("toy", left.start, left.reason)]
+    assert ended[0].end is not None
+    assert abs(ended[0].end - second.readings()[0].seen) <= 5
+
+
+async def test_f09_a_notice_opens_the_next_connection_before_the_old_one_ends() -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(peer.flow)
+            if peer.place == 0:
+                await peer.send(kind="notice", words="an upgrade in 30 s")
+
+    exchange = Exchange(talk)
+    async with collecting(exchange, collecting=Collecting(assets=None)) as records:
+        await records.until(lambda: len(exchange.peers) == 2 and exchange.peers[0].ws.close_code is not None)
+        await records.until(lambda: exchange.peers[1].asked == [["BTC"]])
+        assert records.gaps() == []
+    assert len(exchange.dials) == 2

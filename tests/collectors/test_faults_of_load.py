@@ -293,3 +293,26 @@ async def test_f39_whichever_task_dies_is_begun_again_and_its_death_is_a_gap_wit
     assert holes[0].reason == (fell if place == "subscribe" else f"down: {words}")
     epochs = [r.raw for r in records.readings() if r.flags & Flag.RESYNC]
     assert len(epochs) == (1 if place == "poll" else 2), "what the dead one knew is forgotten"
+
+
+async def test_f38_a_flood_is_read_in_order_and_heartbeats_do_not_wait_for_it() -> None:
+    count = 20_000
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(peer.listen)
+            for k in range(count):
+                await peer.ws.send(f'{{"kind":"snap","symbol":"BTC","oi":{1000 + k % 7},"mark":50000,"ts":null}}')
+                if k % 100 == 0:
+                    await anyio.lowlevel.checkpoint()
+            await peer.flow(oi=1000.0)
+
+    exchange = Exchange(talk)
+    async with collecting(exchange) as records:
+        await records.until(lambda: len(records.readings()) > count)
+        beats = len(exchange.peers[0].heard)
+        seconds = (records.readings()[count - 1].seen - records.readings()[0].seen) / 1000
+    assert [r.raw for r in records.readings()[:count]] == [1000 + k % 7 for k in range(count)]
+    assert beats >= seconds / 0.05 / 3  # they came while the flood ran
+    assert len(exchange.dials) == 1

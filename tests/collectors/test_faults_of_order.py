@@ -5,9 +5,24 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from collectors.board import Board
+from collectors.http import utc_ms
+from collectors.venue import Update
 from store.latest import Latest
-from store.records import Flag, Gap, Quarantined, Source
-from tests.collectors.toy import POLL, QUICK, SOCKET, Exchange, Peer, Records, collecting, now_of, stored, venue
+from store.records import Flag, Gap, Instrument, Quarantined, Source
+from tests.collectors.toy import (
+    OI,
+    POLL,
+    QUICK,
+    SOCKET,
+    Exchange,
+    Peer,
+    Records,
+    collecting,
+    now_of,
+    stored,
+    venue,
+)  # fmt: skip
 
 pytestmark = pytest.mark.anyio
 ROWS = "SELECT epoch_ms(ts), raw, source FROM readings ORDER BY ts, raw"
@@ -189,3 +204,35 @@ async def test_f18_on_every_connection_what_is_wanted_then_is_subscribed_once() 
     assert sorted(peer.asked for peer in old) == [[["A", "B"]], [["C"]]]
     assert sorted(peer.asked for peer in exchange.peers[len(old) :]) == [[["A"]], [["C"]]]
     assert [len([g for g in records.of(Gap) if g.symbol == s and g.end is not None]) for s in "ABC"] == [1, 0, 1]
+
+
+async def test_f36_a_late_row_takes_its_place_and_replaces_nothing() -> None:
+    now = utc_ms()
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        await peer.snap(oi=10.0, mark=100.0, ts=now)
+        await peer.snap(oi=9.5, mark=90.0, ts=now - 5000)  # a replay
+        await peer.snap(oi=10.0, mark=100.0, ts=now)  # the same again
+        await peer.send(kind="delta", symbol="BTC", mark=200.0, ts=now + 1)
+        await peer.listen()
+
+    async with collecting(Exchange(talk)) as records:
+        await records.until(lambda: len(records.readings()) == 4)
+    assert [(r.ts, r.raw, r.mark) for r in records.readings()] == [
+        (now, 10.0, 100.0),
+        (now - 5000, 9.5, 90.0),
+        (now, 10.0, 100.0),
+        (now, 10.0, 200.0),
+    ]
+
+
+def test_f36_a_rest_answer_older_than_the_stream_does_not_replace_it() -> None:
+    board = Board([Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT")])
+    board.apply(Update("BTC", 100_000, 10.0, OI, mark=100.0), 100_000)
+    late = board.apply(Update("BTC", 95_000, 9.0, OI), 100_100, Source.POLL)
+    assert late is not None
+    assert (late.ts, late.raw, late.source) == (95_000, 9.0, Source.POLL)
+    affirmed = board.apply(Update("BTC", 100_200, mark=200.0, affirms=True), 100_200)
+    assert affirmed is not None
+    assert (affirmed.ts, affirmed.raw) == (100_000, 10.0)

@@ -14,7 +14,6 @@ from collectors.http import apart
 from collectors.venue import Answer, Ask, Ignored, Limits, Said, Update
 from collectors.wire import among, wire
 from store.records import Event, Field, Flag, Health, Instrument, Quarantined, Source, Unit
-from tests.collectors.test_faults import flowing, one_gap
 from tests.collectors.toy import (
     QUICK,
     SHORT,
@@ -25,7 +24,9 @@ from tests.collectors.toy import (
     Records,
     Reply,
     collecting,
+    flowing,
     now_of,
+    one_gap,
     parse,
     spared,
     venue,

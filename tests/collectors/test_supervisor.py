@@ -1,4 +1,4 @@
-"""What is collected, from the catalogue on; what goes wrong on the way is in test_faults.py."""
+"""What is collected, from the catalogue on; what goes wrong on the way is in test_faults_of_*.py."""
 
 import itertools
 import json

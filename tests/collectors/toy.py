@@ -392,3 +392,18 @@ async def collecting(exchange: Exchange, *venues: Venue, **seams: Any) -> AsyncI
         tasks.start_soon(work)
         yield records
         tasks.cancel_scope.cancel()
+
+
+def one_gap(records: Records, symbol: str = "BTC") -> tuple[Gap, Gap]:
+    """The gap as it opened and as it ended."""
+    opened, ended = records.gaps(symbol)[:2]
+    assert opened.end is None
+    assert ended.end is not None
+    assert (opened.start, opened.reason) == (ended.start, ended.reason)
+    assert ended.end >= ended.start
+    return opened, ended
+
+
+async def flowing(peer: Peer) -> None:
+    await peer.take()
+    await peer.flow()

@@ -85,7 +85,8 @@ def swept(signals: Iterable[Signal], standing: Set[Key], settings: Settings = DE
 
 
 def of_divergence(asset: str, d: Divergence, settings: Settings = DEFAULTS) -> tuple[Signal, ...]:
-    """Rotation, conviction and concentrated inflow of one window: they hold where their label does. A refused window
+    """Rotation, conviction and concentrated inflow of one window: they hold where their label does. Who does not lead
+    now, class or venue, has a signal that cannot open anything, so that what it led before can close. A refused window
     gives none.
     """
     sound = d.coverage.grade != "D" and d.label != "insufficient_data"
@@ -101,11 +102,20 @@ def of_divergence(asset: str, d: Divergence, settings: Settings = DEFAULTS) -> t
         )  # fmt: skip
     if parted is not None and parted.diff is not None and parted.threshold is not None:
         strict = parted.label in ("conviction_speculative", "conviction_institutional")
-        leader = "speculative" if parted.diff > 0 else "institutional"
-        out.append(
-            Signal(asset, "conviction", leader, d.window_s, abs(parted.diff), parted.threshold.value, "fraction",
-                   parted.p, sound, strict)
-        )  # fmt: skip
+        leader, other = ("speculative", "institutional") if parted.diff > 0 else ("institutional", "speculative")
+        limit = parted.threshold.value
+        out += [
+            Signal(asset, "conviction", other, d.window_s, 0.0, limit, "fraction", None, sound, False),
+            Signal(asset, "conviction", leader, d.window_s, abs(parted.diff), limit, "fraction", parted.p, sound,
+                   strict),
+        ]  # fmt: skip
+    for venue in d.venues if came is not None else ():  # one that leads no longer ends what it began
+        share = max(venue.flow_usd, 0.0) / came.gross_usd if came is not None and came.gross_usd > 0 else 0.0
+        if came is not None and venue.venue != came.leader:
+            out.append(
+                Signal(asset, "concentrated_inflow", venue.venue, d.window_s, share, settings.inflow_phi, "fraction",
+                       None, sound, False)
+            )  # fmt: skip
     if came is not None and came.leader is not None and came.max_phi is not None:
         by_rule = came.flag is not None and (came.persistent or came.unusual)
         out.append(

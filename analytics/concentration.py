@@ -41,9 +41,9 @@ class VenueShare:
     venue: str
     usd: float
     share: float  # p, of the level
-    phi: float | None  # of the new open interest
+    phi: float | None  # of the new open interest; it and the next two None where it was not heard at both ends
     lq: float | None  # phi/p
-    flow_usd: float | None  # None where it was not heard at both ends
+    flow_usd: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
     flows = windows.flows(earlier, seen.venues, settings, before)
     total = float(held.sum())
     w = window(seen, 0, len(seen.t) - 1, settings) if len(seen.t) > 1 else None
-    refused = w.refusal(settings) if w else coverage.NOBODY
+    refused = w.refusal(settings) if w else coverage.ONE_END
     grown = dict(zip(seen.venues, venue_growth(seen, w), strict=True)) if w else {}
     both = {c.venue for c, m in zip(seen.contracts, w.matched, strict=True) if m} if w else set[str]()
     flow = seen.by_venue(w.flow) if w else np.zeros_like(held)
@@ -138,6 +138,11 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
     if not enough:
         reasons.append(Reason(Code.INSUFFICIENT_HISTORY, f"{closed} daily closes; a percentile of the HHI needs "
                               f"{settings.fragility_min_days}."))  # fmt: skip
+    stands = float(coverage.standing(seen, settings, {int(i) for i in latest["instrument_id"]})[-1])
+    if enough and stands < settings.panel_guard:  # no close of the year was counted that was heard so badly
+        enough = False
+        reasons.append(Reason(Code.INSUFFICIENT_COVERAGE, f"Only {stands:.0%} of the usual open interest is in these "
+                              "shares: they are held against no year."))  # fmt: skip
     top = own.rank("hhi", now_shape.hhi) if enough else None
     fresh, daily = None, window_s >= DAY_S and news >= settings.fragility_min_days
     if not daily:
@@ -149,8 +154,8 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
     index = 0.5 * top + 0.5 * fresh if top is not None and fresh is not None else None
     judged = PROCEDURES[settings.multiplicity]([came.p], settings.fdr)[0] if came and came.p is not None else None
     rows = [
-        VenueShare(v, float(h), float(h) / total, came.phi[k] if came else None, came.lq[k] if came else None,
-                   float(flow[k]) if v in both else None)
+        VenueShare(v, float(h), float(h) / total, came.phi[k] if came and v in both else None,
+                   came.lq[k] if came and v in both else None, float(flow[k]) if v in both else None)
         for k, (v, h) in enumerate(zip(seen.venues, held, strict=True))
     ]  # fmt: skip
     return Concentration(

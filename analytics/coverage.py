@@ -1,6 +1,6 @@
 """How much of the market an answer rests on (analytics.md, 1.4)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,6 +16,8 @@ from analytics.provenance import Code, Reason, finite
 from analytics.rows import rowwise_median
 from analytics.settings import DEFAULTS, HOUR_S, Settings
 from analytics.thresholds import centre_and_scale
+
+GONE_S = 30 * 86_400.0  # silent for so long nobody is missing any more (docs/decisions.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def of(panel: Panel, *, at: int = -1, settings: Settings = DEFAULTS, plausible: 
 
 
 NOBODY = Reason(Code.NO_DATA, "No venue has stated an open interest for this asset.")
+ONE_END = Reason(Code.NO_DATA, "Nothing is stored that is fine enough for this window: ask for a longer one.")
 
 
 def disputed(latest: pd.DataFrame) -> tuple[Reason, ...]:
@@ -152,12 +155,36 @@ def sizes(bars: pd.DataFrame, now: int) -> dict[int, float]:
     return found
 
 
-def shares(panel: Panel) -> Floats:
-    """Coverage of every row [T], by the quantities last known; NaN before anything was."""
-    base = np.nan_to_num(panel.base)
+def shares(panel: Panel, listed: Collection[int] | None = None) -> Floats:
+    """Coverage of every row [T], by the quantities last known of the `universe`; NaN before anything was."""
+    return part(panel, panel.state == State.FRESH, listed)
+
+
+def standing(panel: Panel, settings: Settings = DEFAULTS, listed: Collection[int] | None = None) -> Floats:
+    """Which part of the quantities last known is in the level [T]: fresh, stale or carried. The rest has been silent
+    for longer than T_carry, so that a level, or shares of it, are those of another market."""
+    return part(panel, np.isfinite(level(panel, settings).base), listed)
+
+
+def part(panel: Panel, some: NDArray[np.bool_], listed: Collection[int] | None) -> Floats:
+    base = np.where(universe(panel, listed), np.nan_to_num(panel.base), 0.0)
     whole = base.sum(axis=1)
-    fresh = np.where(panel.state == State.FRESH, base, 0.0).sum(axis=1)
-    return np.divide(fresh, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return np.divide(
+        np.where(some, base, 0.0).sum(axis=1), whole, out=np.full(len(whole), np.nan), where=whole > 0
+    )  # fmt: skip
+
+
+def universe(panel: Panel, listed: Collection[int] | None = None) -> NDArray[np.bool_]:
+    """[T, I]: who is counted as missing while it is silent: for thirty days. Of what is no longer `listed` (ids of
+    store.reader.latest: delisted, expired, closed) nothing is, once it was heard for the last time."""
+    inside = panel.age_s <= GONE_S
+    if listed is not None and len(panel.t):
+        ended = np.array([c.id not in listed for c in panel.contracts], bool)
+        fresh = panel.state == State.FRESH
+        last = len(panel.t) - 1 - np.argmax(fresh[::-1], axis=0)
+        after = (np.arange(len(panel.t))[:, None] > last[None, :]) | ~fresh.any(axis=0)
+        inside &= ~(ended[None, :] & after)
+    return inside
 
 
 def grade(confidence: float | None, settings: Settings = DEFAULTS) -> str:

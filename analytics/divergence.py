@@ -85,7 +85,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
     heard = coverage.of(seen, settings=settings, plausible=plausible, gaps=gaps, sizes=sizes)
     if not seen.contracts or len(seen.t) < 2:
-        return refused(window_s, heard, (coverage.NOBODY,))
+        return refused(window_s, heard, (coverage.ONE_END if seen.contracts else coverage.NOBODY,))
     w = window(seen, 0, len(seen.t) - 1, settings)
     why = w.refusal(settings)
     if why:

@@ -57,7 +57,7 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, now: int, window_s: in
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
     heard = coverage.of(seen, settings=settings, plausible=plausible, gaps=gaps)
     if not seen.contracts or len(seen.t) < 2:
-        why = (coverage.NOBODY,)
+        why = (coverage.ONE_END if seen.contracts else coverage.NOBODY,)
         return Flow(window_s, None, None, None, None, None, None, None, (), 0.0, heard, Basis.DERIVED, METHOD, why)
     w = window(seen, 0, len(seen.t) - 1, settings)
     opened, closed = moves(seen, recent, w)

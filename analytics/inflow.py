@@ -64,7 +64,7 @@ def inflow(venues: tuple[str, ...], flow: Floats, held: Floats, past: Floats, wi
     k = int(np.argmax(phi))
     into = (phi > 0) & (p > 0)
     kl = float((phi[into] * np.log(phi[into] / p[into])).sum())
-    chance = flip_p(flow)
+    chance = flip_p(flow, settings)
     again = persistent(past, k, len(venues), settings) and float(phi[k]) >= settings.inflow_phi
     is_material = gross >= limit.value
     extreme = bool(phi[k] >= settings.inflow_phi and lq[k] >= settings.inflow_lq and is_material)

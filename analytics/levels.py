@@ -1,6 +1,6 @@
 """How much is open: the chart, with everything a reader needs to trust its last point (analytics.md, 1.5 to 1.8)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,11 +88,12 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
         )
     sizes = None if recent is None else coverage.sizes(recent, now)
     heard = coverage.of(fine, settings=settings, plausible=plausible, gaps=gaps, sizes=sizes)
-    shares, high, high_base = year(own, bool(len(last.t)), settings)
+    listed = {c.id for c in last.contracts}
+    shares, high, high_base = year(own, bool(len(last.t)), settings, listed)
     parts = level(shown, settings)
     usd, base = (np.where(parts.empty, np.nan, x) for x in (parts.total_usd, parts.total_base))
-    listed = ~(shown.state == State.ABSENT).all(axis=1) if shown.contracts else np.zeros(len(shown.t), bool)
-    keep = np.flatnonzero(listed & (shown.t >= start))
+    known = ~(shown.state == State.ABSENT).all(axis=1) if shown.contracts else np.zeros(len(shown.t), bool)
+    keep = np.flatnonzero(known & (shown.t >= start))
     if step_s > DAY_S and len(keep):
         keep = keep[::-1][:: round(step_s / DAY_S)][::-1]
     if not len(keep):
@@ -101,7 +102,7 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
     index = matched.chained(moved.total_growth(), moved.guarded(settings))
     table = zip(
         shown.t[keep].tolist(), floats(usd[keep]), floats(base[keep]),
-        floats(shown.price[keep]), parts.carried_usd[keep].tolist(), floats(coverage.shares(shown)[keep]),
+        floats(shown.price[keep]), parts.carried_usd[keep].tolist(), floats(coverage.shares(shown, listed)[keep]),
         (index[keep] / index[keep[0]]).tolist(),
         floats(shares[keep]) if step_s >= DAY_S else [None] * len(keep),
         floats(coverage.bands(shown, parts.base, coverage.hourly_sd(fine, settings))[keep]),
@@ -130,15 +131,18 @@ def chart(*, latest: pd.DataFrame, now: int, start: int, step_s: float, bars: pd
 METHOD = Method("level.carry_matched_chain")
 
 
-def year(daily: Panel, running: bool, settings: Settings) -> tuple[Floats, highs.High, highs.High]:
+def year(
+    daily: Panel, running: bool, settings: Settings, listed: Collection[int] | None = None
+) -> tuple[Floats, highs.High, highs.High]:
     """(h of each daily row in USD, the high as of now in USD, and in coins). A day heard too little of is missing."""
-    parts, heard = level(daily, settings), coverage.shares(daily)
+    parts, heard = level(daily, settings), coverage.shares(daily, listed)
     ok = np.nan_to_num(heard) >= settings.panel_guard
     usd, base = (np.where(ok, x, np.nan) for x in (parts.total_usd, parts.total_base))
     if not running:
         return highs.shares(usd, settings), highs.of(usd, None, settings), highs.of(base, None, settings)
-    # a venue that has gone silent is still in today's level at its last quantity
-    some = len(usd) > 0 and not parts.empty[-1]
+    # a venue that has gone silent is still in today's level at its last quantity; beyond T_carry it is not, and what is
+    # left is no level to be held against a year of the whole market
+    some = len(usd) > 0 and bool(coverage.standing(daily, settings, listed)[-1] >= settings.panel_guard)
     now = (float(parts.total_usd[-1]), float(parts.total_base[-1])) if some else (np.nan, np.nan)
     high = highs.of(usd[:-1], now[0], settings)
     return highs.shares(np.append(usd[:-1], now[0]), settings), high, highs.of(base[:-1], now[1], settings)

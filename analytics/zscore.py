@@ -105,7 +105,8 @@ def assess(*, latest: pd.DataFrame, recent: pd.DataFrame, history: pd.DataFrame,
     seen = windows.recent(recent, latest, now, window_s, gaps=gaps, settings=settings)
     heard = coverage.of(seen, settings=settings, plausible=plausible, gaps=gaps)
     if not seen.contracts or len(seen.t) < 2:
-        return ZScores(window_s, None, None, (), heard, Basis.DERIVED, METHOD, (coverage.NOBODY,))
+        why = coverage.ONE_END if seen.contracts else coverage.NOBODY
+        return ZScores(window_s, None, None, (), heard, Basis.DERIVED, METHOD, (why,))
     w = window(seen, 0, len(seen.t) - 1, settings)
     through = w.usd0 * ~interrupted(seen, gaps, window_s, settings)
     weight, moved = seen.by_venue(through), seen.by_venue(through * w.growth)

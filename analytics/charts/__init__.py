@@ -47,17 +47,20 @@ def of(series: str, asset: str, *, bars: pd.DataFrame, start: int, end: int, ste
     if drawn.stock and latest is not None and now is not None and len(latest):
         g = current(g, chosen(snapshot(latest, now, settings), venue), gaps)
     g = paid(g)
+    if latest is not None:
+        ids = frozenset(int(i) for i in latest["instrument_id"]) if len(latest) else frozenset[int]()
+        g = replace(g, listed=ids, coarse=None if g.coarse is None else replace(g.coarse, listed=ids))
     if not g.panel.contracts or len(g.panel.t) < 2:
         return Track((), {})
     cells = drawn.of(g)
     keep = np.flatnonzero(g.panel.t >= start)
     resting = slice(max(int(keep[0]) - (1 if drawn.windows is None else reach(g)), 0), None) if len(keep) else slice(0)
-    changed = conventions.reasons(
-        conventions.changes(g.panel.contracts, g.panel.t[resting], g.panel.broken[resting], gaps)
-    )
+    broken = g.panel.broken[resting] & (not drawn.apart)
+    changed = conventions.reasons(conventions.changes(g.panel.contracts, g.panel.t[resting], broken, gaps))
     last = (Reason(Code.NO_DATA, "It has no value now: the last one shown is older."),)
     first = np.asarray(next(iter(cells.values())), float)
     stale = len(keep) > 0 and np.isfinite(first[keep]).any() and not np.isfinite(first[keep[-1]])
+    stale &= drawn.stock or not drawn.apart  # what is said once a day has no value at most moments
     reasons = (*drawn.mind(g, start), *changed, *(last if stale else ()))
     return Track(
         tuple(int(t) for t in g.panel.t[keep]), picked(cells, keep), reasons,

@@ -76,7 +76,7 @@ def throttled(g: Ground, _: int) -> tuple[Reason, ...]:
     some = sorted(v for v, kinds in g.beside.feeds.items() if kinds != {FULL} and g.venue in (None, v))
     if not some:
         return ()
-    words = f"{', '.join(some)} publish only a part of their forced closes: their amounts are lower bounds."
+    words = f"Only a part of the forced closes is published by {', '.join(some)}: amounts are lower bounds."
     return (Reason(Code.THROTTLED_FEED_ONLY, words),)
 
 
@@ -187,7 +187,8 @@ CHARTS = (
                  "reading skill into one day"),
             ),
             ("derivatives-liquidations", "derivatives-liquidation-intensity"), by_venue=True,
-        ), skill, needs=frozenset({"noted:map"}),
-        without="no_data: no map of it has been judged yet; one is frozen at each UTC close and judged a day later.",
+        ), skill, needs=frozenset({"noted:map"}), apart=True,
+        without="no_data: no map of it has been judged yet; one is frozen at each UTC close and judged a day later, "
+        "never of a venue whose feed shows only a part of its forced closes.",
     ),
 )  # fmt: skip

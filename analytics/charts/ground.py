@@ -47,6 +47,7 @@ class Ground:
     venue: str | None = None
     coarse: "Ground | None" = None
     settled: NDArray[np.bool_] | None = None  # [T, I] whose rate in `panel` is what was paid last; None: nobody's
+    listed: frozenset[int] | None = None  # ids of what is listed now; None: not known
 
     def guarded(self, values: Floats) -> Floats:
         """[K] of steps put at their ends [T]; NaN where the panel did not hold."""
@@ -98,6 +99,7 @@ class Drawn:
     needs: frozenset[str] = frozenset()  # of `Beside`
     stock: bool = False  # it has a value at this moment, not only at the end of a step
     year: bool = False  # it is held against the days of the own year
+    apart: bool = False  # open interest is no part of it, so how that is counted does not matter
     windows: Mapping[int, int] | None = None  # held against earlier windows: their length by the step, both ms
     mind: Callable[[Ground, int], tuple[Reason, ...]] = nothing  # of the rows from a moment [ms] on
     sheet: Callable[[Ground, int], Sheet] | None = None  # the same

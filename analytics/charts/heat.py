@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analytics import levels, regime, supply
+from analytics import coverage, levels, regime, supply
 from analytics.alignment import Floats
 from analytics.carry import level
 from analytics.chart import Chart, Guide
@@ -50,7 +50,8 @@ def said(g: Ground, metric: str) -> list[tuple[int, dict[str, Any]]]:
 
 def cap_share(g: Ground) -> Cells:
     """Coins open over coins in existence: what somebody outside states, else the block schedule (BTC), else unknown."""
-    base = level(g.panel, g.settings).total_base
+    stands = coverage.standing(g.panel, g.settings, g.listed) >= g.settings.panel_guard  # else it is of another market
+    base = np.where(stands, level(g.panel, g.settings).total_base, np.nan)
     said, sources, _ = facts(g, "supply")
     coins, basis = np.full(len(base), np.nan), list(sources)
     for k, t in enumerate(g.panel.t.tolist()):
@@ -119,23 +120,21 @@ def finished(g: Ground, values: Floats) -> Floats:
 
 
 def missing(g: Ground, since: int) -> tuple[Reason, ...]:
-    """Which parts of overheat had no value at the end, and why; and which kinds of funding one of them rests on."""
+    """Which parts of overheat had no value at the end, and why; and which kinds of funding one of them rests on. What
+    weighs nothing leaves nothing to scale up."""
     told = overheat(g)
     gone = [name for name in PARTS if not np.isfinite(np.asarray(told[name], float)[-1])]
-    weights = dict(zip(PARTS, g.settings.overheat_weights, strict=True))
+    weights = {name: w for name, w in zip(PARTS, g.settings.overheat_weights, strict=True) if w > 0}
     out: list[Reason] = []
-    if gone:
-        words = f"Without {', '.join(gone)} now; the weights of the parts that are there ({said_weights(weights)}) are "
-        out.append(Reason(Code.INSUFFICIENT_HISTORY, words + "scaled up."))
+    if lost := [name for name in weights if name in gone]:
+        left = ", ".join(f"{name} {weight:g}" for name, weight in weights.items() if name not in gone) or "none"
+        words = f"Without {', '.join(lost)} now; the weights of the parts that are there ({left}) are scaled up."
+        out.append(Reason(Code.INSUFFICIENT_HISTORY, words))
     now = dict(zip(PARTS, heats(g), strict=True))
     for name, words in NOT_STATED.items():
         if name in gone and not np.isfinite(now[name]).any():
             out.append(Reason(Code.NO_DATA, words))
     return (*out, *kinds(g, since, past=True))
-
-
-def said_weights(weights: dict[str, float]) -> str:
-    return ", ".join(f"{weight:g}" for weight in weights.values())
 
 
 def cycle(g: Ground) -> Cells:
@@ -228,7 +227,7 @@ CHARTS = (
                 ("testing anything on it: four cycles are four observations", "asking it for other coins"),
             ),
             ("derivatives-oi-market-cap",),
-        ), cycle, stock=True,
+        ), cycle, stock=True, apart=True,
         without="no_data: the schedule is known from the halving of 2024-04-20 on.",
     ),
     Drawn(
@@ -244,7 +243,7 @@ CHARTS = (
                 ("reading a stale day as today: see said_of", "mixing sources"),
             ),
             ("derivatives-oi-market-cap", "derivatives-cycle"),
-        ), mvrv, needs=frozenset({"noted:context"}), stock=True,
+        ), mvrv, needs=frozenset({"noted:context"}), stock=True, apart=True,
         without="external_missing: no source of MVRV is switched on; see [context] sources in the configuration.",
     ),
 )  # fmt: skip

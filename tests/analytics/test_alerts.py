@@ -82,6 +82,23 @@ def test_classes_that_part_are_a_signal_of_the_class_that_leads():
     assert alerts.swept(found, set()).family == 3
 
 
+def test_who_leads_no_longer_ends_what_it_led():
+    led = assessed([0.09, 0.001, -0.025, -0.02, -0.018, -0.012, -0.008, -0.007])
+    inflow = ("BTC", "concentrated_inflow", "a")
+    standing = alerts.swept(alerts.of_divergence("BTC", led), set()).standing
+    assert inflow in standing
+    parted = assessed([-0.02, 0.04, -0.02, 0.03, -0.03, 0.03, -0.02, 0.04])
+    found = alerts.swept(alerts.of_divergence("BTC", parted), standing)
+    assert inflow not in found.standing
+    assert ("BTC", "conviction", "speculative") in found.standing
+    back = alerts.swept(alerts.of_divergence("BTC", assessed([0.02, -0.04, 0.02, -0.03, 0.03, -0.03, 0.02, -0.04])),
+                        found.standing)  # fmt: skip
+    assert {k[2] for k in back.standing if k[1] == "conviction"} == {"institutional"}
+    assert alerts.swept(alerts.of_divergence("BTC", led), back.standing).standing >= {inflow}, "and may lead again"
+    quiet = replace(parted, venues=tuple(v for v in parted.venues if v.venue != "a"))
+    assert inflow in alerts.swept(alerts.of_divergence("BTC", quiet), standing).standing, "nobody heard it: it stays"
+
+
 @pytest.mark.parametrize(("p", "label"), [(0.045, "venue_rotation"), (0.08, "rotation_like")])
 def test_a_rotation_opens_only_where_its_label_says_so(p: float, label: str):
     found = assessed([0.09, 0.001, -0.025, -0.02, -0.018, -0.012, -0.008, -0.007])

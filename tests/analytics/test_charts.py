@@ -187,13 +187,23 @@ def test_heat_of_the_short_side_turns_funding_and_ratio_round():
     assert found.columns["short_side_heat"][-1] == pytest.approx(100 * (0.4 * u + 0.4 * (1 - f)) / 0.8)
     assert found.columns["u_long_short"][-1] is None
     assert found.columns["band"][-1] in ("calm", "normal", "active", "hot", "extreme")
-    assert any("Without u_long_short" in r.words for r in found.reasons)
+    (said,) = [r.words for r in found.reasons if r.code == "insufficient_history"]
+    assert said.startswith("Without u_long_short now;")
+    assert "(u_open_interest 0.4, u_funding 0.4)" in said, "what weighs nothing is not scaled up"
     assert found.sheet is not None
     assert [(row[0], row[2]) for row in found.sheet.rows] == [
         ("u_open_interest", 0.4), ("u_funding", 0.4), ("u_long_short", 0.2), ("u_basis", 0.0), ("u_liquidations", 0.0),
     ]  # fmt: skip
     assert [row[1] for row in found.sheet.rows[:3]] == [u, f, None]
     assert [row[3] for row in found.sheet.rows[:3]] == [n - 1, n - 1, 0.0]
+
+
+def test_coins_of_half_a_market_are_set_against_no_supply():
+    lines = [Line("one", [60.0] * 12, [10.0] * 12), Line("two", [40.0] * 3 + [None] * 9, [10.0] * 12)]
+    found = drawn("cap_share", bars(lines, step=HOUR), NOW - 11 * HOUR, HOUR)
+    share = found.columns["oi_over_market_cap"]
+    assert all(isinstance(x, float) for x in share[:8]), "for six hours its last quantity stands in"
+    assert share[-2:] == (None, None)
 
 
 def paying(instrument: int, hours: int, rate: float, until: int = NOW) -> pd.DataFrame:

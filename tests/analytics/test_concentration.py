@@ -121,6 +121,31 @@ def test_a_silent_venue_makes_the_universe_partial_and_keeps_its_share():
     assert {r.code for r in c.reasons} >= {"undetermined_panel", "insufficient_history"}
 
 
+def test_an_outage_is_no_fragility():
+    n = 120
+    past = [Line(v, walk(k, n, 0.02), [100.0] * n) for k, v in enumerate(("one", "two", "three"))]
+    held = [Line(v, [100.0] * 60, [100.0] * 60) for v in ("one", "two")]
+    for hours, percentile in ((5, True), (7, False)):
+        lines = [*held, Line("three", [100.0, *[None] * 59], [100.0] * 60)]
+        c = concentration.assess(
+            latest=latest(lines, ages={"three": hours * 3600.0}), recent=bars(lines), now=NOW, window_s=3540,
+            closes=closes(past, end=NOW - MINUTE),
+        )  # fmt: skip
+        assert (c.percentile_hhi is not None) is percentile
+        assert c.flags == ("partial_universe",)
+        assert any("held against no year" in r.words for r in c.reasons) is not percentile
+
+
+def test_of_who_was_not_heard_at_both_ends_no_part_of_the_inflow_is_told():
+    lines = [Line("one", [*[100.0] * 59, 110.0], [100.0] * 60), Line("two", [10.0, *[None] * 59], [100.0] * 60)]
+    c = concentration.assess(
+        latest=latest(lines, ages={"two": 3540.0}), recent=bars(lines), closes=pd.DataFrame(), now=NOW, window_s=3540
+    )
+    told = {v.venue: (v.phi, v.lq, v.flow_usd) for v in c.venues}
+    assert told["one"] == (1.0, pytest.approx(1.0, rel=0.1), pytest.approx(1000.0))
+    assert told["two"] == (None, None, None)
+
+
 def test_nobody_lists_the_asset():
     nothing = pd.DataFrame()
     c = concentration.assess(latest=nothing, recent=nothing, closes=nothing, now=NOW)

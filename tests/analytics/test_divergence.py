@@ -149,6 +149,15 @@ def test_nobody_lists_the_asset():
     assert d.reasons[0].code == "no_data"
 
 
+def test_a_window_that_nothing_stored_is_fine_enough_for_says_so():
+    last, recent, history = market([0.0] * 8)
+    d = divergence.assess(latest=last, recent=recent.iloc[:0], history=history, now=NOW, window_s=3600)
+    assert (d.label, d.level_usd) == ("insufficient_data", None)
+    assert [r.words for r in d.reasons if r.code == "no_data"] == [
+        "Nothing is stored that is fine enough for this window: ask for a longer one."
+    ]
+
+
 def test_an_outage_shorter_than_the_grid_is_booked_as_a_gap():
     step = 5 * MINUTE
     lines = [Line(n, [HELD] * 289, [100.0] * 289, klass=classes(k)) for k, n in enumerate(NAMES)]

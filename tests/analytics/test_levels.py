@@ -93,6 +93,32 @@ def test_a_year_of_closes_gives_the_high_share_and_the_running_day_is_provisiona
     assert series.points[-2].high_share == 0.8
 
 
+def test_what_is_no_longer_listed_is_missing_on_no_day_after_its_last():
+    n = 300
+    one, two = Line("one", [100.0] * n, [10.0] * n), Line("two", [40.0] * 150 + [None] * 150, [10.0] * n)
+    gone = levels.chart(latest=latest([one]), closes=closes([one, two]), now=NOW, start=NOW - 290 * DAY, step_s=86_400)
+    assert {p.coverage for p in gone.points} == {1.0}
+    assert (gone.high.closes, gone.high.share) == (n, pytest.approx(100 / 140))
+    silent = levels.chart(
+        latest=latest([one, two], ages={"two": 150 * 86_400.0}), closes=closes([one, two]), now=NOW,
+        start=NOW - 290 * DAY, step_s=86_400,
+    )  # fmt: skip
+    told = [p.coverage for p in silent.points]
+    assert (told[-152], told[-150], told[-125], told[-100]) == (1.0, *[pytest.approx(100 / 140)] * 2, 1.0)
+
+
+def test_what_is_left_of_a_market_is_held_against_no_year_of_all_of_it():
+    n = 200
+    lines = [Line("one", [60.0] * n, [10.0] * n), Line("two", [40.0] * n, [10.0] * n)]
+    for hours, share in ((5, 1.0), (7, None)):
+        shown = levels.chart(
+            latest=latest(lines, ages={"two": hours * 3600.0}), closes=closes(lines, end=NOW - DAY), now=NOW,
+            start=NOW - 90 * DAY, step_s=86_400,
+        )  # fmt: skip
+        assert (shown.high.share, shown.high_base.share, shown.points[-1].high_share) == (share, share, share)
+        assert [r.code for r in shown.high.reasons] == ([] if share else ["insufficient_coverage"])
+
+
 def test_price_alone_is_not_deleveraging():  # T14
     lines = [Line("one", [100.0, 97.0], [100.0, 86.0])]
     day = levels.chart(latest=latest(lines), closes=closes([Line("one", [100.0], [100.0])], end=NOW - DAY), now=NOW,

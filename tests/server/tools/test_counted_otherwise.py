@@ -81,6 +81,11 @@ def counted(answer: Answer) -> list[str]:
 
 
 JUMP = "convention_change_in_window: jump counts 3 symbols otherwise since about "
+APART = {
+    "derivatives-cycle",
+    "market-mvrv",
+    "derivatives-map-skill",
+}  # how open interest is counted is no part of these
 LONG_AGO = f"convention_change_in_window: dated BTCUSDT counts otherwise since about {DATE}T00:00Z: it is in no change"
 
 
@@ -93,6 +98,9 @@ def test_a_chart_says_it_once_a_venue_and_date_and_shows_no_flow(house: House, c
         return
     answer = get_chart_value(house, chart.id, timeframe, detail="detailed")  # type: ignore[arg-type]
     told = counted(answer)
+    if chart.id in APART:
+        assert told == []
+        return
     seen = datetime.fromtimestamp(STEPPED / 1000, UTC)
     assert sum(words.startswith(f"{JUMP}{seen:%Y-%m-%dT%H:%MZ}") for words in told) == 1, told
     assert sum(words.startswith(LONG_AGO) for words in told) == (timeframe == "1y"), told

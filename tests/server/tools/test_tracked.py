@@ -222,7 +222,9 @@ def test_gross_flow_lies_within_its_bounds(year: House) -> None:
 
 def test_forced_closes_of_throttled_feeds_are_lower_bounds(year: House) -> None:
     answer = get_chart_value(year, "derivatives-liquidations", "30d")
-    assert any(words.startswith("throttled_feed_only: south publish only a part") for words in answer.warnings)
+    assert any(
+        words.startswith("throttled_feed_only: Only a part of the forced closes is") for words in answer.warnings
+    )
     assert {v: row["feed"] for v, row in by_name(answer.tables["venues"], "venue").items()} == {
         "north": "full", "south": "throttled", "east": "none heard",
     }  # fmt: skip

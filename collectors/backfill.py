@@ -8,14 +8,14 @@ has impossible values in it (faults.md, F32). What a venue does not answer stays
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
 import msgspec
 
 from collectors.besides import Besides
-from collectors.board import Board, Last
+from collectors.board import DOLLARS, Board, Last
 from collectors.checks import NEEDED
 from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import RHYTHM, Delays, Rhythm, backoff, explain, rest
@@ -54,12 +54,13 @@ async def backfill(
     delays: Delays = backoff,
     rhythm: Rhythm = RHYTHM,
     clock: Clock = time.monotonic,
+    dollars: Mapping[str, float] = DOLLARS,
 ) -> list[Progress]:
     """Records of what is missing. Venues work at once, each at its own pace. Gives how far each instrument came."""
     by_segment: dict[tuple[str, str], list[Work]] = {}
     for work in works(venues, missing, http.now()):
         by_segment.setdefault((work.venue.id, work.segment.id), []).append(work)
-    filler = Filler(http, sink, marks, last, sized, simulated, told, share, delays, rhythm, clock)
+    filler = Filler(http, sink, marks, last, sized, simulated, told, share, delays, rhythm, clock, dollars)
     async with anyio.create_task_group() as tasks:
         for listed in by_segment.values():
             tasks.start_soon(filler.segment, listed)
@@ -81,6 +82,7 @@ class Filler:
     delays: Delays
     rhythm: Rhythm
     clock: Clock
+    dollars: Mapping[str, float]  # USD a quote unit
 
     async def segment(self, listed: Sequence[Work]) -> None:
         """One instrument after another."""
@@ -266,7 +268,7 @@ class Filler:
         if said.symbol != i.symbol:
             return None
         i, ts, now, flags = self.sized(i, said.ts), said.ts, self.http.now(), 0
-        board = Board([i], simulated=self.simulated)
+        board = Board([i], simulated=self.simulated, dollars=self.dollars)
         mark = said.mark if isinstance(said, Update) else None
         if mark is None:
             mark = mark_at(series, ts, history.step)

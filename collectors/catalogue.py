@@ -31,6 +31,7 @@ class Collecting:
             instrument.live
             and (instrument.kind in self.universe or instrument.kind is only)
             and (self.assets is None or instrument.asset in self.assets)
+            and instrument.quote in self.dollars  # else nobody says what it is worth (ETH in BTC, BTC in EUR)
         )
 
     def asks(self, segment: Segment, only: Kind | None = None) -> bool:

@@ -29,6 +29,9 @@ class Coverage(BaseModel):
     )
     age_s: dict[str, float] = Field(default_factory=dict[str, float], description="by venue, since it was last heard")
     cadence_s: dict[str, float] = Field(default_factory=dict[str, float], description="by venue, usual gap of its data")
+    usd_rates: dict[str, float] = Field(
+        default_factory=dict[str, float], description="USD a unit of these quote currencies: modelled, not measured"
+    )
 
 
 class Table(BaseModel):

@@ -14,6 +14,7 @@ from anyio import to_thread
 from starlette.types import ASGIApp
 
 from collectors import supervisor
+from collectors.board import DOLLARS
 from collectors.http import Address, real, utc_ms
 from collectors.supervisor import Collecting
 from collectors.venue import Venue
@@ -172,6 +173,7 @@ def what(settings: Settings, simulated: bool) -> Collecting:
         unanswered_s=settings.unanswered_s,
         jump=settings.jump,
         confirm_s=settings.confirm_s,
+        dollars={**DOLLARS, **settings.rates},
         simulated=simulated,
     )
 
@@ -225,6 +227,7 @@ def house_of(settings: Settings, store: Kept, maps: Maps, trust: Trust, simulate
         past_map=Past(settings.thresholds).state,
         plausible=trust.plausible,
         progress=store.writer.progress,
+        rates=settings.rates,
     )
 
 

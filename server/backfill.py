@@ -128,6 +128,7 @@ class Backfill:
                 done += await backfill(
                     self.venues, turn, self.put, http, marks=priced, last=self.last, sized=partial(sized, sizes),
                     simulated=self.collecting.simulated, told=lambda progress: wish.told(spoken(progress)),
+                    dollars=self.collecting.dollars,
                 )  # fmt: skip
                 await anyio.sleep(0.2)  # the writer's next batch
         if any(progress.done for progress in done):

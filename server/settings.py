@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
+from types import MappingProxyType
 from typing import Any, Literal
 
 from platformdirs import user_data_path
@@ -23,6 +24,7 @@ PORTS: Mapping[Mode, int] = {"live": 8787, "demo": 8788}
 ASSETS = ("BTC", "ETH", "SOL")
 UNIVERSES = ("perpetual", "dated", "all")
 CONTEXT = ("coinmetrics", "coingecko", "coingecko_derivatives")  # whom we know to ask (collectors/context.py)
+RATES: Mapping[str, float] = MappingProxyType({"USDT": 1.0, "USDC": 1.0})  # USD a unit of what contracts are quoted in
 LOOPBACK = ("127.0.0.1", "localhost")
 PREFIX = "CROSSOI_"
 
@@ -46,6 +48,7 @@ class Settings:
     unanswered_s: float = 3600.0  # how long a step by a power of ten waits for REST before it counts without
     jump: float = 0.20  # |ln| of one step of open interest that two more readings must confirm ...
     confirm_s: float = 600.0  # ... within so long
+    rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
     poll_every_s: Mapping[str, float] = field(default_factory=dict[str, float])  # by venue
     thresholds: Thresholds = field(default_factory=Thresholds)  # of the analyses
     config: Path | None = None  # the file that was read, if there is one
@@ -99,6 +102,7 @@ def load(
         unanswered_s=read.get("checks.unanswered_s", 3600.0),
         jump=read.get("checks.jump", 0.20),
         confirm_s=read.get("checks.confirm_s", 600.0),
+        rates={name: read.get(f"rates.{name.lower()}", usual) for name, usual in RATES.items()},
         poll_every_s={key.split(".")[1]: value for key, value in read.items() if key.startswith("poll.")},
         thresholds=Thresholds(**{key.split(".")[1]: v for key, v in read.items() if key.startswith("analytics.")}),
     )
@@ -251,6 +255,8 @@ READERS: Mapping[str, Callable[[Said, tuple[str, ...]], Any]] = {
     "checks.unanswered_s": read_number(60, 7 * 86_400),
     "checks.jump": read_number(0.01, 2.0),
     "checks.confirm_s": read_number(10, 86_400),
+    "rates.usdt": read_number(0.5, 2.0),
+    "rates.usdc": read_number(0.5, 2.0),
     "poll.*.every_s": read_number(0.5, 86_400),
     **thresholds(),
 }

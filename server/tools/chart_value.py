@@ -116,7 +116,7 @@ def get_chart_value(
         },
         columns=told.columns(series),
         rows=[told.row(shown.points[k], series) for k in keep],
-        coverage=coverage(shown.coverage),
+        coverage=coverage(shown.coverage, house.rates),
         warnings=[
             *warnings(shown.coverage, told.reasons(shown, series)),
             *expiring(house),

@@ -65,7 +65,7 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
             for v in found.venues
         ],
         tables={"tests": tests(house, named, found, now), "thresholds": thresholds(found.thresholds)},
-        coverage=coverage(found.coverage),
+        coverage=coverage(found.coverage, house.rates),
         warnings=[*warnings(found.coverage, found.reasons), *unswept, *expiring(house)],
         next="get_liquidation_map for what would be force-closed if price moved",
     )  # fmt: skip

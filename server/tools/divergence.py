@@ -150,7 +150,7 @@ def get_oi_divergence(
             **(beside(house, named, now, lags) if detail == "detailed" else {}),
             **records,
         },
-        coverage=coverage(found.coverage),
+        coverage=coverage(found.coverage, house.rates),
         warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid, *unswept, *expiring(house)],
         next="get_concentration for where new positions went; get_chart_value for the level over time",
     )

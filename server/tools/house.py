@@ -7,6 +7,7 @@ from analytics.liquidation import MapState
 from analytics.settings import Settings as Thresholds
 from server import maps
 from server.answers import Answer
+from server.settings import RATES
 from store.reader import Reader
 from store.writer import Progress
 
@@ -39,6 +40,7 @@ class House:
     plausible: Callable[[str], Mapping[str, float]] = unmeasured  # by asset: venues' share of feasible changes
     apart: bool = False  # it counts another universe than the clock does: what that has worked out is not of it
     progress: Callable[[], Progress | None] = no_writer  # of what writes the store
+    rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))  # of quote currencies, USD a unit: modelled
 
 
 ToolFunction = Callable[..., Answer]

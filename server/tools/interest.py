@@ -122,7 +122,7 @@ def get_open_interest(
         },
         columns=columns,
         rows=rows[:limit],
-        coverage=coverage(held.coverage),
+        coverage=coverage(held.coverage, house.rates),
         warnings=[
             *minded(house, now, held.instruments, only),
             *warnings(held.coverage, held.reasons),

@@ -99,6 +99,7 @@ def get_liquidation_map(
             venues_ok=sorted({b.venue for b in found.books if not b.silent}),
             venues_carried=sorted({b.venue for b in found.books if b.silent}),
             age_s={b.venue: tenths(b.age_s) for b in sorted(found.books, key=lambda b: b.venue)},
+            usd_rates=dict(house.rates),
         ),
         warnings=[*warnings(found, score), *counted_otherwise(house, named, now), *again(as_of is not None)],
         truncated=len(nearest) < len(bins),

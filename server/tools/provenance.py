@@ -1,6 +1,6 @@
 """What every answer rests on, out of the analyses' own words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from analytics.coverage import Coverage as Heard
 from analytics.coverage import Heard as Venue
@@ -9,7 +9,8 @@ from server import answers
 from server.answers import Cell, Table, rounded, tenths
 
 
-def coverage(heard: Heard) -> answers.Coverage:
+def coverage(heard: Heard, rates: Mapping[str, float]) -> answers.Coverage:
+    """`rates`: what quote currencies were taken at [USD a unit] (decisions 8)."""
     return answers.Coverage(
         share=rounded(heard.coverage),
         confidence=rounded(heard.confidence),
@@ -21,6 +22,7 @@ def coverage(heard: Heard) -> answers.Coverage:
         venues_missing=[v.venue for v in heard.excluded],
         age_s={v.venue: tenths(v.age_s) for v in everyone(heard)},
         cadence_s={v.venue: tenths(v.cadence_s) for v in everyone(heard)},
+        usd_rates=dict(rates),
     )
 
 

@@ -70,7 +70,7 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
         columns=["t", *names],
         rows=[[utc(seen.t[k]), *(cell(seen.columns[name][k]) for name in names)] for k in keep],
         tables=tables(house, asset, drawn, seen, window, now, latest, found.venue),
-        coverage=heard(resting),
+        coverage=heard(resting, house.rates),
         warnings=[
             *warnings(resting, seen.reasons), *expiring(house),
             *told.shorter(asset, timeframe, start, stated[0][1], step),

@@ -49,6 +49,7 @@ async def test_only_the_assets_asked_for_are_collected() -> None:
 def test_what_is_wanted() -> None:
     btc = Instrument("toy", "main", "BTC", "BTC", "USDT", "USDT")
     assert Collecting().wants(btc)
+    assert not Collecting().wants(replace(btc, quote="EUR")), "nobody says what a euro is worth in USD"
     assert not Collecting(assets=frozenset({"ETH"})).wants(btc)
     assert not Collecting().wants(replace(btc, live=False))
     assert not Collecting().wants(replace(btc, kind=Kind.DATED))

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from analytics.settings import Settings as Thresholds
+from collectors.board import DOLLARS
 from server.app import what
 from server.settings import Settings, SettingsError, load, venue_names
 
@@ -65,6 +66,15 @@ def test_what_counts_as_a_jump_and_how_long_it_waits_can_be_set(tmp_path: Path) 
     assert (got.jump, got.confirm_s) == (0.35, 120)
     with pytest.raises(SettingsError, match=r"checks.jump: wants a number from 0.01 to 2, not 20"):
         read(tmp_path, "[checks]\njump = 20\n")
+
+
+def test_what_a_quote_currency_is_worth_can_be_set(tmp_path: Path) -> None:
+    assert what(read(tmp_path), False).dollars == DOLLARS
+    got = read(tmp_path, "[rates]\nusdt = 0.997\n")
+    assert what(got, False).dollars == {"USD": 1.0, "USDT": 0.997, "USDC": 1.0}
+    assert got.rates == {"USDT": 0.997, "USDC": 1.0}
+    with pytest.raises(SettingsError, match=r"rates.usdc: wants a number from 0.5 to 2, not 0"):
+        read(tmp_path, "[rates]\nusdc = 0\n")
 
 
 def test_all_means_no_limit(tmp_path: Path) -> None:

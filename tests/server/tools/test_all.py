@@ -60,6 +60,16 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield replace(known, map_state=maps.state)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("list_charts", "get_status")])
+def test_every_answer_says_what_quote_currencies_were_taken_at(house: House, name: str) -> None:
+    (function,) = (tool for tool in TOOLS if tool.__name__ == name)
+    more = [{"metric_id": "derivatives-oi-by-venue"}] if name == "get_chart_value" else []
+    for given in ({}, *more):
+        answer = function(replace(house, rates={"USDT": 0.99}), **given)  # type: ignore[arg-type]  # texts of the list
+        assert answer.coverage.usd_rates == {"USDT": 0.99}
+        assert '"usd_rates":{"USDT":0.99}' in answer.text()
+
+
 async def asked(house: House, name: str, **arguments: Any) -> CallToolResult:
     async with Client(protocol.build(TOOLS, house, "1.2.3")) as client:
         return await client.call_tool(name, arguments)

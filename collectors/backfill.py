@@ -269,9 +269,8 @@ class Filler:
             return None
         i, ts, now, flags = self.sized(i, said.ts), said.ts, self.http.now(), 0
         board = Board([i], simulated=self.simulated, dollars=self.dollars)
-        mark = said.mark if isinstance(said, Update) else None
-        if mark is None:
-            mark = mark_at(series, ts, history.step)
+        stated = said.mark if isinstance(said, Update) else None
+        mark = mark_at(series, ts, history.step) if stated is None else stated
         if mark is None and (mark := self.marks(i, ts)) is not None:
             flags = Flag.STALE_MARK
         if not isinstance(said, Update):

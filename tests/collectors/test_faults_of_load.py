@@ -29,6 +29,7 @@ from tests.collectors.toy import (
     Frame,
     Peer,
     collecting,
+    flowing,
     now_of,
     parse,
     venue,
@@ -105,6 +106,20 @@ async def test_f28_a_frame_beyond_all_bounds_ends_its_connection_and_is_a_gap(ho
     assert gap.reason.startswith("down: ConnectionClosedError: sent 1009 (message too big)")
     assert [(r.raw, r.flags & Flag.RESYNC) for r in records.readings()[:2]] == [(1000.0, Flag.RESYNC)] * 2
     assert records.of(Quarantined) == []
+
+
+async def test_f28_an_answer_that_unpacks_beyond_all_bounds_is_not_read() -> None:
+    """65 kB that unpack to 65 MB; the next answer, packed too, counts again."""
+    bomb = gzip.compress(b" " * (65 * 2**20), 1)
+    said = [bomb]
+    packed = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    exchange = Exchange(flowing, replies={"/oi": lambda: (200, packed, said[0])})
+    async with collecting(exchange, venue(POLL)) as records:
+        (gap,) = await records.until(records.gaps)
+        said[0] = gzip.compress(now_of("BTC", 7.0, mark=1.0)()[2].encode())  # type: ignore[union-attr]  # a text
+        await records.until(records.holes)
+    assert gap.reason == f"down: an answer of more than {64 * 2**20} bytes"
+    assert {r.raw for r in records.readings()} == {7.0}
 
 
 async def test_f38_before_a_slow_writer_the_newest_wins_and_what_was_skipped_is_counted_and_a_gap() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import anyio
 import pytest
 
-from collectors.board import Board
 from collectors.http import utc_ms
 from collectors.supervisor import Collecting
 from collectors.venue import Liquidated, Said, Segment, Update, Venue
@@ -37,9 +36,11 @@ from tests.collectors.toy import (
     Peer,
     Records,
     collecting,
+    flowing,
     now_of,
     one_gap,
     spared,
+    stored,
     venue,
 )  # fmt: skip
 
@@ -57,24 +58,56 @@ CONTRACTS = Field("n", Unit.CONTRACTS)
         (Unit.USD, Payoff.INVERSE, 1.0, 2, 0.002, 100.0),
     ],
 )
-def test_f30_contracts_coins_and_dollars(
+async def test_f30_contracts_coins_and_dollars(
     unit: Unit, payoff: Payoff, size: float, sides: int, base: float, usd: float
 ) -> None:
-    board = Board([Instrument("toy", "main", "BTC", "BTC", "USD", "USD", payoff=payoff, contract_size=size)])
-    record = board.apply(Update("BTC", 1000, 200.0, Field("oi", unit, sides), mark=50_000.0), 1001)
-    assert record is not None
-    assert (record.raw, record.field.unit, record.field.sides) == (200.0, unit, sides)
-    assert (record.base, record.usd) == pytest.approx((base, usd))
+    """200 of something: the raw value, its unit and the sides it counts are stored with what we make of it."""
+    field = Field("oi", unit, sides)
+
+    def says(frame: Frame) -> list[Said]:
+        return [Update("BTC", frame.ts, 200.0, field, mark=50_000.0)] if frame.kind == "snap" else []
+
+    def listed(_: object) -> list[Instrument]:
+        return [Instrument("toy", "main", "BTC", "BTC", "USD", "USD", payoff=payoff, contract_size=size)]
+
+    async with collecting(Exchange(flowing), listing(venue(replace(SOCKET, parse=says)), listed)) as records:
+        await records.until(records.readings)
+        assert records.gaps() == []
+    with stored(records) as rows:
+        (row, *_) = rows("SELECT raw, unit, sides, base, usd, mark FROM readings")
+        assert rows("SELECT payoff, contract_size FROM instruments") == [(payoff, size)]
+        assert rows("SELECT DISTINCT field, unit, sides FROM side_registry") == [("oi", unit, sides)]
+    assert row[:3] == (200.0, unit, sides)
+    assert row[3:] == pytest.approx((base, usd, 50_000.0))
 
 
-def test_f30_without_a_known_multiplier_there_is_no_dollar_figure() -> None:
-    quanto = Instrument("toy", "main", "ETHUSD", "ETH", "USD", "BTC", payoff=Payoff.QUANTO, contract_size=1e-6)
-    update = Update("ETHUSD", 1000, 5_000.0, Field("oi", Unit.CONTRACTS), mark=3_000.0)
-    assert Board([quanto]).apply(update, 1001) is None
-    record = Board([quanto], coin={"BTC": (60_000.0, 1001)}.get).apply(update, 1001)
-    assert record is not None
-    assert record.usd == pytest.approx(5_000 * 1e-6 * 3_000 * 60_000)
-    assert record.base == pytest.approx(5_000 * 1e-6 * 60_000)
+async def test_f30_without_a_known_multiplier_there_is_no_dollar_figure() -> None:
+    """A contract that pays in bitcoin is worth nothing we could state until somebody says what bitcoin is worth."""
+    worth: dict[str, tuple[float, int]] = {}
+
+    def says(frame: Frame) -> list[Said]:
+        return [Update("ETHUSD", frame.ts, 5_000.0, CONTRACTS, mark=3_000.0)] if frame.kind == "snap" else []
+
+    def listed(_: object) -> list[Instrument]:
+        return [Instrument("toy", "main", "ETHUSD", "ETH", "USD", "BTC", payoff=Payoff.QUANTO, contract_size=1e-6)]
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        for k in range(20):
+            if k == 10:
+                assert records.readings("ETHUSD") == []
+                worth["BTC"] = (60_000.0, exchange.clock.ms())
+            await peer.snap("ETHUSD")
+            await anyio.sleep(0.03)
+        await peer.listen()
+
+    exchange = Exchange(talk)
+    quanto = listing(venue(replace(SOCKET, parse=says)), listed)
+    async with collecting(exchange, quanto, worth=lambda coin: worth.get(coin)) as records:
+        await records.until(lambda: records.readings("ETHUSD"))
+    first = records.readings("ETHUSD")[0]
+    assert first.usd == pytest.approx(5_000 * 1e-6 * 3_000 * 60_000)
+    assert first.base == pytest.approx(5_000 * 1e-6 * 60_000)
 
 
 def listing(toy: Venue, read: Any, decode: Any = json.loads) -> Venue:

@@ -94,7 +94,7 @@ async def test_a_page_elsewhere_cannot_read_us_by_rebinding_a_name(tmp_path: Pat
             )
 
 
-async def test_a_second_daemon_in_one_home_is_told_of_the_first(tmp_path: Path) -> None:
+async def test_f40_a_second_daemon_in_one_home_is_told_of_the_first(tmp_path: Path) -> None:
     settings = chosen(tmp_path)
     async with serving(settings) as url:
         with pytest.raises(ServeError, match=rf"runs already: pid {os.getpid()}, {url}. Ask it: crossoi status$"):
@@ -153,7 +153,7 @@ async def test_what_states_no_price_is_valued_after_a_restart_by_what_a_coin_was
     assert row[2] & (Flag.BORROWED_MARK | Flag.STALE_MARK) == Flag.BORROWED_MARK | Flag.STALE_MARK
 
 
-def test_sigterm_ends_the_daemon_cleanly_within_seconds(tmp_path: Path) -> None:
+def test_f40_sigterm_ends_the_daemon_cleanly_within_seconds(tmp_path: Path) -> None:
     env = {**os.environ, "CROSSOI_HOME": str(tmp_path), "CROSSOI_HTTP_PORT": "0", "CROSSOI_VENUES": "none"}
     command = [sys.executable, "-P", "-m", "server", "serve"]
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:

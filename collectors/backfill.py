@@ -16,6 +16,7 @@ import msgspec
 
 from collectors.besides import Besides
 from collectors.board import DOLLARS, Board, Last
+from collectors.budget import Rank
 from collectors.checks import NEEDED
 from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import RHYTHM, Delays, Rhythm, backoff, explain, rest
@@ -243,7 +244,7 @@ class Filler:
             try:
                 await anyio.sleep(ask.weight * work.venue.limits.per / work.venue.limits.weight * (1 / self.share - 1))
                 asked = self.http.now()
-                reply = await self.http.ask(work.venue, ask)
+                reply = await self.http.ask(work.venue, ask, Rank.PAST)
                 words = [said for said in history.parse(history.decode(reply)) if not runs(said, history, asked)]
             except (FailedError, LimitedError, BlockedError) as fault:
                 ended = explain(self.http, work.venue, fault)

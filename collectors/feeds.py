@@ -86,9 +86,12 @@ class Feeding:
     every: float  # seconds between polls: the feed's own, or what the user wants
     clock: Clock = time.monotonic
     now: Callable[[], int] = utc_ms
+    name: str = ""  # what it gives, and its number where another gives the same
     frames: int = 0  # of connections that have ended, and of replies
     unreadable: int = 0
     ignored: int = 0
+    groups: list[dict[str, Instrument]] = field(default_factory=lambda: list[dict[str, Instrument]]())  # polled
+    stretched: float = 0.0  # seconds between polls that were told last, where the budget allows no more; else 0
     strange: int = 0  # replies in a row that could not be read
     lives: "list[Life]" = field(default_factory=lambda: list[Life]())  # connections that are open now
     elsewhere: Callable[[dict[str, Instrument]], None] = field(default=lambda _: None)  # opens a line of their own

@@ -23,6 +23,7 @@ import anyio
 import httpx2
 import msgspec
 
+from collectors.budget import Budget, Rank
 from collectors.venue import Ask, Venue
 from store.records import Hold, Record
 
@@ -70,51 +71,6 @@ def utc_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Budget:
-    """At most `amount` in any `per` seconds: a sliding window, because a bucket lets twice that through."""
-
-    def __init__(self, amount: float, per: float, clock: Clock = time.monotonic) -> None:
-        self.amount = amount
-        self.per = per
-        self.clock = clock
-        self.spent: deque[tuple[float, float]] = deque()
-        self.total = 0.0
-        self.queue = anyio.Lock()  # first come, first served
-
-    async def spend(self, weight: float = 1.0) -> None:
-        weight = min(weight, self.amount)  # a question dearer than the whole budget is asked alone
-        async with self.queue:
-            while (wait := self.wait(weight)) > 0:  # noqa: ASYNC110 - waits for time to pass, not for an event
-                await anyio.sleep(wait)
-            self.note(weight)
-
-    def note(self, weight: float) -> None:
-        self.spent.append((self.clock(), weight))
-        self.total += weight
-
-    def wait(self, weight: float) -> float:
-        """Seconds until `weight` fits."""
-        now = self.clock()
-        while self.spent and self.spent[0][0] <= now - self.per:
-            self.total -= self.spent.popleft()[1]
-        if not self.spent:
-            self.total = 0.0
-        excess = self.total + weight - self.amount
-        for at, spent in self.spent:
-            if excess <= 1e-9:
-                break
-            excess -= spent
-            if excess <= 1e-9:
-                return max(at + self.per - now, 0.001)
-        return 0.0
-
-    def observe(self, used: float) -> None:
-        """The venue's own count of what this window has cost, which other programs on this address share."""
-        self.wait(0)
-        if used > self.total:
-            self.note(used - self.total)
-
-
 @dataclass(slots=True)
 class Standing:
     """How we stand with one venue."""
@@ -156,11 +112,12 @@ class Http:
     ) -> None:
         await self.client.__aexit__(kind, error, trace)
 
-    async def ask(self, venue: Venue, ask: Ask) -> bytes:
-        """The body of the reply. Raises FailedError, LimitedError or BlockedError."""
+    async def ask(self, venue: Venue, ask: Ask, rank: Rank = Rank.NOW) -> bytes:
+        """The body of the reply; `rank` says who waits where the budget is short. Raises FailedError, LimitedError or
+        BlockedError."""
         standing = self.standing(venue)
         self.check(venue)
-        await standing.weight.spend(ask.weight)
+        await standing.weight.spend(ask.weight, rank)
         self.check(venue)  # the wait for the budget may have brought a hold
         body = None if ask.body is None else msgspec.json.encode(ask.body)
         headers = dict(ask.headers) if body is None else {"Content-Type": "application/json", **ask.headers}
@@ -232,6 +189,8 @@ class Http:
         standing = self.standing(venue)
         now = self.now()
         until = stated_wait(headers.get("retry-after", ""), words, now)
+        if until is None and standing.hold is not None and standing.hold.until > now:
+            return standing.hold  # of questions that were out at once, the first refusal speaks for all
         if until is None:
             until = now + int(1000 * min(HELD_S * 2**standing.refusals, HELD_MAX_S))
             standing.refusals += 1

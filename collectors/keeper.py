@@ -119,17 +119,21 @@ class Keeper:
 
     def feedings(self) -> Iterator[Feeding]:
         """The first feed of open interest speaks for its symbols; the others for what they give."""
-        run, spoken_for = self.run, False
+        run, spoken_for, names = self.run, False, list[str]()
         for feed in self.segment.feeds:
             main = "oi" in feed.gives and not spoken_for
             spoken_for = spoken_for or main
+            gives = ", ".join(sorted(feed.gives))
+            names.append(gives)
+            alike = names.count(gives)
             ledger = Ledger(
-                self.venue.id, self.segment.id, run.sink, about="" if main else ", ".join(sorted(feed.gives)),
+                self.venue.id, self.segment.id, run.sink, about="" if main else gives,
                 gaps=self.left, spare=run.rhythm.spare, changed=self.changed, clock=run.clock, now=run.now,
             )  # fmt: skip
             yield Feeding(
                 self.venue, self.segment.id, run.http, self.board, self.besides, ledger, run.sink, lambda: self.listing,
                 run.patience, run.rhythm, run.delays, self.period(feed), run.clock, run.now,
+                gives if alike == 1 else f"{gives} {alike}",
             )  # fmt: skip
 
     def main(self) -> Socket | Poll | None:

@@ -10,69 +10,98 @@ from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import Ended, Feeding, explain, rest
 from collectors.http import BlockedError, FailedError, LimitedError
 from collectors.ledger import DOUBTED, LIVE
+from collectors.pace import enter, granted, keeps, leave, rank
 from collectors.venue import Acked, Ask, Ignored, Notice, Poll, Refused, Update, question
 from store.records import Event, Instrument, Quarantined, Source
 
+TOGETHER = 8  # questions of one round that may be under way at once
 STRANGE = 3  # replies in a row that cannot be read: then an alarm is raised
 
 
 async def keep_poll(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> None:
+    """Rounds, for as long as anything is listed."""
+    enter(feed, group)
+    try:
+        await rounds(feed, poll, group)
+    finally:
+        leave(feed, group)
+
+
+async def rounds(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> None:
     """Round after round. Between two of them who gave no answer is asked again, more and more seldom.
 
-    When the venue answers nobody (it asks us to wait, say), a round goes on where it was as soon as it may.
+    When the venue answers nobody (it asks us to wait, say), a round goes on where it was as soon as it may; and who is
+    left when it is over comes first in the next one.
     """
     every, rhythm, new = feed.every, feed.rhythm, "oi" in poll.gives
-    delays, wait, ends, due = feed.delays(), rhythm.again, 0.0, list[Instrument]()
-    again, begun = False, feed.clock()
+    delays, wait, due, taken = feed.delays(), rhythm.again, list[Instrument](), 0.0
+    again, begun, asked = False, feed.clock(), feed.clock()
+    real, gets = every, 0.0
     while group:
         if not again:
-            due, wait, ends = list(group.values()), rhythm.again, feed.clock() + every
-        ended, missed = await ask_round(feed, poll, due, new=new) if due else (None, ())
-        new = False
+            left = {i.symbol for i in due}
+            due = [*due, *(i for symbol, i in group.items() if symbol not in left)]
+            wait, asked = rhythm.again, feed.clock()
+        gets, apart = granted(feed, poll, new=new)
+        ended, missed = await ask_round(feed, poll, due, apart, gets) if due else (None, ())
+        gets, new = granted(feed, poll)[0], False  # by now all others have said what they want
         if ended is not None:
             blind = [i.symbol for i in missed] if every > rhythm.again else group
             feed.ledger.lost(blind, ended[0], ended[1])
-        overdue(feed, poll, group, begun)
+        elif not again:
+            before, taken = taken, feed.clock() - asked
+            real = keeps(feed, poll, group, gets, min(before, taken))  # one slow round is none yet
+        overdue(feed, poll, group, begun, real)
+        ends = asked + gets
         if ended is not None:
             await rest(ended, delays, rhythm, feed.now)
             again = feed.clock() < ends
         else:
-            delays, left = feed.delays(), max(0.0, ends - feed.clock())
-            again = bool(missed) and wait < left
-            await anyio.sleep(wait if again else left)
+            delays, left_s = feed.delays(), max(0.0, ends - feed.clock())
+            again = bool(missed) and wait < left_s
+            await anyio.sleep(wait if again else left_s)
             wait = min(2 * wait, rhythm.again_max)
         due = [i for i in missed if i.symbol in group]
 
 
 async def ask_round(
-    feed: Feeding, poll: Poll, due: Sequence[Instrument], *, new: bool
+    feed: Feeding, poll: Poll, due: Sequence[Instrument], apart: float, gets: float
 ) -> tuple[Ended | None, Sequence[Instrument]]:
-    """One question for all, or one an instrument, spread over the period, or the first minute of a long one.
+    """One question for all, or one an instrument, `apart` seconds from each other.
 
-    The first time open interest is asked for as soon as the venue's budget allows: who is asked once a minute should
-    not be unknown for so long. Gives why the venue answers nobody, if it does not; and whom it gave no answer about.
+    Gives why the venue answers nobody, if it does not; and whom it gave no answer about. Questions that are due while
+    answers are under way do not wait for them: a far venue is asked as often as a near one.
     """
     if isinstance(poll.ask, Ask):
         ended = await poll_once(feed, poll, poll.ask, [i.symbol for i in due])
         return ended, due if ended is not None else ()
-    begun, every, limits, missed = feed.clock(), feed.every, feed.venue.limits, list[Instrument]()
-    polite = 2 * question(poll.ask, due[0], feed.now()).weight * limits.per / limits.weight  # half the budget
-    apart = min(every / len(due), polite if new else max(min(every, feed.rhythm.round) / len(due), polite))
-    for place, instrument in enumerate(due):
-        await anyio.sleep(max(0.0, begun + place * apart - feed.clock()))
-        failed = await poll_once(feed, poll, question(poll.ask, instrument, feed.now()), [instrument.symbol])
+    begun, ask, out, missed = feed.clock(), poll.ask, anyio.Semaphore(TOGETHER), {i.symbol for i in due}
+    refused: list[Ended] = []  # by the venue, and not of one symbol
+
+    async def one(instrument: Instrument) -> None:
+        try:
+            failed = await poll_once(feed, poll, question(ask, instrument, feed.now(), gets), [instrument.symbol])
+        finally:
+            out.release()
         if failed is None:
-            continue
-        if failed[0] != "down":  # the venue, not this symbol
-            return failed, [*missed, *due[place:]]
-        missed.append(instrument)
-    return None, missed
+            missed.discard(instrument.symbol)
+        elif failed[0] != "down":
+            refused.append(failed)
+
+    async with anyio.create_task_group() as tasks:
+        for place, instrument in enumerate(due):
+            await anyio.sleep(max(0.0, begun + place * apart - feed.clock()))
+            await out.acquire()
+            if refused:
+                break
+            tasks.start_soon(one, instrument)
+    return refused[0] if refused else None, [i for i in due if i.symbol in missed]
 
 
 async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> Ended | None:
     """Ask, read, hand on. Gives what went wrong, if something did."""
     try:
-        reply = await feed.http.ask(feed.venue, ask)
+        reply = await feed.http.ask(feed.venue, ask, rank(poll))
     except (FailedError, LimitedError, BlockedError) as fault:
         ended = explain(feed.http, feed.venue, fault)
         feed.ledger.lost(symbols, ended[0], ended[1])
@@ -135,9 +164,9 @@ def told(board: Board, update: Update) -> bool:
     )
 
 
-def overdue(feed: Feeding, poll: Poll, group: dict[str, Instrument], begun: float) -> None:
+def overdue(feed: Feeding, poll: Poll, group: dict[str, Instrument], begun: float, every: float) -> None:
     """Symbols that the replies leave out, or of which they state what cannot be believed."""
-    limit = feed.patience.symbol * feed.every + feed.patience.margin
+    limit = feed.patience.symbol * every + feed.patience.margin
     for symbol in group:
         standing = feed.ledger.standings[symbol]
         age = feed.clock() - (begun if standing.at is None else standing.at)

@@ -16,6 +16,7 @@ import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
 from collectors.board import factor
+from collectors.budget import Rank
 from collectors.connection import UNREADABLE, beat, leaf, text
 from collectors.feeds import BROKEN, Delays, backoff
 from collectors.http import BlockedError, Clock, FailedError, Http, LimitedError, Sink, proxy, utc_ms
@@ -197,7 +198,7 @@ class Sampler:
             rest = every
             self.holders[name].asked = self.clock()
             try:
-                self.take(name, await self.http.ask(self.venue, self.positions.ask(name)))
+                self.take(name, await self.http.ask(self.venue, self.positions.ask(name), Rank.PAST))
             except LimitedError as limited:
                 rest += max(0.0, (limited.until - self.now()) / 1000)
             except BlockedError as blocked:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import anyio
 
+from collectors.budget import Rank
 from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import Ended, Feeding, explain, rest
 from collectors.http import BlockedError, FailedError, LimitedError
@@ -61,7 +62,7 @@ async def ask_once(feed: Feeding, answer: Answer, ask: Ask, symbols: Sequence[st
         raise TypeError(f"{feed.venue.id}: what is asked must be read without a memory")
     reply = b""
     try:
-        reply = await feed.http.ask(feed.venue, ask)
+        reply = await feed.http.ask(feed.venue, ask, Rank.INSTEAD)
         words = list(answer.parse(answer.decode(reply)))
     except (FailedError, LimitedError, BlockedError) as fault:
         return explain(feed.http, feed.venue, fault)

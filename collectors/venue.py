@@ -241,10 +241,10 @@ class Poll:
     cadence: float | None = None  # seconds between statements, where the venue makes them more seldom than we ask
 
 
-def question(ask: Callable[[Instrument], Ask] | Lately, instrument: Instrument, now: int) -> Ask:
-    """What a poll asks of an instrument at a moment, ms UTC."""
+def question(ask: Callable[[Instrument], Ask] | Lately, instrument: Instrument, now: int, every: float = 0.0) -> Ask:
+    """What a poll asks of an instrument at a moment, ms UTC; of no less than two rounds, `every` seconds apart."""
     if isinstance(ask, Lately):
-        return ask.ask(instrument, now - round(ask.seconds * 1000), now)
+        return ask.ask(instrument, now - round(max(ask.seconds, 2 * every) * 1000), now)
     return ask(instrument)
 
 

@@ -4,15 +4,19 @@ import ast
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from collectors.budget import Want, shared
 from collectors.missing import tells
-from collectors.venue import History, Poll, Socket
+from collectors.pace import LATE, rank
+from collectors.venue import Ask, History, Poll, Segment, Socket, Venue, question
 from collectors.venues import VENUES
 from server import protocol
 from server.tools import TOOLS, House
+from store.records import Instrument, Kind
 
 DOCS = Path(__file__).parent
 FAULT = re.compile(r"test_((?:f\d\d_)*f\d\d)_(\w+)")
@@ -186,6 +190,48 @@ def reached(said: bool | None) -> str:
     return {None: "", True: "yes", False: "no"}[said]
 
 
+LISTED = {
+    "aster": (200,), "binance": (460, 40), "bingx": (480, 20), "bitfinex": (70,), "bitget": (450, 30, 20),
+    "bitmex": (100,), "bullish": (30,), "bybit": (530, 20), "coinbase": (150,), "cryptocom": (100,), "deribit": (4, 26),
+    "dydx": (200,), "edgex": (200,), "gate": (595, 5), "htx": (180, 20), "hyperliquid": (190,), "kraken": (290, 10),
+    "kucoin": (450,), "lighter": (130,), "mexc": (700,), "okx": (280, 20), "phemex": (390, 10),
+}  # fmt: skip
+"""Perpetuals that each segment lists, in the venue file's order: assumed, of the right size, and not counted."""
+
+
+def wanted(segment: Segment, feed: Poll, n: int) -> Want:
+    some = Instrument("", segment.id, "BTC-USDT-SWAP", "BTC", "USDT", "USDT")
+    each = (feed.ask if isinstance(feed.ask, Ask) else question(feed.ask, some, 1_800_000_000_000)).weight
+    return Want(rank(feed), each * (1 if isinstance(feed.ask, Ask) else n), each, feed.every)
+
+
+def polled(venue: Venue) -> list[tuple[Segment, Poll, Want]]:
+    segments = [segment for segment in venue.segments if segment.lists in (None, Kind.PERPETUAL)]
+    counted = zip(segments, LISTED.get(venue.id, (0,) * len(segments)), strict=True)
+    return [(s, f, wanted(s, f, n)) for s, n in counted for f in s.feeds if isinstance(f, Poll) and n]
+
+
+def demand() -> str:
+    """What polls of all perpetuals want of their venue's budget, and how often they get to ask."""
+    rows: list[tuple[str, ...]] = []
+    for venue in VENUES.values():
+        polls, rate = polled(venue), venue.limits.weight / venue.limits.per
+        if not polls:
+            continue
+        gets = shared([want for _, _, want in polls], rate)
+        first, other = (sum(w.weight / w.every for _, _, w in polls if (w.rank == 0) is now) for now in (True, False))
+        slow = Counter(
+            f"{s.id} {' '.join(sorted(f.gives))}: {w.every:g} s → {every:.0f} s"
+            for (s, f, w), every in zip(polls, gets, strict=True)
+            if every > LATE * w.every
+        )
+        told = "<br>".join(line + (f", {n} kinds" if n > 1 else "") for line, n in slow.items())
+        count = " + ".join(map(str, LISTED[venue.id]))
+        rows.append((venue.id, count, f"{first:.2f}", f"{other:.2f}", f"{rate:.2f}", told or "none"))
+    columns = ("venue", "perpetuals, assumed", "open interest wants", "the rest wants", "budget", "asked less often")
+    return table(columns, rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "venues": venues,
     "fields": fields,
@@ -197,6 +243,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "truth": truth,
     "nulls": nulls,
     "faults": faults,
+    "demand": demand,
 }
 
 

@@ -233,6 +233,8 @@ INSTEAD = "asked over REST instead"
 """Ends the detail of a `Health` whose stream says nothing while questions stand in for it."""
 HELD = "held"
 """The check of a `Quarantined` that waits for a second source; said again and again while it does."""
+STRETCHED = "stretched"
+"""The kind of an `Event` that tells how often a poll really asks, where that is less often than it should."""
 
 
 @dataclass(frozen=True, slots=True)

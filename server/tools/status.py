@@ -1,5 +1,6 @@
 """Whom we hear, and how well."""
 
+import json
 from difflib import get_close_matches
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from server.tools.moment import AsOf, at
 from server.tools.returned import returned
 from server.tools.standins import held_back, polled_instead, stands_in
 from server.tools.trusted import trusted
+from store.records import STRETCHED
 from store.writer import Progress
 
 DAY_MS = 86_400_000
@@ -43,8 +45,9 @@ def get_status(
     that of the venue's HTTP answers, good to half a second), gaps_24h (interruptions begun or open in the last
     day), detail (the reason, in the venue's words). Figure write_lag_s: how long what is heard waited lately until it
     was stored. Warnings say first if the store cannot be written, then whose value is held back until a second
-    source agrees (held_back) and whose stream is silent while REST stands in (polled_instead), and which clock is
-    more than a second off. Table quarantine: what was not taken as true in the last day, by check. Table
+    source agrees (held_back), whose stream is silent while REST stands in (polled_instead), what is asked less often
+    than it should be because the venue's limits or answers allow no more (stretched), and which clock is more than a
+    second off. Table quarantine: what was not taken as true in the last day, by check. Table
     plausibility: by venue and asset, the share of changes that traded volume can explain; sides_measured: what trades
     say of the sides a field counts (two_sided, consistent_with_one, undecided, implausible_or_delayed), with venue by
     symbol. With venue also tables gaps (newest first), fields (what it
@@ -101,6 +104,7 @@ def get_status(
         warnings=lost
         + held_back(refused, now)
         + polled_instead(row for row in said if venue in (None, row["venue"]))
+        + stretched(house, now, venue)
         + [
             f"{row['venue']} {row['segment']} is {row['state']}: {row['detail'] or 'no reason given'}"
             for row in segments
@@ -110,6 +114,20 @@ def get_status(
         + doubts,
         next="get_open_interest for the numbers" if ok else "ask again in some seconds",
     )
+
+
+def stretched(house: House, now: int, venue: str | None) -> list[str]:
+    """A warning a segment of which something is asked less often than it should be, by the newest word on each."""
+    newest: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for event in records(house.reader.events(STRETCHED, house.started, now + 1, venue=venue)):
+        told = json.loads(event["detail"])
+        newest[str(event["venue"]), told["segment"], told["what"]] = told
+    found: dict[str, list[str]] = {}
+    for (name, segment, what), told in sorted(newest.items()):
+        if told["real_s"] > told["wanted_s"]:
+            words = f"{what} every {told['real_s']:.0f} s, not {told['wanted_s']:.0f} ({told['why']})"
+            found.setdefault(f"{name} {segment}, {told['instruments']} instruments", []).append(words)
+    return [f"stretched: {who}: {'; '.join(words)}." for who, words in found.items()]
 
 
 def lag(told: Progress | None) -> dict[str, float | None]:

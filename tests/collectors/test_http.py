@@ -6,7 +6,8 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from collectors.http import BlockedError, Budget, FailedError, Http, LimitedError, proxy, stated_wait
+from collectors.budget import Budget
+from collectors.http import BlockedError, FailedError, Http, LimitedError, proxy, stated_wait
 from collectors.venue import Ask, Limits, Venue
 from store.records import Hold
 from tests.collectors.toy import Exchange, Peer, Records, venue

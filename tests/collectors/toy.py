@@ -248,6 +248,7 @@ class Exchange:
     dials: list[float] = field(default_factory=list[float])  # by the clock, as they arrive
     requests: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     port: int = 0
+    far: float = 0.0  # seconds that an answer takes
 
     def address(self, _: Venue, url: str) -> str:
         at = urlsplit(url)
@@ -274,6 +275,12 @@ class Exchange:
         headers = {"Connection": "close", "Content-Length": str(len(text)), **headers}
         return Response(status, HTTPStatus(status).phrase, Headers(headers), text)
 
+    async def answer(self, ws: ServerConnection, request: Request) -> Response | None:
+        reply = self.reply(ws, request)
+        if self.far > 0:
+            await anyio.sleep(self.far)
+        return reply
+
     async def serve(self, ws: ServerConnection) -> None:
         peer = Peer(ws, len(self.peers))
         self.peers.append(peer)
@@ -285,7 +292,7 @@ class Exchange:
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Exchange"]:
         server = await serve(
-            self.serve, "127.0.0.1", 0, process_request=self.reply, close_timeout=0.1, ping_interval=None
+            self.serve, "127.0.0.1", 0, process_request=self.answer, close_timeout=0.1, ping_interval=None
         )
         self.port = next(iter(server.sockets)).getsockname()[1]
         try:

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 from time import time
@@ -11,6 +12,7 @@ from server.tools.status import COLUMNS, get_status, unwritten
 from store.engine import Store, open_store
 from store.reader import Reader
 from store.records import (
+    STRETCHED,
     Event,
     FeedClass,
     Field,
@@ -254,3 +256,32 @@ def test_of_one_venue_it_tells_what_changed_while_it_was_silent_and_whole_or_thr
     ]
     assert answer.tables["forced_closes"].rows == [["throttled", 2, False]]
     assert not {"reentries", "forced_closes"} & set(every.tables)
+
+
+def test_status_tells_what_is_asked_less_often_than_it_should_be(store: Store) -> None:
+    """The newest word on each poll, and none of what has ended or was of an earlier run."""
+
+    def told(ago_s: int, venue: str, what: str, real: float) -> Event:
+        detail = {
+            "segment": "linear", "what": what, "wanted_s": 60.0, "real_s": real, "instruments": 300,
+            "why": "the budget",
+        }  # fmt: skip
+        return Event(NOW - ago_s * 1000, STRETCHED, "", venue, json.dumps(detail))
+
+    with Writer(store, simulated=False, now_ms=NOW - 60_000) as writer:
+        for record in (
+            health("northern", "", "live", 30), health("southern", "", "live", 30),
+            told(50, "northern", "volume", 500.0), told(40, "northern", "volume", 133.3),
+            told(40, "northern", "ratios", 90.0), told(40, "northern", "tiers", 90.0),
+            told(30, "northern", "tiers", 60.0),
+            told(3600, "southern", "volume", 500.0),
+        ):  # fmt: skip
+            writer.put(record)
+        writer.flush()
+        answer = get_status(house(store, writer))
+        other = get_status(house(store, writer), venue="southern")
+    assert [w for w in answer.warnings if w.startswith("stretched")] == [
+        "stretched: northern linear, 300 instruments: ratios every 90 s, not 60 (the budget); volume every 133 s, "
+        "not 60 (the budget)."
+    ]
+    assert not [w for w in other.warnings if w.startswith("stretched")]

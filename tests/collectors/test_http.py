@@ -84,6 +84,23 @@ async def test_without_a_stated_wait_the_waits_double() -> None:
     assert second.until == first.until + 1 + 30_000
 
 
+async def test_of_refusals_of_what_was_out_at_once_the_first_speaks_for_all() -> None:
+    """Each of them doubling the next wait would make one refusal ten minutes."""
+    records = Records()
+    at = Exchange(silent, replies={"/oi": lambda: (429, {}, "slow down")}, far=0.1)
+
+    async def asks(client: Http) -> None:
+        with pytest.raises(LimitedError) as limited:
+            await client.ask(venue(), ASK)
+        assert limited.value.until == NOW + 15_000
+
+    async with at.open(), http(at, records) as client, anyio.create_task_group() as tasks:
+        for _ in range(6):
+            tasks.start_soon(asks, client)
+    assert len(at.requests) == 6
+    assert len(records.of(Hold)) == 1
+
+
 @pytest.mark.parametrize(
     ("header", "words", "until"),
     [

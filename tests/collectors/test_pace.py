@@ -4,14 +4,34 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from collectors.venue import Ask, Limits, Poll, Ratio, Said
-from store.records import STRETCHED, Event, Health, LongShort
-from tests.collectors.toy import POLL, Exchange, Peer, Records, Reply, collecting, now_of, venue
+from collectors.backfill import backfill
+from collectors.budget import Rank
+from collectors.http import Http
+from collectors.missing import Missing
+from collectors.venue import Ask, Limits, Poll, Ratio, Said, Venue
+from store.records import STRETCHED, Event, Health, Instrument, LongShort
+from tests.collectors.toy import (
+    HISTORY,
+    POLL,
+    QUICK,
+    SOCKET,
+    Exchange,
+    Peer,
+    Records,
+    Reply,
+    collecting,
+    no_delays,
+    now_of,
+    spared,
+    venue,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -86,6 +106,42 @@ async def test_open_interest_keeps_its_pace_and_the_rest_is_stretched_alike(capl
     lines = [r.getMessage() for r in caplog.records if "not every" in r.getMessage()]
     assert len(lines) == 1
     assert lines[0].startswith("toy main: ratios asked every 1 s, not every 0: the budget")
+
+
+async def test_a_burst_of_what_is_asked_seldom_holds_no_open_interest_up() -> None:
+    """Ladders are asked for at once, by half of the budget each; two kinds of them would take all of it for a while."""
+    at = exchange(*NAMES)
+    ratios, oi = polls(oi=0.5, ratios=1000)
+    dear = replace(ratios, ask=lambda i: Ask(f"https://toy/ratio/{i.symbol}", weight=4))
+    toy = venue(dear, dear, oi, limits=Limits(weight=20 * PER, per=PER))
+    async with collecting(at, toy, rhythm=replace(QUICK, round=0.1)) as records:
+        await records.until(lambda: len(asked(at, "ratio")) >= 12)
+        assert all(max(apart(at, "oi", name)) < 0.75 for name in NAMES)
+        assert len(asked(at, "oi")) >= 24
+        assert not told(records)
+
+
+async def test_every_question_has_its_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-ins come after what is heard now, and the past comes last."""
+    ranks: dict[str, set[Rank]] = {}
+    ask = Http.ask
+
+    async def noted(self: Http, of: Venue, what: Ask, rank: Rank = Rank.NOW) -> bytes:
+        ranks.setdefault(urlsplit(what.url).path, set()).add(rank)
+        return await ask(self, of, what, rank)
+
+    monkeypatch.setattr(Http, "ask", noted)
+    at = exchange("BTC", "C0")
+    toy = spared(SOCKET, polls(oi=1, ratios=0.2)[0])  # its socket closes whenever it is opened
+    async with collecting(at, toy, rhythm=replace(QUICK, spare=0.1)) as records:
+        await records.until(lambda: len(asked(at, "oi")) >= 2 and len(asked(at, "ratio")) >= 2)
+        past = Missing(Instrument("toy", "main", "C0", "C0", "USDT", "USDT"), ((1_799_999_000_000, 1_799_999_999_999),))
+        async with Http(at.address) as http:
+            await backfill([venue(history=(HISTORY,))], [past], records, http, delays=no_delays)
+    assert ranks.pop("/oi/C0") == {Rank.INSTEAD}
+    assert ranks.pop("/ratio/C0") == {Rank.BESIDE}
+    assert ranks.pop("/history") == {Rank.PAST}
+    assert ranks.pop("/catalogue") == {Rank.NOW}
 
 
 async def test_open_interest_beyond_the_budget_is_slow_and_not_stale() -> None:

@@ -239,8 +239,7 @@ class Filler:
         """One reply, newest first; asked for again while the venue is busy. None where it stays without an answer."""
         delays, i = self.delays(), work.progress.instrument
         for _ in range(TRIES):
-            reply = b""
-            ask = history.ask(i, first, last)
+            reply, ask = b"", history.ask(i, first, last)
             try:
                 await anyio.sleep(ask.weight * work.venue.limits.per / work.venue.limits.weight * (1 / self.share - 1))
                 asked = self.http.now()

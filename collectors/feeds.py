@@ -117,13 +117,23 @@ class Life:
     ended: Ended | None = None
 
 
-async def guard(name: str, work: Callable[[], Awaitable[None]], broken: Callable[[str], None], delays: Delays) -> None:
-    """Nothing that goes wrong in `work` passes here; it is begun again."""
-    told = ""
-    for delay in delays():
+async def guard(
+    name: str,
+    work: Callable[[], Awaitable[None]],
+    broken: Callable[[str], None],
+    delays: Delays,
+    settled: float = RHYTHM.settled,
+) -> None:
+    """Nothing that goes wrong in `work` passes here; it is begun again. The waits are short again after `settled` s."""
+    told, waits = "", delays()
+    while True:
+        delay, begun = next(waits), anyio.current_time()
         try:
             await work()
         except Exception as fault:  # a bug in one venue's file must not stop the other venues
+            if anyio.current_time() - begun >= settled:
+                waits = delays()
+                delay = next(waits)
             first = leaf(fault) if isinstance(fault, ExceptionGroup) else fault  # type: ignore[arg-type]  # unknown parts
             words = f"{first.__class__.__name__}: {first}"[:300]
             log.error("%s: broken, again in %.1f s: %s", name, delay, words, exc_info=words != told)

@@ -100,7 +100,7 @@ class Keeper:
                     if spare is not None and not feed.ledger.about:
                         work = partial(keep_spare, feed, spare)
                         lost = partial(feed.ledger.lost, (), "down")  # nobody is the worse for it
-                        tasks.start_soon(guard, self.name, work, lost, self.run.delays)
+                        tasks.start_soon(guard, self.name, work, lost, self.run.delays, self.run.rhythm.settled)
                 again = self.run.rhythm.unknown
                 for spec, feed in zip(self.segment.feeds, self.feeds, strict=True):
                     feed.elsewhere = partial(self.begin, tasks, spec, feed, moved=True)
@@ -158,7 +158,9 @@ class Keeper:
         self.groups.append(group)
         work = partial(keep_socket, moved=moved) if isinstance(spec, Socket) else keep_poll
         lost = partial(feed.ledger.lost, group, "down")
-        tasks.start_soon(guard, self.name, partial(work, feed, spec, group), lost, self.run.delays)
+        tasks.start_soon(
+            guard, self.name, partial(work, feed, spec, group), lost, self.run.delays, self.run.rhythm.settled
+        )
 
     def enlist(self) -> Iterator[tuple[Socket | Poll, Feeding, dict[str, Instrument]]]:
         """Groups of what the catalogue newly lists. What it lists no more is closed, and so is what has expired."""

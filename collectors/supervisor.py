@@ -49,12 +49,12 @@ async def run(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(guard, "outage", outage.keep, unheard, backoff)  # no dial waits for it
             if beside is not None:
-                tasks.start_soon(guard, "beside", partial(beside, http), unheard, delays)
+                tasks.start_soon(guard, "beside", partial(beside, http), unheard, delays, rhythm.settled)
             for venue in venues:
                 if venue.closed_on is None:
                     for segment in (s for s in venue.segments if collecting.asks(s, venue.only)):
                         keeper = Keeper(shared, venue, segment)
-                        tasks.start_soon(guard, keeper.name, keeper.keep, keeper.broken, delays)
+                        tasks.start_soon(guard, keeper.name, keeper.keep, keeper.broken, delays, rhythm.settled)
 
 
 def unheard(_: str) -> None:

@@ -6,7 +6,7 @@ import itertools
 import json
 import logging
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -331,3 +331,31 @@ async def test_f38_a_flood_is_read_in_order_and_heartbeats_do_not_wait_for_it() 
     assert [r.raw for r in records.readings()[:count]] == [1000 + k % 7 for k in range(count)]
     assert beats >= seconds / 0.05 / 3  # they came while the flood ran
     assert len(exchange.dials) == 1
+
+
+async def test_f12_f39_a_bug_now_and_then_is_not_waited_for_longer_each_time() -> None:
+    """Three deaths with good times between them: each is followed by a first wait, and each is a gap with its end."""
+
+    def read(frame: Frame) -> Any:
+        if frame.kind == "snap" and frame.words == "odd":
+            raise RuntimeError("a bug")
+        return parse(frame)
+
+    async def talk(peer: Peer) -> None:
+        await peer.take()
+        with anyio.move_on_after(0.5):
+            await peer.flow()
+        if peer.place < 3:
+            await peer.send(kind="snap", symbol="BTC", words="odd")
+        await peer.flow()
+
+    def delays() -> Iterator[float]:
+        yield 0.01
+        yield from itertools.repeat(60.0)
+
+    exchange = Exchange(talk)
+    rhythm = replace(QUICK, settled=0.3)
+    async with collecting(exchange, venue(replace(SOCKET, parse=read)), delays=delays, rhythm=rhythm) as records:
+        await records.until(lambda: len(records.holes()) == 3)
+    assert {gap.reason for gap in records.holes()} == {"down: RuntimeError: a bug"}
+    assert len(exchange.dials) == 4

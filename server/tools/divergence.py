@@ -9,6 +9,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from analytics import classes, divergence
 from analytics.conviction import Conviction
+from analytics.coverage import disputed
 from analytics.divergence import Divergence
 from analytics.quadrant import Quadrant
 from analytics.rotation import Rotation
@@ -105,7 +106,8 @@ def get_oi_divergence(
     named = asset_of(house, asset)
     now = house.now()
     long = detail == "detailed" and window not in TICKS
-    found = divergence.assess(**given(house, named, window, now), lags=long)
+    told = given(house, named, window, now)
+    found = divergence.assess(**told, lags=long)
     if not found.venues and found.level_usd is None and not found.coverage.universe:
         raise ToolError(f"no_data: no venue has stated an open interest of {named} yet. Ask get_status for why.")
     turned = found.rotation
@@ -151,7 +153,13 @@ def get_oi_divergence(
             **records,
         },
         coverage=coverage(found.coverage, house.rates),
-        warnings=[*warnings(found.coverage, found.reasons), *leaderless, *unsaid, *unswept, *expiring(house)],
+        warnings=[
+            *warnings(found.coverage, (*found.reasons, *disputed(told["latest"]))),
+            *leaderless,
+            *unsaid,
+            *unswept,
+            *expiring(house),
+        ],
         next="get_concentration for where new positions went; get_chart_value for the level over time",
     )
 

@@ -8,7 +8,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from analytics import conventions
-from analytics.coverage import grade
+from analytics.coverage import disputed, grade
 from analytics.liquidation import LiquidationMap, view
 from analytics.liquidation.answer import Bin
 from analytics.provenance import Code
@@ -101,7 +101,10 @@ def get_liquidation_map(
             age_s={b.venue: tenths(b.age_s) for b in sorted(found.books, key=lambda b: b.venue)},
             usd_rates=dict(house.rates),
         ),
-        warnings=[*warnings(found, score), *counted_otherwise(house, named, now), *again(as_of is not None)],
+        warnings=[
+            *warnings(found, score), *sided(house, named, only), *counted_otherwise(house, named, now),
+            *again(as_of is not None),
+        ],
         truncated=len(nearest) < len(bins),
         next="step_usd for other bins, detail=detailed for 10 bp bins with bands; get_concentration for where it sits",
     )  # fmt: skip
@@ -132,6 +135,13 @@ def warnings(found: LiquidationMap, score: Mapping[str, Any] | None) -> list[str
         words = "unvalidated_map: scored against realised liquidations, but not shown to know more than distance does."
         return [words, *found.caveats]
     return list(found.caveats)
+
+
+def sided(house: House, asset: str, only: str | None) -> list[str]:
+    """Whose open interest, and with it the mass here, may be off by two."""
+    latest = house.reader.latest(asset)
+    mine = latest if only is None else latest[latest["venue"] == only]
+    return [f"{r.code}: {r.words}" for r in disputed(mine)]
 
 
 def counted_otherwise(house: House, asset: str, now: int) -> list[str]:

@@ -5,6 +5,7 @@ from analytics.change import Change
 from analytics.provenance import Code, Reason
 from server.answers import Cell, rounded, usd, utc
 from server.tools.provenance import money, pct
+from server.tools.spans import DAY_MS, HOUR_MS
 
 NAMES = {
     "usd": "oi_usd", "base": "oi_coins", "index": "oi_index", "high_share": "high_share", "coverage": "coverage_share",
@@ -78,11 +79,15 @@ def reasons(shown: levels.ChartSeries, series: str) -> tuple[Reason, ...]:
     """What to mind: of the parts of the answer that this series has."""
     if series not in LEVELS:
         return shown.reasons
-    moved = [c.reasons for c in (shown.change, shown.day) if c is not None]
+    of: dict[Reason, list[str]] = {}
+    for name, found in (("the range", shown.change), ("the last 24 h", shown.day)):
+        for r in () if found is None else found.reasons:
+            of.setdefault(r, []).append(name)
+    moved = [Reason(r.code, f"Of {' and '.join(names)}: {r.words}") for r, names in of.items()]
     unbanded = sum(p.band_base is None for p in shown.points) if series in BESIDE else 0
     words = f"No band at {unbanded} points: who was not fresh then was heard too briefly over the last 24 h to say how "
     band = (Reason(Code.INSUFFICIENT_HISTORY, words + "far that may have moved."),) if unbanded else ()
-    return (*shown.reasons, *band, *shown.high.reasons, *(r for told in moved for r in told))
+    return (*shown.reasons, *band, *shown.high.reasons, *moved)
 
 
 def spoken(
@@ -111,7 +116,7 @@ def spoken(
 
 
 def shorter(asset: str, timeframe: str, start: int, first: int, step: int) -> list[str]:
-    """That the history does not reach as far back as was asked."""
-    if timeframe == "all" or first <= start + 2 * step:
+    """That the history does not reach as far back as was asked: what is said once a day begins within the first."""
+    if timeframe == "all" or first <= start + (2 * step if step < HOUR_MS else max(2 * step, DAY_MS)):
         return []
     return [f"insufficient_history: {asset} has values from {utc(first)} on: the range is that, not {timeframe}."]

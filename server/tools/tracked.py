@@ -6,6 +6,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from analytics import alignment, charts, coverage, zscore
 from analytics.catalogue import Found
 from analytics.charts.ground import YEAR_MS, Drawn, Track
+from analytics.provenance import Code
 from server.answers import Answer, Cell, Table, age_s, rounded, utc
 from server.tools import series as told
 from server.tools.arguments import Detail
@@ -18,6 +19,8 @@ from server.tools.provenance import warnings
 from server.tools.spans import DAY_MS, WINDOW_S, carried_ms, floor, history, recent, sizes, with_reports
 
 ROWS = 200
+SIZES = frozenset({"by_venue", "concentration", "cap_share", "rotation", "flow", "gross"})
+"""Series of levels, of shares and of amounts in USD, which a wrong side count makes wrong (analytics.md, 0)."""
 PERSISTENCE = 7  # steps before the first that a run over six looks at
 
 
@@ -39,10 +42,11 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
     where = f" on {found.venue}" if found.venue else ""
     stated = [(v, t) for v, t in zip(seen.values, seen.t, strict=True) if v is not None]
     if not stated:
-        raise ToolError(f"{drawn.without} {chart.id} of {asset}{where} has no value in {timeframe}.")
+        raise ToolError(refusal(found, drawn, seen, f"{chart.id} of {asset}{where} has no value in {timeframe}", step))
     names = list(seen.columns)
     keep, truncated = thinned(len(seen.t), ROWS if detail == "concise" else len(seen.t))
     mine = latest if found.venue is None else latest[latest["venue"] == found.venue]
+    sided = coverage.disputed(mine) if chart.series in SIZES else ()
     resting = coverage.of(
         alignment.snapshot(mine, now, house.thresholds), settings=house.thresholds, plausible=house.plausible(asset),
         sizes=sizes(house, asset, now),
@@ -72,7 +76,7 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
         tables=tables(house, asset, drawn, seen, window, now, latest, found.venue),
         coverage=heard(resting, house.rates),
         warnings=[
-            *warnings(resting, seen.reasons), *expiring(house),
+            *warnings(resting, (*seen.reasons, *sided)), *expiring(house),
             *told.shorter(asset, timeframe, start, stated[0][1], step),
         ],
         truncated=truncated,
@@ -80,6 +84,13 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
             f"get_chart_value {chart.related[0]} beside it; list_charts with metric_id={chart.id} for how to read it"
         ),
     )  # fmt: skip
+
+
+def refusal(found: Found, drawn: Drawn, seen: Track, nothing: str, step: int) -> str:
+    """Why a chart has no value, and what may have one."""
+    part = [f"{r.code}: {r.words}" for r in seen.reasons if found.venue and r.code is Code.THROTTLED_FEED_ONLY]
+    longer = " A longer timeframe has longer steps, which older data may fill." if step < DAY_MS else ""
+    return f"{part[0] if part else drawn.without} {nothing}.{longer}"
 
 
 def spoken(name: str) -> str:

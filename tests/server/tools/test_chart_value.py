@@ -95,7 +95,8 @@ def test_an_outage_is_carried_and_lowers_coverage_and_is_no_fall(tmp_path: Path)
     assert (answer.figures["change_range_pct"], answer.figures["drop_range"]) == (None, None)
     assert answer.figures["panel_share_range"] == 0.7
     assert "change undetermined over 24h" in answer.summary
-    assert any(words.startswith("undetermined_panel: Only 70.0%") for words in answer.warnings)
+    (said,) = [words for words in answer.warnings if words.startswith("undetermined_panel")]
+    assert said.startswith("undetermined_panel: Of the range and the last 24 h: Only 70.0%")
     assert answer.rows[-1] == [utc(NOW), 9_555_000_000, 97_500, 2_940_000_000, 0, 98_000, 0.69231]
     assert answer.figures["basis"] == "carried"
     assert answer.coverage.venues_carried == ["south"]

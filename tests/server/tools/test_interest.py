@@ -7,10 +7,12 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
 from analytics.provenance import VERSION
+from server.maps import Maps
 from server.tools.chart_value import get_chart_value
 from server.tools.concentration import get_concentration
 from server.tools.divergence import get_oi_divergence
 from server.tools.interest import get_open_interest
+from server.tools.liquidation_map import get_liquidation_map
 from store.records import Event, Field, Gap, Health, Quarantined, Status, Unit
 from tests.server.tools.made import HOUR, MINUTE, NOW, Held, always, by_name, inverse, linear, market, turned
 
@@ -201,3 +203,24 @@ def test_open_interest_is_a_share_of_what_exists_of_the_coin(tmp_path: Path) -> 
     assert btc["supply_share"] == pytest.approx(20_000 / 20.1e6, rel=0.01)
     assert (eth["supply_share"], eth["supply_basis"]) == (0.01, "external")
     assert "supply_share" not in sol
+
+
+def test_whatever_rests_on_sizes_says_whose_sides_are_disputed(tmp_path: Path) -> None:
+    lines = (
+        Held(linear("north"), always(1000.0), always(100.0)),
+        Held(linear("south"), turned(1000.0, 1010.0, NOW - HOUR), always(100.0), field=PUBLISHED_USD),
+    )
+    with market(tmp_path, *lines) as house:
+        maps = Maps(house.reader, tmp_path / "maps", ["BTC"])
+        maps.advance(NOW)
+        house = replace(house, map_state=maps.state)
+        sizes = [get_oi_divergence(house), get_concentration(house), get_liquidation_map(house)]
+        sizes += [
+            get_chart_value(house, f"derivatives-oi-{name}", "24h") for name in ("by-venue", "flow", "market-cap")
+        ]
+        index = get_chart_value(house, "derivatives-cycle", "24h")
+    for answer in sizes:
+        assert [w.partition(";")[0] for w in answer.warnings if w.startswith("disputed_units")] == [
+            "disputed_units: Side count not established: south"
+        ]
+    assert not any(w.startswith("disputed_units") for w in index.warnings)

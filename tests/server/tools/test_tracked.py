@@ -174,6 +174,12 @@ def silent(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
         yield house
 
 
+def test_of_a_venue_that_hides_forced_closes_the_refusal_says_so(year: House) -> None:
+    with pytest.raises(ToolError, match=r"^throttled_feed_only: Only a part .* published by south") as refused:
+        get_chart_value(year, "derivatives-liquidation-intensity", "7d", venue="south")
+    assert str(refused.value).endswith("A longer timeframe has longer steps, which older data may fill.")
+
+
 def test_charts_that_compare_venues_have_none_of_one(year: House) -> None:
     with pytest.raises(
         ToolError, match=r"compares venues: it has no single one. Of one venue there is: derivatives-oi"

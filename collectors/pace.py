@@ -31,11 +31,12 @@ def granted(feed: Feeding, poll: Poll, *, new: bool = False) -> tuple[float, flo
     The first time (`new`) open interest is asked for as soon as half the budget allows: who is asked once a minute
     should not be unknown for so long.
     """
-    budget, every, listed = budget_of(feed), feed.every, [i for group in feed.groups for i in group.values()]
-    if isinstance(poll.ask, Ask) or not listed:
+    budget, every, n = budget_of(feed), feed.every, sum(map(len, feed.groups))
+    if isinstance(poll.ask, Ask) or n == 0:
         each = poll.ask.weight if isinstance(poll.ask, Ask) else 0.0
         return budget.want(id(feed), Want(rank(poll), each, each, every)), 0.0
-    n, each = len(listed), question(poll.ask, listed[0], feed.now()).weight
+    some = next(i for group in feed.groups for i in group.values())
+    each = question(poll.ask, some, feed.now()).weight
     if new:
         every = min(every, n * polite(feed, each))
     gets = budget.want(id(feed), Want(rank(poll), n * each, each, every))
@@ -57,30 +58,29 @@ def leave(feed: Feeding, group: dict[str, Instrument]) -> None:
     feed.groups[:] = [other for other in feed.groups if other is not group]
     if not feed.groups:
         budget_of(feed).want(id(feed), None)
-        tell(feed, feed.every, "")
+        tell(feed, feed.every)
 
 
-def keeps(feed: Feeding, poll: Poll, symbols: Iterable[str], gets: float, took: float) -> float:
-    """Seconds between two answers about one of `symbols` as it really is, which is what their ages are held against.
-
-    `gets` by the budget, or what rounds take where the answers are slower than that.
-    """
-    real = max(gets, took)
+def expect(feed: Feeding, poll: Poll, symbols: Iterable[str], every: float) -> None:
+    """Ages are held against how often answers about a symbol can come, and not against how often they should."""
     for symbol in symbols:
         if (standing := feed.ledger.standings.get(symbol)) is not None:
-            standing.cadence = max(real, poll.cadence or 0.0) or None
-    tell(feed, real, "the budget" if gets > LATE * feed.every else "the time that answers take")
-    return real
+            standing.cadence = max(every, feed.every, poll.cadence or 0.0) or None
 
 
-def tell(feed: Feeding, real: float, why: str) -> None:
-    """Once where a poll begins to be asked less often than it should be; again where that changes by half, or ends."""
+def tell(feed: Feeding, gets: float, real: float = 0.0) -> None:
+    """Once where a poll begins to be asked less often than it should be; again where that changes by half, or ends.
+
+    `gets`: seconds between rounds by the budget; `real`: as they were, where answers are slower than that.
+    """
+    real = max(real, gets)
     slow, before = real > LATE * feed.every, feed.stretched
     if not slow and not before:
         return
     if slow and before and 1 / MOVED < real / before < MOVED:
         return
     feed.stretched = real if slow else 0.0
+    why = "the budget" if gets > LATE * feed.every else "the time that answers take"
     n, where = sum(map(len, feed.groups)), f"{feed.venue.id} {feed.segment}: {feed.name}"
     if slow:
         log.warning("%s asked every %.0f s, not every %.0f: %s; %d instruments", where, real, feed.every, why, n)

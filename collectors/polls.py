@@ -10,7 +10,7 @@ from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import Ended, Feeding, explain, rest
 from collectors.http import BlockedError, FailedError, LimitedError
 from collectors.ledger import DOUBTED, LIVE
-from collectors.pace import enter, granted, keeps, leave, rank
+from collectors.pace import enter, expect, granted, leave, rank, tell
 from collectors.venue import Acked, Ask, Ignored, Notice, Poll, Refused, Update, question
 from store.records import Event, Instrument, Quarantined, Source
 
@@ -36,21 +36,22 @@ async def rounds(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> Non
     every, rhythm, new = feed.every, feed.rhythm, "oi" in poll.gives
     delays, wait, due, taken = feed.delays(), rhythm.again, list[Instrument](), 0.0
     again, begun, asked = False, feed.clock(), feed.clock()
-    real, gets = every, 0.0
+    real = every
     while group:
         if not again:
             left = {i.symbol for i in due}
             due = [*due, *(i for symbol, i in group.items() if symbol not in left)]
             wait, asked = rhythm.again, feed.clock()
-        gets, apart = granted(feed, poll, new=new)
-        ended, missed = await ask_round(feed, poll, due, apart, gets) if due else (None, ())
+        ended, missed = await ask_round(feed, poll, due, new=new) if due else (None, ())
         gets, new = granted(feed, poll)[0], False  # by now all others have said what they want
         if ended is not None:
             blind = [i.symbol for i in missed] if every > rhythm.again else group
             feed.ledger.lost(blind, ended[0], ended[1])
         elif not again:
             before, taken = taken, feed.clock() - asked
-            real = keeps(feed, poll, group, gets, min(before, taken))  # one slow round is none yet
+            real = max(gets, min(before, taken))  # one slow round is none yet
+            expect(feed, poll, group, real)
+            tell(feed, gets, real)
         overdue(feed, poll, group, begun, real)
         ends = asked + gets
         if ended is not None:
@@ -65,17 +66,19 @@ async def rounds(feed: Feeding, poll: Poll, group: dict[str, Instrument]) -> Non
 
 
 async def ask_round(
-    feed: Feeding, poll: Poll, due: Sequence[Instrument], apart: float, gets: float
+    feed: Feeding, poll: Poll, due: Sequence[Instrument], *, new: bool
 ) -> tuple[Ended | None, Sequence[Instrument]]:
-    """One question for all, or one an instrument, `apart` seconds from each other.
+    """One question for all, or one an instrument, as far from each other as the budget is shared by then.
 
     Gives why the venue answers nobody, if it does not; and whom it gave no answer about. Questions that are due while
     answers are under way do not wait for them: a far venue is asked as often as a near one.
     """
+    begun = slot = feed.clock()
     if isinstance(poll.ask, Ask):
+        granted(feed, poll)
         ended = await poll_once(feed, poll, poll.ask, [i.symbol for i in due])
         return ended, due if ended is not None else ()
-    begun, ask, out, missed = feed.clock(), poll.ask, anyio.Semaphore(TOGETHER), {i.symbol for i in due}
+    ask, out, missed, gets = poll.ask, anyio.Semaphore(TOGETHER), {i.symbol for i in due}, 0.0
     refused: list[Ended] = []  # by the venue, and not of one symbol
 
     async def one(instrument: Instrument) -> None:
@@ -89,11 +92,16 @@ async def ask_round(
             refused.append(failed)
 
     async with anyio.create_task_group() as tasks:
-        for place, instrument in enumerate(due):
-            await anyio.sleep(max(0.0, begun + place * apart - feed.clock()))
+        for instrument in due:
+            await anyio.sleep(max(0.0, slot - feed.clock()))
             await out.acquire()
             if refused:
                 break
+            gets, apart = granted(feed, poll, new=new)
+            slot += apart
+            expect(feed, poll, [instrument.symbol], gets)
+            if feed.clock() - begun > feed.rhythm.round:  # a round may take hours, and be told of before it ends
+                tell(feed, max(gets, feed.stretched))
             tasks.start_soon(one, instrument)
     return refused[0] if refused else None, [i for i in due if i.symbol in missed]
 

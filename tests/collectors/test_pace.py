@@ -200,6 +200,17 @@ async def test_who_was_left_when_a_venue_asked_us_to_wait_comes_first() -> None:
     assert max(answered.values()) - min(answered[name] for name in NAMES) <= 1
 
 
+async def test_a_round_that_takes_long_is_told_of_before_it_ends_and_its_ages_are_held_against_it() -> None:
+    """60 a second of 1.8: a round takes more than three seconds, and is told of after half a second."""
+    at = exchange(*NAMES)
+    toy = venue(polls(oi=0.1, ratios=1)[1], limits=Limits(weight=2 * PER, per=PER))
+    async with collecting(at, toy, rhythm=replace(QUICK, round=0.5)) as records:
+        await records.until(lambda: told(records))
+        assert len(asked(at, "oi")) < len(NAMES), "the first round has not ended"
+        first = await records.until(lambda: [h for h in records.of(Health) if h.symbol == "C0" and h.state == "live"])
+        assert first[0].cadence_s == pytest.approx(6 / 1.8)
+
+
 async def test_who_asks_no_more_leaves_the_budget_to_the_others() -> None:
     at = exchange(*NAMES)
     toy = venue(*polls(oi=5, ratios=0.1), limits=Limits(weight=20 * PER, per=PER))

@@ -65,7 +65,7 @@ class BookView:
     identified_share: float
     as_of: int  # end of its last bar, ms UTC
     age_s: float
-    silent: bool  # no bar for longer than `map_silent_s`: carried, frozen
+    silent: bool  # no bar for longer than `map_silent_s`, and than its cadence allows: carried, frozen
     gap_changes: int
     gap_change_usd: float
     residual_usd: float

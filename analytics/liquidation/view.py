@@ -13,6 +13,7 @@ from analytics.liquidation.state import STEP, MapState
 METHOD = "liquidation map 2: 5 bp bins, 11 distance rungs, maintenance tiers, 8 particles x 8 omega draws"
 BIN_STEP = 2 * STEP  # 10 bp
 MOST_BINS = 2000
+LATE = 3.0  # cadences after which a venue that speaks seldom is silent, as it is no longer fresh then (1.4)
 NEAR_PCT = (1.0, 2.0, 5.0, 10.0)
 
 
@@ -24,10 +25,12 @@ def view(
     step_share: float | None = None,
     venues: Collection[str] | None = None,
     omega: Mapping[str, Omega] | None = None,
+    cadence_s: Mapping[str, float] | None = None,
 ) -> LiquidationMap:
     """The map as of the state's last bar. `now` [ms UTC] only for ages; bins of `step_usd`, or of the part `step_share`
-    of the mark, else of 10 bp; `venues` None takes all; `omega` by venue, None is uncalibrated: mean 1. A state without
-    books gives `no_data`. Raises ValueError where `step_usd` would give no sensible number of bins.
+    of the mark, else of 10 bp; `venues` None takes all; `omega` by venue, None is uncalibrated: mean 1. `cadence_s` by
+    venue: a report is not silent until the next one is late. A state without books gives `no_data`. Raises ValueError
+    where `step_usd` would give no sensible number of bins.
     """
     chosen = [b for b, book in enumerate(state.books) if venues is None or book.venue in venues]
     if state.as_of is None or not chosen:
@@ -58,7 +61,8 @@ def view(
             identified_share=float(share[b]),
             as_of=int(ledger.seen[b]),
             age_s=max(now - int(ledger.seen[b]), 0) / 1000,
-            silent=now - int(ledger.seen[b]) > silent_ms,
+            silent=now - int(ledger.seen[b])
+            > max(silent_ms, LATE * 1000 * (cadence_s or {}).get(state.books[b].venue, 0)),
             gap_changes=int(ledger.gap_changes[b]),
             gap_change_usd=float(ledger.gap_change_usd[b]),
             residual_usd=float(residual[b]),

@@ -6,6 +6,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from analytics import concentration
 from analytics.inflow import Inflow
+from analytics.provenance import Code
 from server.answers import Answer, Cell, Table, rounded, usd, utc
 from server.tools.arguments import Asset, asset_of
 from server.tools.chance import expected
@@ -66,9 +67,17 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
         ],
         tables={"tests": tests(house, named, found, now), "thresholds": thresholds(found.thresholds)},
         coverage=coverage(found.coverage, house.rates),
-        warnings=[*warnings(found.coverage, found.reasons), *unswept, *expiring(house)],
+        warnings=[*warnings(found.coverage, found.reasons), *shown_only(found), *unswept, *expiring(house)],
         next="get_liquidation_map for what would be force-closed if price moved",
     )  # fmt: skip
+
+
+def shown_only(found: concentration.Concentration) -> list[str]:
+    """That flags of a market that was hardly heard raise nothing."""
+    if found.coverage.grade != "D" or set(found.flags) <= {"partial_universe"}:
+        return []
+    words = "Confidence grade D: flags are shown, nothing is alerted; what is carried may be gone."
+    return [f"{Code.INSUFFICIENT_COVERAGE}: {words}"]
 
 
 def tests(house: House, asset: str, found: concentration.Concentration, now: int) -> Table:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import pandas as pd
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
@@ -62,9 +63,11 @@ def get_liquidation_map(
     omega = scored.calibrated(house.reader, named, state, now)
     score = scored.map_score(house.reader, named, now, state.policy)
     status = "unvalidated" if score is None else str(score["status"])
+    latest = house.reader.latest(named)
+    paces = {str(v): float(s) for v, s in latest.groupby("venue", observed=True)["cadence_s"].min().items() if s > 0}
     share = WIDTH if detail == "concise" else None
     try:
-        found = view(state, now=now, step_usd=step_usd, step_share=share, venues=venues, omega=omega)
+        found = view(state, now=now, step_usd=step_usd, step_share=share, venues=venues, omega=omega, cadence_s=paces)
     except ValueError as unfit:
         raise ToolError(f"{unfit}. Leave step_usd out for 1 % bins.") from None
     if found.mark is None:
@@ -99,10 +102,11 @@ def get_liquidation_map(
             venues_ok=sorted({b.venue for b in found.books if not b.silent}),
             venues_carried=sorted({b.venue for b in found.books if b.silent}),
             age_s={b.venue: tenths(b.age_s) for b in sorted(found.books, key=lambda b: b.venue)},
+            cadence_s={b.venue: tenths(paces[b.venue]) for b in found.books if b.venue in paces},
             usd_rates=dict(house.rates),
         ),
         warnings=[
-            *warnings(found, score), *sided(house, named, only), *counted_otherwise(house, named, now),
+            *warnings(found, score), *sided(latest, only), *counted_otherwise(house, named, now),
             *again(as_of is not None),
         ],
         truncated=len(nearest) < len(bins),
@@ -137,9 +141,8 @@ def warnings(found: LiquidationMap, score: Mapping[str, Any] | None) -> list[str
     return list(found.caveats)
 
 
-def sided(house: House, asset: str, only: str | None) -> list[str]:
+def sided(latest: pd.DataFrame, only: str | None) -> list[str]:
     """Whose open interest, and with it the mass here, may be off by two."""
-    latest = house.reader.latest(asset)
     mine = latest if only is None else latest[latest["venue"] == only]
     return [f"{r.code}: {r.words}" for r in disputed(mine)]
 

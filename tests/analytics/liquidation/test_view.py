@@ -146,6 +146,8 @@ def test_doubts_are_said(state: MapState, answer: LiquidationMap) -> None:
     assert "stale_reference_price" in late.reasons
     assert any("alpha, beta" in words for words in late.caveats)
     assert all(book.silent for book in late.books)
+    slow = view(state, now=(state.as_of or 0) + 3_600_000, cadence_s={"beta": 1300.0, "alpha": 1100.0})
+    assert {book.venue for book in slow.books if book.silent} == {"alpha"}, "the other may speak yet"
 
 
 def test_legacy_share_falls_as_history_is_observed() -> None:

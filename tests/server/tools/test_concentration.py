@@ -81,3 +81,20 @@ def test_p_comes_with_its_families_and_thresholds_with_their_origin(tmp_path: Pa
     limits = by_name(tables["thresholds"], "threshold")
     assert [limits[name]["value"] for name in ("inflow_largest_share", "location_quotient")] == [0.6, 1.5]
     assert {limits[name]["origin"] for name in ("inflow_largest_share", "location_quotient")} == {"fixed"}
+
+
+def test_flags_of_a_market_that_was_hardly_heard_say_that_nothing_is_alerted(tmp_path: Path) -> None:
+    many = [
+        Held(linear(v), always(1000.0), always(100.0), end=NOW - HOUR if v != "a" else NOW + MINUTE) for v in "abcd"
+    ]
+    said = [Gap(v, "linear", "", NOW - HOUR, None, "down") for v in "bcd"]
+    with market(tmp_path, *many, said=said) as house:
+        plain = get_concentration(house, window="1h")
+        spread = {f"hhi q{k:02d}": (0.1 + 0.001 * k, 300) for k in range(0, 101, 5)}
+        rows = [("BTC", name, 3600, value, n, "3", NOW - MINUTE) for name, (value, n) in spread.items()]
+        append(house.reader.store, "thresholds", [*rows, ("BTC", "windows", 3600, 300.0, 300, "3", NOW - MINUTE)])
+        answer = get_concentration(house, window="1h")
+    assert (plain.coverage.grade, plain.figures["flags"]) == ("D", "partial_universe")
+    assert not any("nothing is alerted" in words for words in plain.warnings)
+    assert answer.figures["flags"] == "partial_universe, fragility"
+    assert any("grade D: flags are shown, nothing is alerted" in words for words in answer.warnings)

@@ -1,14 +1,18 @@
 """A report of the week is in the level until the next one, in changes of seven days, and in no shorter one."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from server.answers import Answer
+from server.maps import Maps
 from server.tools.chart_value import get_chart_value
 from server.tools.divergence import get_oi_divergence
 from server.tools.house import House
 from server.tools.interest import get_open_interest
+from server.tools.liquidation_map import get_liquidation_map
 from store.records import Instrument, Kind
 from tests.server.tools.made import DAY, HOUR, MINUTE, NOW, Held, Times, Values, always, by_name, linear, market
 
@@ -47,6 +51,20 @@ def test_it_stays_in_the_level_until_the_next_one(house: House) -> None:
     row = by_name(get_open_interest(house), "venue")["report"]
     assert (row["oi_coins"], row["state"], row["age_s"]) == (200, "fresh", 5 * 86_400)
     assert row["cadence_s"] == 7 * 86_400
+
+
+def test_it_is_no_silent_venue_of_the_map(house: House, tmp_path: Path) -> None:
+    maps = Maps(house.reader, tmp_path, ["BTC"])
+    maps.advance(NOW)
+    answer = get_liquidation_map(replace(house, map_state=maps.state))
+    assert "report" in by_name_of(answer, "venues")
+    assert not any("frozen" in words for words in answer.warnings)
+    assert (answer.coverage.grade, answer.coverage.venues_carried) == ("A", [])
+    assert answer.coverage.cadence_s["report"] == 7 * 86_400
+
+
+def by_name_of(answer: Answer, table: str) -> set[str]:
+    return {str(row[0]) for row in answer.tables[table].rows}
 
 
 def test_its_growth_is_that_of_seven_days_and_of_no_single_day(house: House) -> None:

@@ -80,7 +80,7 @@ def tell(feed: Feeding, gets: float, real: float = 0.0) -> None:
     if slow and before and 1 / MOVED < real / before < MOVED:
         return
     feed.stretched = real if slow else 0.0
-    why = "the budget" if gets > LATE * feed.every else "the time that answers take"
+    why = "the budget" if gets > LATE * feed.every else "the time that answers take" if slow else ""
     n, where = sum(map(len, feed.groups)), f"{feed.venue.id} {feed.segment}: {feed.name}"
     if slow:
         log.warning("%s asked every %.0f s, not every %.0f: %s; %d instruments", where, real, feed.every, why, n)

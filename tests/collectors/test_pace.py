@@ -218,4 +218,4 @@ async def test_who_asks_no_more_leaves_the_budget_to_the_others() -> None:
         await records.until(lambda: told(records))
     first, last = told(records)
     assert first["real_s"] > first["wanted_s"]
-    assert last["real_s"] == last["wanted_s"], "its end is told"
+    assert (last["real_s"], last["why"]) == (last["wanted_s"], ""), "its end is told"

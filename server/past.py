@@ -10,7 +10,7 @@ from anyio import to_thread
 from collectors.backfill import backfill
 from collectors.http import Address, Http
 from collectors.missing import Missing, mark_at
-from collectors.venue import Limits, Venue
+from collectors.venue import Gives, Limits, Venue
 from simulator.history import DAYS, Past, past
 from simulator.market import Market
 from simulator.script import Contract, Reading, Script
@@ -52,12 +52,15 @@ def import_past(
         instrument = instrument_of(told.contract.venue, contract)
         asked = can_be_asked(venues[instrument.venue], instrument.segment)
         keep = told.ts < (until_ms - DAY_MS if asked else until_ms)
+        if report := reported_ms(venues[instrument.venue], instrument.segment):
+            keep &= told.ts % report == 0
         ts, mark, coins = told.ts[keep], told.mark[keep], told.coins[keep]
         raw = native(contract, spelled, mark, coins)
         columns = {
             "ts": ts, "seen": ts, "instrument_id": instrument.id, "field": key(venues[instrument.venue], spelled),
             "raw": raw, "unit": spelled.unit, "sides": spelled.sides, "base": coins, "usd": coins * mark,
-            "mark": mark, "funding": told.funding[keep], "source": "import",
+            "mark": mark, "source": "import",
+            "funding": told.funding[keep] if gives(venues[instrument.venue], instrument.segment, "funding") else None,
             "funding_interval_h": told.contract.funding_interval_h,
         }  # fmt: skip
         writer.put(instrument)
@@ -110,6 +113,18 @@ def can_be_asked(venue: Venue, segment: str) -> bool:
     """Whether it tells more than a number a day of its past: of a weekly report the last day has none."""
     past = [history for s in venue.segments if s.id == segment for history in s.history]
     return any("oi" in history.gives and 1000 * history.step < DAY_MS for history in past)
+
+
+def reported_ms(venue: Venue, segment: str) -> int:
+    """Between two statements of a daily or weekly report; 0 where open interest is told more often."""
+    feeds = [feed for s in venue.segments if s.id == segment for feed in s.feeds if "oi" in feed.gives]
+    seldom = [1000 * round(feed.cadence) for feed in feeds if feed.cadence is not None]
+    return min((ms for ms in seldom if ms >= DAY_MS), default=0)
+
+
+def gives(venue: Venue, segment: str, what: Gives) -> bool:
+    """Whether any feed of a segment states it."""
+    return any(what in feed.gives for s in venue.segments if s.id == segment for feed in s.feeds)
 
 
 def settle(store: Store, since_ms: int, until_ms: int) -> None:

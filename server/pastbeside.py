@@ -12,9 +12,9 @@ import numpy as np
 
 from analytics.liquidation import MapState, advance, start
 from analytics.settings import DEFAULTS, Settings
-from collectors.venue import Gives, Venue
+from collectors.venue import Venue
 from server.maps import HOUR_MS, finished, terms
-from server.past import instrument_of, listed
+from server.past import gives, instrument_of, listed, reported_ms
 from server.scored import Scores, newest
 from simulator.history import Past
 from simulator.market import Contract, Market
@@ -38,7 +38,7 @@ def told(market: Market, venues: Mapping[str, Venue], scripts: Mapping[str, Scri
     feed = feed_of(scripts[key[0]])
     if feed is not None:
         yield from forced(market, of, instrument, feed, until_ms)
-    if gives(venues[key[0]], key[1], "ratios"):
+    if gives(venues[key[0]], key[1], "ratios") and not reported_ms(venues[key[0]], key[1]):  # of kinds of its own
         days = of.ts[of.ts % DAY_MS == 0]
         mood = 0.25 + 0.2 * np.sin(days / DAY_MS / 17) + noise(market, "ratio", of.contract, len(days)) * 0.05
         for t, x in zip(days.tolist(), np.exp(mood).tolist(), strict=True):
@@ -71,11 +71,6 @@ def noise(market: Market, what: str, of: Contract, count: int) -> np.ndarray:
 def feed_of(script: Script) -> FeedClass | None:
     """How the venue publishes forced closes, by its script's own expectation."""
     return FeedClass(script.expect.liquidations[0].feed) if script.expect.liquidations else None
-
-
-def gives(venue: Venue, segment: str, what: Gives) -> bool:
-    """Whether any feed of a segment states it."""
-    return any(what in feed.gives for s in venue.segments if s.id == segment for feed in s.feeds)
 
 
 def facts(market: Market, days: Sequence[int]) -> Iterator[Event]:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from collectors.venues import VENUES
+from server import pastbeside
 from server.demo import beginning, market_of, stand_in
-from server.past import ask_for_the_last_day, can_be_asked, import_past, native, settle
+from server.past import ask_for_the_last_day, can_be_asked, import_past, native, reported_ms, settle
 from server.settings import load
 from simulator.exchange import exchange
 from simulator.script import Contract, Reading, contracts, load_all
@@ -131,3 +132,19 @@ def test_a_weekly_report_cannot_be_asked_for_the_last_day() -> None:
     assert weekly
     assert not any(asked[place] for place in weekly)
     assert asked["bybit", "linear"]
+
+
+def test_the_past_of_a_weekly_report_is_weekly_and_has_no_funding_nor_accounts(store: Store) -> None:
+    (weekly,) = [(v.id, s.id) for v in VENUES.values() for s in v.segments if reported_ms(v, s.id)]
+    scripts = {weekly[0]: load_all()[weekly[0]]}
+    market = market_of(scripts, 3, NOW)
+    with Writer(store, simulated=True) as writer:
+        count = import_past(store, writer, market, VENUES, scripts, NOW - 40 * DAY_MS, NOW,
+                            beside=partial(pastbeside.told, market, VENUES, scripts, NOW))  # fmt: skip
+    rows = Reader(store).readings("BTC", NOW - 40 * DAY_MS, NOW)
+    said = store.cursor().execute("SELECT count(*), count(DISTINCT ts), count(funding) FROM readings").fetchone()
+    assert {int(t) % (7 * DAY_MS) for t in rows["ts"]} <= {0}
+    assert said is not None
+    assert (said[0], said[2]) == (count, 0)
+    assert said[1] in (5, 6)
+    assert not len(Reader(store).ratios("BTC", NOW - 40 * DAY_MS, NOW))

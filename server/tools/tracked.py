@@ -7,6 +7,7 @@ from analytics import alignment, charts, coverage, zscore
 from analytics.catalogue import Found
 from analytics.charts.ground import YEAR_MS, Drawn, Track
 from analytics.provenance import Code
+from analytics.rows import reports
 from server.answers import Answer, Cell, Table, age_s, rounded, utc
 from server.tools import series as told
 from server.tools.arguments import Detail
@@ -21,6 +22,7 @@ from server.tools.spans import DAY_MS, WINDOW_S, carried_ms, floor, history, rec
 ROWS = 200
 SIZES = frozenset({"by_venue", "concentration", "cap_share", "rotation", "flow", "gross"})
 """Series of levels, of shares and of amounts in USD, which a wrong side count makes wrong (analytics.md, 0)."""
+CHANGES = frozenset({"flow", "gross", "zscore", "quadrant"})  # within steps of a day at most
 PERSISTENCE = 7  # steps before the first that a run over six looks at
 
 
@@ -42,7 +44,8 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
     where = f" on {found.venue}" if found.venue else ""
     stated = [(v, t) for v, t in zip(seen.values, seen.t, strict=True) if v is not None]
     if not stated:
-        raise ToolError(refusal(found, drawn, seen, f"{chart.id} of {asset}{where} has no value in {timeframe}", step))
+        nothing = f"{chart.id} of {asset}{where} has no value in {timeframe}"
+        raise ToolError(refusal(found, drawn, seen, nothing, step, latest))
     names = list(seen.columns)
     keep, truncated = thinned(len(seen.t), ROWS if detail == "concise" else len(seen.t))
     mine = latest if found.venue is None else latest[latest["venue"] == found.venue]
@@ -86,8 +89,13 @@ def tracked(house: House, asset: str, found: Found, timeframe: str, start: int, 
     )  # fmt: skip
 
 
-def refusal(found: Found, drawn: Drawn, seen: Track, nothing: str, step: int) -> str:
+def refusal(found: Found, drawn: Drawn, seen: Track, nothing: str, step: int, latest: pd.DataFrame) -> str:
     """Why a chart has no value, and what may have one."""
+    slow = reports(latest[latest["venue"] == found.venue]) if found.venue and drawn.chart.series in CHANGES else {}
+    if slow:
+        often = f"{found.venue} states its open interest every {min(slow.values()) / 3600:.0f} h"
+        level = f"derivatives-oi-{found.venue} has its level, and the change over its range"
+        return f"{Code.NO_DATA}: {often}: of shorter steps no change is known. {nothing}; {level}."
     part = [f"{r.code}: {r.words}" for r in seen.reasons if found.venue and r.code is Code.THROTTLED_FEED_ONLY]
     longer = " A longer timeframe has longer steps, which older data may fill." if step < DAY_MS else ""
     return f"{part[0] if part else drawn.without} {nothing}.{longer}"

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mcp.server.mcpserver.exceptions import ToolError
 
 from server.answers import Answer
 from server.maps import Maps
@@ -65,6 +66,16 @@ def test_it_is_no_silent_venue_of_the_map(house: House, tmp_path: Path) -> None:
 
 def by_name_of(answer: Answer, table: str) -> set[str]:
     return {str(row[0]) for row in answer.tables[table].rows}
+
+
+@pytest.mark.parametrize("chart", ["derivatives-oi-flow", "derivatives-oi-gross-flow", "derivatives-oi-zscore"])
+def test_a_chart_of_its_changes_says_how_often_it_is_told(house: House, chart: str) -> None:
+    with pytest.raises(
+        ToolError, match=r"^no_data: report states its open interest every 168 h: of shorter"
+    ) as refused:
+        get_chart_value(house, chart, "30d", venue="report")
+    assert "derivatives-oi-report has its level" in str(refused.value)
+    assert get_chart_value(house, "derivatives-oi-report", "30d").figures["change_range_pct"] is not None
 
 
 def test_its_growth_is_that_of_seven_days_and_of_no_single_day(house: House) -> None:

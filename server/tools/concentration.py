@@ -12,7 +12,7 @@ from server.tools.arguments import Asset, asset_of
 from server.tools.chance import expected
 from server.tools.house import House
 from server.tools.moment import AsOf, OfUniverse, at, expiring
-from server.tools.provenance import coverage, money, thresholds, warnings
+from server.tools.provenance import coverage, hardly, money, thresholds, warnings
 from server.tools.spans import DAY_MS, Window, given, past
 
 TESTS = ["test", "family_of", "at", "p", "p_adjusted", "significant", "family_size"]
@@ -45,7 +45,8 @@ def get_concentration(house: House, asset: Asset = "BTC", window: Window = "24h"
     false, unswept = expected(house, now)
     return Answer(
         summary=f"{named} open interest behaves like {s.effective:.1f} equal venues of {s.k} (HHI {s.hhi:.3f}); "
-        f"{top.venue} holds {top.share:.0%}; {spoken(came, window)}; " + (f"flags: {flags}" if flags else "no flag"),
+        f"{top.venue} holds {top.share:.0%}; {spoken(came, window)}; " + (f"flags: {flags}" if flags else "no flag")
+        + hardly(found.coverage),
         as_of=utc(now),
         simulated=house.simulated,
         asset=named,

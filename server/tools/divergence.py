@@ -19,7 +19,7 @@ from server.tools.beside import feeds
 from server.tools.chance import expected, rules
 from server.tools.house import House
 from server.tools.moment import AsOf, OfUniverse, at, expiring
-from server.tools.provenance import coverage, money, pct, thresholds, warnings
+from server.tools.provenance import coverage, hardly, money, pct, thresholds, warnings
 from server.tools.records import recorded
 from server.tools.spans import DAY_MS, HOUR_MS, WINDOW_S, Window, floor, given, past
 
@@ -38,7 +38,7 @@ WORDS = {
 
 
 BEHAVIOUR = ("venue", "volume", "liquidated_long", "liquidated_short")  # of bars
-LEADERLESS = "unresolved_by_sampling: no venue is named as the leader; who moves first was not measured lately."
+LEADERLESS = "no_data: who moves first was not measured within two hours; the clock does it every hour."
 LAGS = [
     "first", "second", "lag_s", "rho", "limit", "p", "p_adjusted", "family_size", "step_s", "leads", "reason",
 ]  # fmt: skip  # lag_s > 0: the first leads
@@ -118,7 +118,8 @@ def get_oi_divergence(
     return Answer(
         summary=f"{named}, last {window}: {WORDS.get(found.label, found.label)} ({found.label})"
         + (f"; net {money(found.net_usd)}" if found.net_usd is not None else "")
-        + (f", {money(turned.rotated_usd)} changed venues" if turned else ""),
+        + (f", {money(turned.rotated_usd)} changed venues" if turned else "")
+        + hardly(found.coverage),
         as_of=utc(now),
         simulated=house.simulated,
         asset=named,

@@ -14,7 +14,7 @@ from server.tools.arguments import Asset, asset_of, venue_of
 from server.tools.conventions import gaps
 from server.tools.house import House
 from server.tools.moment import AsOf, OfUniverse, at, expiring
-from server.tools.provenance import coverage, money, pct, warnings
+from server.tools.provenance import coverage, hardly, money, pct, warnings
 from server.tools.spans import DAY_MS, WINDOW_S, recent
 from server.tools.standins import HELD_MS, held_back, polled_instead
 from server.trust import CONTEXT, newest, records
@@ -103,7 +103,8 @@ def get_open_interest(
     rest = "" if len(rows) <= limit else f"limit={min(len(rows), MOST)} for all {len(rows)} rows; "
     return Answer(
         summary=f"{named} open interest {money(shown)}"
-        + (f" on {only}" if only else f" on {len(venues)} venues; most on {top.venue} ({top.share:.0%})"),
+        + (f" on {only}" if only else f" on {len(venues)} venues; most on {top.venue} ({top.share:.0%})")
+        + hardly(held.coverage),
         as_of=utc(now),
         simulated=house.simulated,
         asset=named,

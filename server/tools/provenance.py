@@ -30,6 +30,13 @@ def everyone(heard: Heard) -> list[Venue]:
     return sorted((*heard.fresh, *heard.stale, *heard.carried, *heard.excluded), key=lambda v: v.venue)
 
 
+def hardly(heard: Heard) -> str:
+    """What a summary ends with where too little was heard to alert anything; else nothing."""
+    if heard.grade != "D" or heard.coverage is None:
+        return ""
+    return f"; grade D: {heard.coverage:.0%} of the usual open interest is fresh"
+
+
 def warnings(heard: Heard, reasons: Iterable[Reason] = ()) -> list[str]:
     """What to mind now: silences first, then every caveat as `code: sentence`."""
     silent = [

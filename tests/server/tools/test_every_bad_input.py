@@ -1,5 +1,6 @@
 """Every tool and every chart under every bad input: a reason code with a sentence, never a number that looks fine."""
 
+import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,9 @@ from server.maps import Maps
 from server.tools import TOOLS, House
 from server.tools.chart_value import get_chart_value
 from server.tools.charts import list_charts
+from server.tools.concentration import get_concentration
+from server.tools.divergence import get_oi_divergence
+from server.tools.interest import get_open_interest
 from server.tools.status import get_status
 from store.records import Event, Gap, Record
 from tests.server.tools.made import (
@@ -89,6 +93,12 @@ BAD = {
         said=[Gap(v, "linear", "", DIED, None, "down") for v in "ab"],
         codes=SILENT,
         unknown=True,
+    ),
+    "most of it silent for seven hours": Bad(
+        [Held(linear("a"), breathing(100.0), PRICE), Held(linear("b"), always(900.0), PRICE, end=NOW - 7 * HOUR)],
+        said=[Gap("b", "linear", "", NOW - 7 * HOUR, None, "down")],
+        codes=SILENT | {"unvalidated_map"},
+        silent=frozenset({"derivatives-oi-a"}),  # the other half
     ),
     "infinity from most venues": Bad(
         [
@@ -198,3 +208,11 @@ def test_the_longest_window_says_since_when_there_is_anything(tmp_path: Path) ->
         [said] = [w for w in answer.warnings if "has values from" in w]
         assert said.startswith("insufficient_history: BTC has values from 20")
         assert said.endswith(f"the range is that, not {answer.figures['timeframe']}.")
+
+
+def test_a_summary_says_that_hardly_anything_was_heard(tmp_path: Path) -> None:
+    with house_of(BAD["most of it silent for seven hours"], tmp_path) as house:
+        for answer in (get_oi_divergence(house), get_concentration(house, window="1h"), get_open_interest(house)):
+            assert re.search(r"; grade D: \d+% of the usual open interest is fresh$", answer.summary), answer.summary
+    with house_of(BAD["one venue"], tmp_path / "heard") as house:
+        assert "grade" not in get_open_interest(house).summary

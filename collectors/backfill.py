@@ -241,7 +241,7 @@ class Filler:
         for _ in range(TRIES):
             reply, ask = b"", history.ask(i, first, last)
             try:
-                await anyio.sleep(ask.weight * work.venue.limits.per / work.venue.limits.weight * (1 / self.share - 1))
+                await anyio.sleep(ask.weight / work.venue.limits.rate(ask.budget) * (1 / self.share - 1))
                 asked = self.http.now()
                 reply = await self.http.ask(work.venue, ask, Rank.PAST)
                 words = [said for said in history.parse(history.decode(reply)) if not runs(said, history, asked)]

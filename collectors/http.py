@@ -1,5 +1,7 @@
 """Questions over HTTP, asked politely: one budget and one patience a venue, for REST and dials together.
 
+What a venue counts apart (`Limits.others`) has a budget of its own; a wait that it asks for holds all of it.
+
 What can come instead of an answer:
 
     FailedError    the venue did not answer, or answered with an error
@@ -77,9 +79,19 @@ class Standing:
 
     weight: Budget
     dials: Budget
+    others: Mapping[str, Budget]  # what the venue counts apart
     hold: Hold | None = None
     refusals: int = 0  # in a row, without a stated wait
     skews: deque[float] = field(default_factory=lambda: deque[float](maxlen=SKEWS))  # ms, ours less theirs
+
+    def budget(self, name: str) -> Budget:
+        """The one that a question names. Raises KeyError where the venue has no such budget."""
+        return self.others[name] if name else self.weight
+
+    def forget(self, key: int) -> None:
+        """A poll that asks no more leaves its share to the others."""
+        for budget in (self.weight, *self.others.values()):
+            budget.want(key, None)
 
 
 @dataclass(slots=True)
@@ -117,7 +129,7 @@ class Http:
         BlockedError."""
         standing = self.standing(venue)
         self.check(venue)
-        await standing.weight.spend(ask.weight, rank)
+        await standing.budget(ask.budget).spend(ask.weight, rank)
         self.check(venue)  # the wait for the budget may have brought a hold
         body = None if ask.body is None else msgspec.json.encode(ask.body)
         headers = dict(ask.headers) if body is None else {"Content-Type": "application/json", **ask.headers}
@@ -133,7 +145,8 @@ class Http:
             raise FailedError(f"{urlsplit(url).netloc}: no whole answer within {self.timeout * 3:g} s") from broken
         if skew is not None:
             standing.skews.append(skew)
-        if venue.limits.used_header and (used := reply.headers.get(venue.limits.used_header)):
+        counted = "" if ask.budget else venue.limits.used_header  # it tells of the weight, and not of what is apart
+        if counted and (used := reply.headers.get(counted)):
             standing.weight.observe(float(used) if used.replace(".", "", 1).isdigit() else 0.0)
         trouble = self.judge(venue, reply.status_code, reply.headers, text)
         if trouble is not None:
@@ -164,6 +177,7 @@ class Http:
             standing = self.standings[venue.id] = Standing(
                 Budget(limits.weight, limits.per, self.clock),
                 Budget(limits.dials, limits.dials_per, self.clock),
+                {name: Budget(amount, per, self.clock) for name, (amount, per) in limits.others.items()},
                 next((hold for hold in self.holds if hold.venue == venue.id), None),
             )
         return standing

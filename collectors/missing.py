@@ -86,8 +86,8 @@ def works(venues: Iterable[Venue], missing: Iterable[Missing], now: int) -> Iter
         total = sum(1 for span in asked for _ in pages(history, span)) if history.bounded else len(spans)
         total *= len(histories)
         questions = total + (0 if marks is None else sum(1 for span in spans for _ in pages(marks, span)))
-        rate = venue.limits.weight / venue.limits.per
-        seconds = questions * history.ask(i, now, now).weight / rate
+        ask = history.ask(i, now, now)
+        seconds = questions * ask.weight / venue.limits.rate(ask.budget)
         progress = Progress(i, lack.subject, spans, history.step, total, seconds)
         if lack.asked:
             progress.skip(f"asked for lately, and the venue had nothing: {lack.asked} times", 0)

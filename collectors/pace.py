@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterable
 
-from collectors.budget import Budget, Rank, Want
+from collectors.budget import Rank, Want
 from collectors.feeds import Feeding
 from collectors.venue import Ask, Poll, question
 from store.records import STRETCHED, Event, Instrument
@@ -19,10 +19,9 @@ def rank(poll: Poll) -> Rank:
     return Rank.BESIDE if NEEDED.isdisjoint(poll.gives) else Rank.NOW
 
 
-def polite(feed: Feeding, each: float) -> float:
-    """Seconds between questions that take half of the venue's budget."""
-    limits = feed.venue.limits
-    return 2 * each * limits.per / limits.weight
+def polite(feed: Feeding, ask: Ask) -> float:
+    """Seconds between questions that take half of the budget they are of."""
+    return 2 * ask.weight / feed.venue.limits.rate(ask.budget)
 
 
 def granted(feed: Feeding, poll: Poll, *, new: bool = False) -> tuple[float, float]:
@@ -31,22 +30,21 @@ def granted(feed: Feeding, poll: Poll, *, new: bool = False) -> tuple[float, flo
     The first time (`new`) open interest is asked for as soon as half the budget allows: who is asked once a minute
     should not be unknown for so long.
     """
-    budget, every, n = budget_of(feed), feed.every, sum(map(len, feed.groups))
-    if isinstance(poll.ask, Ask) or n == 0:
-        each = poll.ask.weight if isinstance(poll.ask, Ask) else 0.0
-        return budget.want(id(feed), Want(rank(poll), each, each, every)), 0.0
-    some = next(i for group in feed.groups for i in group.values())
-    each = question(poll.ask, some, feed.now()).weight
+    standing, every, n = feed.http.standing(feed.venue), feed.every, sum(map(len, feed.groups))
+    if isinstance(poll.ask, Ask):
+        ask = poll.ask
+        return standing.budget(ask.budget).want(id(feed), Want(rank(poll), ask.weight, ask.weight, every)), 0.0
+    some = next((i for group in feed.groups for i in group.values()), None)
+    if some is None:
+        standing.forget(id(feed))
+        return every, 0.0
+    ask = question(poll.ask, some, feed.now())
     if new:
-        every = min(every, n * polite(feed, each))
-    gets = budget.want(id(feed), Want(rank(poll), n * each, each, every))
+        every = min(every, n * polite(feed, ask))
+    gets = standing.budget(ask.budget).want(id(feed), Want(rank(poll), n * ask.weight, ask.weight, every))
     if new or gets > every:
         return gets, gets / n
-    return gets, min(every / n, max(min(every, feed.rhythm.round) / n, polite(feed, each)))
-
-
-def budget_of(feed: Feeding) -> Budget:
-    return feed.http.standing(feed.venue).weight
+    return gets, min(every / n, max(min(every, feed.rhythm.round) / n, polite(feed, ask)))
 
 
 def enter(feed: Feeding, group: dict[str, Instrument]) -> None:
@@ -57,7 +55,7 @@ def leave(feed: Feeding, group: dict[str, Instrument]) -> None:
     """Who asks no more leaves the budget to the others."""
     feed.groups[:] = [other for other in feed.groups if other is not group]
     if not feed.groups:
-        budget_of(feed).want(id(feed), None)
+        feed.http.standing(feed.venue).forget(id(feed))
         tell(feed, feed.every)
 
 

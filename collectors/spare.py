@@ -46,13 +46,12 @@ async def ask_about(feed: Feeding, answer: Answer, due: Sequence[Instrument]) ->
         return None
     if isinstance(answer.ask, Ask):
         return await ask_once(feed, answer, answer.ask, [i.symbol for i in due])
-    limits = feed.venue.limits
     for instrument in due:
         ask = answer.ask(instrument)
         ended = await ask_once(feed, answer, ask, [instrument.symbol])
         if ended is not None and ended[0] != "down":
             return ended  # the venue, not this symbol
-        await anyio.sleep(2 * ask.weight * limits.per / limits.weight)
+        await anyio.sleep(2 * ask.weight / feed.venue.limits.rate(ask.budget))
     return None
 
 

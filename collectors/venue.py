@@ -151,13 +151,14 @@ def unasked(instruments: Sequence[Instrument], wanted: Collection[str] | None) -
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One HTTP question. `weight` is what it costs of the venue's budget."""
+    """One HTTP question. `weight` is what it costs of the venue's budget, or of that of its `others` named here."""
 
     url: str
     method: Literal["GET", "POST"] = "GET"
     body: Message = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     weight: float = 1.0
+    budget: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +319,13 @@ class Limits:
     dials: int = 20  # connections ...
     dials_per: float = 60.0  # ... in so many seconds
     used_header: str = ""  # a reply header that tells the weight used so far
+    # weight in so many seconds, by name, of questions that the venue counts apart and not in the weight above
+    others: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+
+    def rate(self, budget: str = "") -> float:
+        """Weight a second. Raises KeyError where the venue has no such budget."""
+        weight, per = self.others[budget] if budget else (self.weight, self.per)
+        return weight / per
 
 
 @dataclass(frozen=True, slots=True)

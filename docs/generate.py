@@ -199,13 +199,15 @@ LISTED = {
 """Perpetuals that each segment lists, in the venue file's order: assumed, of the right size, and not counted."""
 
 
-def wanted(segment: Segment, feed: Poll, n: int) -> Want:
+def wanted(segment: Segment, feed: Poll, n: int) -> tuple[str, Want]:
+    """Of which budget, and how much of it."""
     some = Instrument("", segment.id, "BTC-USDT-SWAP", "BTC", "USDT", "USDT")
-    each = (feed.ask if isinstance(feed.ask, Ask) else question(feed.ask, some, 1_800_000_000_000)).weight
-    return Want(rank(feed), each * (1 if isinstance(feed.ask, Ask) else n), each, feed.every)
+    ask = feed.ask if isinstance(feed.ask, Ask) else question(feed.ask, some, 1_800_000_000_000)
+    n = 1 if isinstance(feed.ask, Ask) else n
+    return ask.budget, Want(rank(feed), n * ask.weight, ask.weight, feed.every)
 
 
-def polled(venue: Venue) -> list[tuple[Segment, Poll, Want]]:
+def polled(venue: Venue) -> list[tuple[Segment, Poll, tuple[str, Want]]]:
     segments = [segment for segment in venue.segments if segment.lists in (None, Kind.PERPETUAL)]
     counted = zip(segments, LISTED.get(venue.id, (0,) * len(segments)), strict=True)
     return [(s, f, wanted(s, f, n)) for s, n in counted for f in s.feeds if isinstance(f, Poll) and n]
@@ -215,21 +217,27 @@ def demand() -> str:
     """What polls of all perpetuals want of their venue's budget, and how often they get to ask."""
     rows: list[tuple[str, ...]] = []
     for venue in VENUES.values():
-        polls, rate = polled(venue), venue.limits.weight / venue.limits.per
-        if not polls:
-            continue
-        gets = shared([want for _, _, want in polls], rate)
-        first, other = (sum(w.weight / w.every for _, _, w in polls if (w.rank == 0) is now) for now in (True, False))
-        slow = Counter(
-            f"{s.id} {' '.join(sorted(f.gives))}: {w.every:g} s → {every:.0f} s"
-            for (s, f, w), every in zip(polls, gets, strict=True)
-            if every > LATE * w.every
-        )
-        told = "<br>".join(line + (f", {n} kinds" if n > 1 else "") for line, n in slow.items())
-        count = " + ".join(map(str, LISTED[venue.id]))
-        rows.append((venue.id, count, f"{first:.2f}", f"{other:.2f}", f"{rate:.2f}", told or "none"))
+        everything = polled(venue)
+        for budget in ("", *venue.limits.others):
+            polls = [(s, f, want) for s, f, (of, want) in everything if of == budget]
+            if polls:
+                name, count = f"{venue.id}, {budget}" if budget else venue.id, " + ".join(map(str, LISTED[venue.id]))
+                rows.append((name, count, *shares(polls, venue.limits.rate(budget))))
     columns = ("venue", "perpetuals, assumed", "open interest wants", "the rest wants", "budget", "asked less often")
     return table(columns, rows)
+
+
+def shares(polls: list[tuple[Segment, Poll, Want]], rate: float) -> tuple[str, str, str, str]:
+    """What the polls of one budget want, the budget, and who gets less."""
+    gets = shared([want for _, _, want in polls], rate)
+    first, other = (sum(w.weight / w.every for _, _, w in polls if (w.rank == 0) is now) for now in (True, False))
+    slow = Counter(
+        f"{s.id} {' '.join(sorted(f.gives))}: {w.every:g} s → {every:.0f} s"
+        for (s, f, w), every in zip(polls, gets, strict=True)
+        if every > LATE * w.every
+    )
+    told = "<br>".join(line + (f", {n} kinds" if n > 1 else "") for line, n in slow.items())
+    return f"{first:.2f}", f"{other:.2f}", f"{rate:.2f}", told or "none"
 
 
 PARTS: dict[str, Callable[[], str]] = {

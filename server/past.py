@@ -24,8 +24,12 @@ from store.writer import Writer
 DAY_MS = 86_400_000
 STEP_MS = 300_000
 AT_ONCE = 2000  # records before the writer is waited for
-UNHURT = Limits(weight=1e6)
 Array = npt.NDArray[np.float64]
+
+
+def unhurt(limits: Limits) -> Limits:
+    """A simulated venue bears anything."""
+    return Limits(weight=1e6, others=dict.fromkeys(limits.others, (1e6, 1.0)))
 
 
 def import_past(
@@ -99,7 +103,7 @@ async def ask_for_the_last_day(
             instruments.append(instrument)
             marks[instrument.id] = [(int(t), float(m) * contract.base_factor) for t, m in zip(grid, mark, strict=True)]
     async with Http(address=address, sink=writer.put) as http:
-        chosen = [replace(venues[id], limits=UNHURT) for id in scripts]
+        chosen = [replace(venues[id], limits=unhurt(venues[id].limits)) for id in scripts]
         missing = [Missing(instrument, ((since, until_ms),)) for instrument in instruments]
         done = await backfill(
             chosen, missing, writer.put, http, simulated=True, share=1.0,

@@ -596,7 +596,7 @@ def quick(venue: Venue) -> Venue:
     return replace(
         venue,
         segments=tuple(replace(s, feeds=tuple(map(hurry, s.feeds))) for s in venue.segments),
-        limits=Limits(weight=1e6, dials=1000, dials_per=1.0),
+        limits=Limits(1e6, dials=1000, dials_per=1.0, others=dict.fromkeys(venue.limits.others, (1e6, 1.0))),
     )
 
 

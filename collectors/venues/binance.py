@@ -91,9 +91,10 @@ def ratios(kind: RatioKind, rows: list[dict[str, Any]]) -> list[Ratio]:
     return [Ratio("", whole(row["timestamp"]), kind, amount(row[key])) for row in rows]
 
 
+APART = {"data": (1000.0, 300.0), "funding": (500.0, 300.0)}  # `/futures/data` of USD-M; rates and intervals
 DICT, DICTS, BARS = wire(dict[str, Any]), wire(list[dict[str, Any]]), wire(Rows)
 INTERVALS = Poll(
-    Ask("https://fapi.binance.com/fapi/v1/fundingInfo"), 900, frozenset({"funding"}),
+    Ask("https://fapi.binance.com/fapi/v1/fundingInfo", budget="funding"), 900, frozenset({"funding"}),
     lambda rows: [Update(r["symbol"], funding_interval_h=amount(r["fundingIntervalHours"])) for r in rows], DICTS,
 )  # fmt: skip
 
@@ -137,23 +138,23 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
         named = ((p, p.symbol or f"{p.pair}_{p.contractType.removesuffix('ETUAL')}") for p in rows)
         return [Update(symbol, p.timestamp, number(p.sumOpenInterest), then) for p, symbol in named]
 
-    def data(name: str, weight: float, i: Instrument, start: int, end: int) -> Ask:  # a cap of its own: 1,000 in 5 min
+    def data(name: str, i: Instrument, start: int, end: int) -> Ask:  # of COIN-M it counts in the weight
         whom = f"symbol={i.symbol}" if linear else f"pair={i.symbol[:-5]}&contractType=PERPETUAL"
         span = f"period=5m&limit=500&startTime={start}&endTime={end}"
-        return Ask(f"{host}/futures/data/{name}?{whom}&{span}", weight=weight)
+        return Ask(f"{host}/futures/data/{name}?{whom}&{span}", budget="data" if linear else "")
 
     def candles(name: str, step: int, i: Instrument, start: int, end: int) -> Ask:
         limit = min((end - start) // (step * 60_000) + 1, 1000)
         span = f"interval={step}m&limit={limit}&startTime={start}&endTime={end}"
         return Ask(f"{rest}/{name}?symbol={i.symbol}&{span}", weight=1 if limit < 100 else 5)
 
-    def paid(i: Instrument, start: int, end: int) -> Ask:  # so is this: 500 in 5 min
-        return Ask(f"{rest}/fundingRate?symbol={i.symbol}&limit=1000&startTime={start}&endTime={end}", weight=18)
+    def paid(i: Instrument, start: int, end: int) -> Ask:  # of COIN-M no limit is stated: as if the same
+        return Ask(f"{rest}/fundingRate?symbol={i.symbol}&limit=1000&startTime={start}&endTime={end}", budget="funding")
 
     coins = minutes(Unit.BASE, 5, 9) if linear else minutes(Unit.BASE, 7, 10)  # of contracts, in another place
     volume = series("volume", partial(candles, "klines", 1), coins, BARS, 60, 1000, 3650)
     crowds = [
-        series("ratios", partial(data, name, 9), partial(ratios, kind), DICTS, 300, 500, 29)
+        series("ratios", partial(data, name), partial(ratios, kind), DICTS, 300, 500, 29)
         for kind, name in RATIOS.items() if not dated and (linear or kind != "taker")
     ]  # fmt: skip
     return Segment(
@@ -168,7 +169,7 @@ def segment(id: str, payoff: Payoff, api: str, stream: str, now: Field, then: Fi
             *((INTERVALS,) if linear and not dated else ()), volume[0], *(poll for poll, _ in crowds),
         ),
         history=(volume[1],) if dated and not linear else (  # which are asked for by quarter: it changes whom it means
-            History(partial(data, "openInterestHist", 12), past, frozenset({"oi"}), 300, 500, 29, wire(list[Past])),
+            History(partial(data, "openInterestHist"), past, frozenset({"oi"}), 300, 500, 29, wire(list[Past])),
             History(partial(candles, "markPriceKlines", 5), marks(300), frozenset({"mark"}), 300, 1000, 3650, BARS),
             volume[1], *(then for _, then in crowds),
             *(() if dated else (settled(paid, "fundingTime", "fundingRate", 1000, 3650),)),
@@ -193,5 +194,5 @@ VENUE = Venue(
                 Archive("ticks", "binance-delivery", OI_CM, (Unit.CONTRACTS, LAST))),
         segment("linear-dated", Payoff.LINEAR, "fapi", STREAM_UM, OI_UM, PAST_UM),
         segment("inverse-dated", Payoff.INVERSE, "dapi", STREAM_CM, OI_CM, PAST_CM),
-    ), limits=Limits(weight=1800, per=60, dials=250, dials_per=300, used_header="X-MBX-USED-WEIGHT-1M"),
+    ), limits=Limits(weight=1800, per=60, dials=250, dials_per=300, used_header="X-MBX-USED-WEIGHT-1M", others=APART),
 )  # fmt: skip

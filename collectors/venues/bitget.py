@@ -138,8 +138,8 @@ def segment(product: str, settle: str, suffix: tuple[str, ...], dated: bool = Fa
             None if dated else number(row.fundingRate), number(row.fundingRateInterval),
         )  # fmt: skip
 
-    def asked(path: str, more: str = "", weight: float = 1.0) -> Callable[[Instrument], Ask]:
-        return lambda i: Ask(f"{REST}/{path}?symbol={i.symbol}&productType={product}{more}", weight=weight)
+    def asked(path: str, more: str = "", budget: str = "") -> Callable[[Instrument], Ask]:
+        return lambda i: Ask(f"{REST}/{path}?symbol={i.symbol}&productType={product}{more}", budget=budget)
 
     id, beat, bars = (
         f"{settle.lower() or 'coin'}{'-dated' if dated else ''}",
@@ -159,7 +159,7 @@ def segment(product: str, settle: str, suffix: tuple[str, ...], dated: bool = Fa
             heartbeat=beat, per_socket=10_000, batch=10_000, cadence=None, life=86_400,
         ),
         Poll(asked("candles", "&granularity=1m&limit=5"), 60, frozenset({"volume"}), lambda r: listed(traded(r)), bars),
-        Poll(asked("account-long-short", "&period=5m", weight=20), 300, frozenset({"ratios"}),  # one a second
+        Poll(asked("account-long-short", "&period=5m", budget="ratios"), 300, frozenset({"ratios"}),
              ratios, wire(list[dict[str, float]], "data")),
         Poll(asked("query-position-lever"), 86_400, frozenset({"tiers"}), ladder,
              wire(list[dict[str, float | str]], "data")),
@@ -189,7 +189,9 @@ def segment(product: str, settle: str, suffix: tuple[str, ...], dated: bool = Fa
 
 VENUE = Venue(
     "bitget", "Bitget", "speculative", "https://www.bitget.com/api-doc/contract/websocket/public/Tickers-Channel",
-    fields=FIELDS, limits=Limits(weight=20, per=1, dials=300, dials_per=300),
+    fields=FIELDS, limits=Limits(
+        weight=20, per=1, dials=300, dials_per=300, others={"ratios": (1, 1)}  # which have a limit of their own
+    ),
     segments=(
         segment("USDT-FUTURES", "USDT", ("USDT",)), segment("USDC-FUTURES", "USDC", ("PERP",)),
         segment("COIN-FUTURES", "", ("USD", "USD_CM")), segment("COIN-FUTURES", "", (), dated=True),

@@ -28,6 +28,7 @@ SIDES = {"long": Side.LONG, "short": Side.SHORT, "sell": Side.LONG, "buy": Side.
 SILENT = "the documents do not say how it counts; trackers show it unchanged and it is read as one-sided"
 NAMED = (("oi", Unit.CONTRACTS), ("oiCcy", Unit.BASE), ("oiUsd", Unit.USD))
 OI, OI_COINS, OI_USD = (Field(key, unit, 1, evidence=SILENT) for key, unit in NAMED)
+APART = {"candles": (40.0, 2.0), **dict.fromkeys(KINDS, (5.0, 2.0))}  # each path has a limit of its own
 TAPES = (Archive("ticks", "okex-swap", OI, (Unit.CONTRACTS, FeedClass.THROTTLED)),)
 
 
@@ -122,9 +123,9 @@ def past(rows: Rows) -> Sequence[Said]:  # ms, contracts, coins, dollars
     return [Update("", int(row[0]), row[1], OI) for row in rows]
 
 
-def asked(path: str, span: str, weight: float) -> Callable[[Instrument, int, int], Ask]:
+def asked(path: str, span: str, weight: float = 1.0, budget: str = "") -> Callable[[Instrument, int, int], Ask]:
     ask = f"{REST}/{path}?instId={{}}&{span}"  # both ends are exclusive
-    return lambda i, start, end: Ask(ask.format(i.symbol, start - 1, end + 1), weight=weight)
+    return lambda i, start, end: Ask(ask.format(i.symbol, start - 1, end + 1), weight=weight, budget=budget)
 
 
 def ratios(kind: RatioKind) -> Callable[[Rows], list[Ratio]]:
@@ -138,12 +139,12 @@ def tiers(steps: list[dict[str, Any]]) -> Sequence[Said]:
 STATS, DICTS, BARS = "rubik/stat/contracts/", wire(list[dict[str, Any]], "data"), wire(Rows, "data")
 SPAN, MINUTES = "period=5m&limit=100&begin={}&end={}", "bar=1m&limit=300&before={}&after={}"
 CROWDS = tuple(  # 1,440 points of statistics are promised, 3 days were measured
-    series("ratios", asked(f"{STATS}long-short-{name}", SPAN, 8), ratios(kind), BARS, 300, 100, 3)
+    series("ratios", asked(f"{STATS}long-short-{name}", SPAN, budget=kind), ratios(kind), BARS, 300, 100, 3)
     for kind, name in KINDS.items()
 )
 LATELY, PAST = (
-    series("volume", asked(f"market/{name}", MINUTES, 2), minutes(Unit.BASE, 6), BARS, 60, 300, 365)
-    for name in ("candles", "history-candles")
+    series("volume", ask, minutes(Unit.BASE, 6), BARS, 60, 300, 365)
+    for ask in (asked("market/candles", MINUTES, budget="candles"), asked("market/history-candles", MINUTES, 2))
 )
 TIERS = Poll(
     lambda i: Ask(f"{REST}/public/position-tiers?instType=SWAP&tdMode=cross&instFamily={i.symbol[:-5]}", weight=4),
@@ -209,6 +210,6 @@ def segment(id: str, payoff: Payoff, dated: bool) -> Segment:
 
 VENUE = Venue(
     "okx", "OKX", "mixed", "https://www.okx.com/docs-v5/en/#public-data-websocket-open-interest-channel",
-    fields=(OI, OI_COINS, OI_USD), limits=Limits(weight=20, per=1, dials=3, dials_per=1),
+    fields=(OI, OI_COINS, OI_USD), limits=Limits(weight=20, per=1, dials=3, dials_per=1, others=APART),
     segments=tuple(segment(f"{of}{end}", of, bool(end)) for end in ("", "-dated") for of in PAYOFFS),
 )  # fmt: skip

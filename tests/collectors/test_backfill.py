@@ -332,6 +332,13 @@ def test_a_plan_counts_questions_and_asks_none() -> None:
     assert (planned.instrument, planned.total, planned.seconds, planned.step) == (BTC, 3, 15.0, 300)
 
 
+def test_a_plan_takes_as_long_as_the_budget_that_its_questions_name() -> None:
+    apart = replace(HISTORY, ask=lambda i, start, end: replace(HISTORY.ask(i, start, end), budget="apart"))
+    toy = venue(SOCKET, history=(apart,), limits=Limits(weight=2, per=10, others={"apart": (1, 2)}))
+    (planned,) = plan([toy], [Missing(BTC, ((END - 6 * STEP, END),))], END)
+    assert (planned.total, planned.seconds) == (3, 6.0)
+
+
 async def test_half_of_the_venues_budget_is_left_to_the_present() -> None:
     past = Past()
     past.exchange.clock.most = 10.0  # nobody else looks at it

@@ -1,5 +1,6 @@
 """A venue's budget: never exceeded, served by rank, and shared where it is short."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from time import monotonic
 
@@ -9,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.budget import LEFT, Budget, Rank, Want, shared
+from collectors.venue import Ask, Poll, Segment, Venue, question
+from collectors.venues import VENUES
+from store.records import Instrument
 
 PER = 10.0
 ASKED = st.tuples(st.floats(0, 5), st.sampled_from((1.0, 2.0, 5.0, 9.0, 40.0)), st.sampled_from(Rank))
@@ -87,6 +91,22 @@ def test_what_little_is_wanted_is_had_and_the_rest_is_shared() -> None:
     volume, ratios = Want(Rank.BESIDE, 300, 1, 30), Want(Rank.BESIDE, 900, 3, 300)
     assert shared([ratios, oi, volume, seldom], 20) == pytest.approx([300, 10, 300 / 5.9, 1000])
     assert shared([oi, ratios], 5) == pytest.approx([100 / 4.5, 900 / 0.45])
+
+
+def asks(segment: Segment) -> Iterator[Ask]:
+    """What a segment asks of now and of the past."""
+    some = Instrument("", segment.id, "BTC-USDT-SWAP", "BTC", "USDT", "USDT")
+    for poll in (feed for feed in segment.feeds if isinstance(feed, Poll)):
+        yield poll.ask if isinstance(poll.ask, Ask) else question(poll.ask, some, 1_800_000_000_000)
+    for history in segment.history:
+        yield history.ask(some, 1_799_999_000_000, 1_800_000_000_000)
+
+
+@pytest.mark.parametrize("venue", VENUES.values(), ids=lambda venue: venue.id)
+def test_whatever_is_asked_names_a_budget_that_the_venue_has_and_none_is_for_nothing(venue: Venue) -> None:
+    named = {ask.budget for segment in venue.segments for ask in asks(segment)}
+    assert named - {""} == set(venue.limits.others)
+    assert all(venue.limits.rate(budget) > 0 for budget in named)
 
 
 @pytest.mark.anyio

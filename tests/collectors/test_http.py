@@ -156,6 +156,34 @@ async def test_used_weight_throttles_before_the_limit() -> None:
     assert second - first >= 0.35  # our own count alone would have let it through
 
 
+async def test_what_is_counted_apart_has_a_budget_of_its_own_and_leaves_the_weight_alone() -> None:
+    limits = Limits(weight=1, per=0.6, used_header="X-Used", others={"apart": (1, 0.3)})
+    toy, apart = venue(limits=limits), Ask("https://toy/oi", budget="apart")
+    async with exchange((200, {"X-Used": "1"}, "[]")).open() as at:
+        async with Http(at.address, clock=at.clock) as client:
+            await client.ask(toy, apart)
+            await client.ask(toy, ASK)
+            await client.ask(toy, apart)
+            await client.ask(toy, ASK)
+            with pytest.raises(KeyError):
+                await client.ask(toy, Ask("https://toy/oi", budget="of nobody"))
+        first, second, third, fourth = (when for when, _ in at.requests)
+    assert second - first < 0.25, "neither its question nor what its answer says is used of the weight"
+    assert third - first >= 0.25
+    assert fourth - second >= 0.55
+
+
+async def test_a_wait_asked_for_by_what_is_counted_apart_holds_the_whole_venue() -> None:
+    toy = venue(limits=Limits(others={"apart": (1, 1)}))
+    async with exchange((418, {"Retry-After": "7"}, "banned"), (200, {}, "[]")).open() as at:
+        async with http(at, Records()) as client:
+            with pytest.raises(LimitedError):
+                await client.ask(toy, Ask("https://toy/oi", budget="apart"))
+            with pytest.raises(LimitedError):
+                await client.ask(toy, ASK)
+        assert len(at.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("url", "taken"),
     [

@@ -108,6 +108,21 @@ async def test_open_interest_keeps_its_pace_and_the_rest_is_stretched_alike(capl
     assert lines[0].startswith("toy main: ratios asked every 1 s, not every 0: the budget")
 
 
+async def test_what_is_counted_apart_is_stretched_apart() -> None:
+    """24 a second for open interest, of 30; 60 of ratios, of 20 of their own: nine tenths of those are theirs."""
+    at = exchange(*NAMES)
+    ratios, oi = polls(oi=0.25, ratios=0.1)
+    ratios = replace(ratios, ask=lambda i: Ask(f"https://toy/ratio/{i.symbol}", budget="apart"))
+    limits = Limits(weight=30 * PER, per=PER, others={"apart": (20 * PER, PER)})
+    async with collecting(at, venue(ratios, oi, limits=limits)) as records:
+        await records.until(lambda: len(asked(at, "ratio")) >= 60)
+        await records.until(lambda: told(records))
+        said = told(records)
+    assert [(one["what"], one["real_s"], one["why"]) for one in said] == [("ratios", 0.3, "the budget")]
+    times = [when for when, _ in asked(at, "ratio")]
+    assert max(sum(1 for t in times if begun <= t < begun + PER - 0.02) for begun in times) <= 20 * PER
+
+
 async def test_a_burst_of_what_is_asked_seldom_holds_no_open_interest_up() -> None:
     """Ladders are asked for at once, by half of the budget each; two kinds of them would take all of it for a while."""
     at = exchange(*NAMES)

@@ -243,8 +243,22 @@ def test_ratios_are_of_accounts_of_the_largest_and_of_takers_but_for_coins() -> 
     assert ask.ask(COIN, 1, 2) == Ask(
         "https://dapi.binance.com/futures/data/globalLongShortAccountRatio"
         "?pair=BTCUSD&contractType=PERPETUAL&period=5m&limit=500&startTime=1&endTime=2",
-        weight=9,
     )
+
+
+def test_statistics_of_usd_m_are_counted_apart_and_those_of_coin_m_in_the_weight() -> None:
+    """1,000 questions and 500 in five minutes; what they cost is taken from no open interest."""
+    for place, instrument, budget, rate in ((0, BTC, "data", 1000 / 300), (1, COIN, "", 30.0)):
+        now = [p.ask.ask(instrument, 1, 2) for p in polls("ratios", place) if isinstance(p.ask, Lately)]
+        past = [history.ask(instrument, 1, 2) for history in VENUE.segments[place].history]
+        stats = [ask for ask in (*now, *past) if "/futures/data/" in ask.url]
+        assert len(stats) == (9, 7)[place], "every kind of ratio now and then, and past open interest"
+        assert {(ask.budget, ask.weight) for ask in stats} == {(budget, 1.0)}
+        assert VENUE.limits.rate(budget) == pytest.approx(rate)
+    (paid,) = (h.ask(BTC, 1, 2) for h in LINEAR.history if h.gives == {"funding"})
+    (intervals,) = (p.ask for p in LINEAR.feeds if isinstance(p, Poll) and p.gives == {"funding"})
+    assert isinstance(intervals, Ask)
+    assert (paid.budget, intervals.budget, VENUE.limits.rate("funding")) == ("funding", "funding", 500 / 300)
 
 
 def test_the_past_of_marks_is_the_close_of_each_bar_at_its_end() -> None:

@@ -141,7 +141,9 @@ def test_ratios_are_of_accounts() -> None:
     row = {"longAccountRatio": "0.6", "shortAccountRatio": "0.4", "longShortAccountRatio": "1.5", "ts": "1777358700000"}
     assert replied(ACCOUNTS, [row]) == [Ratio("", 1777358700000, "account", 1.5)]
     assert isinstance(ACCOUNTS, Poll)
-    assert ACCOUNTS.ask(listed(USDT, LISTED)[0]).weight == VENUE.limits.weight  # one a second
+    ask = ACCOUNTS.ask(listed(USDT, LISTED)[0])
+    assert ask.weight / VENUE.limits.rate(ask.budget) == 1.0  # one a second, and nothing else waits for it
+    assert ask.budget
 
 
 def test_a_ladder_is_bounded_in_quote() -> None:

@@ -18,6 +18,7 @@ from collectors.venue import (
     Tier,
     Traded,
     Update,
+    question,
 )  # fmt: skip
 from collectors.venues.okx import OI, VENUE
 from store.records import FeedClass, Instrument, Kind, Payoff, Quarantined, Record, Side, Unit
@@ -275,6 +276,17 @@ def test_a_ladder_counts_contracts() -> None:
     assert poll.ask(BTC) == Ask(
         "https://openapi.okx.com/api/v5/public/position-tiers?instType=SWAP&tdMode=cross&instFamily=BTC-USDT", weight=4
     )
+
+
+def test_ratios_of_each_kind_and_minutes_have_limits_of_their_own() -> None:
+    asked = [question(feed.ask, BTC, 1_800_000_000_000) for feed in LINEAR.feeds
+             if isinstance(feed, Poll) and not isinstance(feed.ask, Ask)]  # fmt: skip
+    rates = {ask.url.partition("?")[0].rpartition("/")[2]: VENUE.limits.rate(ask.budget) / ask.weight for ask in asked}
+    assert rates == {
+        "candles": 20.0, "long-short-account-ratio-contract": 2.5, "long-short-account-ratio-contract-top-trader": 2.5,
+        "long-short-position-ratio-contract-top-trader": 2.5, "position-tiers": 5.0,
+    }  # fmt: skip
+    assert len({ask.budget for ask in asked}) == 5, "none takes of another"
 
 
 def test_the_past_of_marks_and_minutes_is_asked_between_two_ends() -> None:

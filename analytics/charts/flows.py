@@ -16,6 +16,7 @@ LEVEL = "derivatives-oi-aggregated-all-exchanges"
 COMPLETE = 0.95  # of a step's minutes must have told their volume for it to bound anything
 POLL_S = 30.0  # the poll whose blindness is charted
 PERIODS_S = (2.0, 5.0, 10.0, 30.0, 60.0, 300.0)  # told of each venue
+FINER = 3.0  # times the statements in a step, and what it shows is not what others show
 FINEST_S = 1.0  # against which our own cadence is held
 
 
@@ -61,6 +62,7 @@ def gross(g: Ground) -> Cells:
         "opened_usd": summed(opened),
         "closed_usd": summed(closed),
         "gross_once_a_step_usd": g.guarded(np.abs(g.moved.flow).sum(axis=1)),
+        "statements": summed(g.each(g.bars, "readings")),
         "volume_usd": bound,
         "volume_share": share,
         "transfers_most_usd": np.where(some.any(axis=1), np.maximum(inside, 0.0), np.nan),
@@ -129,6 +131,24 @@ def unbounded(g: Ground, since: int) -> tuple[Reason, ...]:
         "are of that part (volume_share)."
     )
     return (Reason(Code.VOLUME_UNAVAILABLE, words),)
+
+
+def bounds(g: Ground, since: int) -> tuple[Reason, ...]:
+    """What the lower bound and the upper one lack."""
+    return (*seam(g, since), *unbounded(g, since))
+
+
+def seam(g: Ground, since: int) -> tuple[Reason, ...]:
+    """That some steps rest on far more statements than others: history that was filled is coarser than what streams."""
+    told = summed(g.each(g.bars, "readings"))[:-1][g.panel.t[:-1] >= since]  # the last one still runs
+    told = told[np.isfinite(told) & (told > 0)]
+    if not len(told) or (most := float(np.quantile(told, 0.95))) < FINER * (least := float(np.quantile(told, 0.05))):
+        return ()
+    words = (
+        f"Steps rest on {least:.0f} to {most:.0f} statements (column statements): gross_usd is not comparable between "
+        "coarse ones and fine ones; gross_once_a_step_usd is."
+    )
+    return (Reason(Code.UNRESOLVED_BY_SAMPLING, words),)
 
 
 def blindness(g: Ground) -> Cells:
@@ -221,12 +241,13 @@ CHARTS = (
                 "gross_once_a_step_usd looks at every venue once a step: the one to compare venues by.",
                 (), ("much gross flow with no net flow: positions change hands or venues",),
                 "Lower bounds of different steps are not comparable, and imported history of coarse points shows less "
-                "than live feeds. Volume is kept thirty days by the minute.",
+                "than live feeds: statements says how many stand behind a step. Volume is kept thirty days by the "
+                "minute.",
                 ("comparing steps of different length: shorter ones see more",
                  "comparing a streaming venue with a polled one by gross_usd"),
             ),
             ("derivatives-oi-flow", "derivatives-oi-blindness"), by_venue=True,
-        ), gross, needs=frozenset({"traded"}), mind=unbounded, sheet=by_venue,
+        ), gross, needs=frozenset({"traded"}), mind=bounds, sheet=by_venue,
     ),
     Drawn(
         Chart(

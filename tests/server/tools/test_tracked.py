@@ -226,6 +226,19 @@ def test_gross_flow_lies_within_its_bounds(year: House) -> None:
     assert any(words.startswith("volume_unavailable: Traded volume is known for") for words in longer.warnings)
 
 
+def test_gross_flow_says_where_coarse_history_meets_fine_statements(tmp_path: Path, year: House) -> None:
+    coins = turned(900.0, 950.0, NOW - 3 * HOUR)
+    coarse = Held(SOUTH, coins, PRICE, start=NOW - 30 * HOUR, end=NOW - 12 * HOUR, step=30 * MINUTE)
+    with market(tmp_path, coarse, Held(SOUTH, coins, PRICE, start=NOW - 12 * HOUR)) as house:
+        answer = get_chart_value(house, "derivatives-oi-gross-flow", "24h")
+    told = [row["statements"] for row in by_name(answer, "t").values()]
+    assert {told[1], told[-2]} <= {1, 5, None}
+    assert 5 in told
+    assert any("rest on 1 to 5 statements" in words for words in answer.warnings)
+    alike = get_chart_value(year, "derivatives-oi-gross-flow", "24h")
+    assert not any("statements" in words for words in alike.warnings)
+
+
 def test_forced_closes_of_throttled_feeds_are_lower_bounds(year: House) -> None:
     answer = get_chart_value(year, "derivatives-liquidations", "30d")
     assert any(

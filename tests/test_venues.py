@@ -282,6 +282,22 @@ def test_minutes_that_are_asked_for_are_what_the_market_traded(id: str) -> None:
                 assert v.taker_buy in (None, bought)
 
 
+@each_venue
+def test_minutes_that_are_asked_for_seldom_leave_no_hole(id: str) -> None:
+    """Of whom is asked every half hour, where the venue allows no more, an hour is told. Bullish has pages of 25."""
+    it, now_ms = play(id), SCRIPTS[id].expect.now_ms
+    every = 11 * 60 if id == "bullish" else 1800
+    for segment in it.venue.segments:
+        instruments = it.catalogue(segment)
+        for feed in (f for f in segment.feeds if isinstance(f, Poll) and "volume" in f.gives):
+            assert not isinstance(feed.ask, Ask)
+            for i in (i for i in wanted(instruments) if i.symbol in it.script.expect.quotes):
+                said = parser(feed, instruments)(feed.decode(it.ask(question(feed.ask, i, now_ms, every), now_ms)))
+                told = {minute.ts for minute in said if isinstance(minute, Traded)}
+                last = now_ms // MINUTE_MS * MINUTE_MS
+                assert told >= set(range(last - 2000 * every + MINUTE_MS, last, MINUTE_MS)), i.symbol
+
+
 @each_live_venue
 def test_minutes_that_are_pushed_are_what_the_market_traded(id: str) -> None:
     """Over two minutes of frames, the newest that has ended. A script's trades must add up to the market's minute."""

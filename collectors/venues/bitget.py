@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import UNSET, Struct, field
 
-from collectors.candles import settled
-from collectors.minutes import listed
+from collectors.candles import series, settled
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, Gives, Heartbeat, History, Limits, Liquidated, Message, Poll, Ratio, Refused, Said,
+    Acked, Answer, Archive, Ask, Gives, Heartbeat, Limits, Liquidated, Message, Poll, Ratio, Refused, Said,
     Segment, Socket, Tier, Traded, Update, Venue,
 )  # fmt: skip
 from collectors.wire import Number, Stated, among, coin, number, wire
@@ -147,6 +146,11 @@ def segment(product: str, settle: str, suffix: tuple[str, ...], dated: bool = Fa
         wire(list[list[float]], "data"),
     )
     deaths: Message = {"op": "subscribe", "args": [{"instType": product.lower(), "topic": "liquidation"}]}
+
+    def candles(i: Instrument, start: int, end: int) -> Ask:
+        return asked("candles", f"&granularity=1m&limit=1000&startTime={start}&endTime={end}")(i)
+
+    now, past = series("volume", candles, traded, bars, 60, 1000, 30)
     feeds: tuple[Socket | Poll, ...] = (
         Socket(
             "wss://ws.bitget.com/v2/ws/public", GIVEN - {"funding"} if dated else GIVEN, subscribe, parse,
@@ -158,15 +162,11 @@ def segment(product: str, settle: str, suffix: tuple[str, ...], dated: bool = Fa
             among(wire(Frame), {"ticker", "liquidation"}.__contains__, "arg", "topic", greeting="pong"),
             heartbeat=beat, per_socket=10_000, batch=10_000, cadence=None, life=86_400,
         ),
-        Poll(asked("candles", "&granularity=1m&limit=5"), 60, frozenset({"volume"}), lambda r: listed(traded(r)), bars),
+        now,
         Poll(asked("account-long-short", "&period=5m", budget="ratios"), 300, frozenset({"ratios"}),
              ratios, wire(list[dict[str, float]], "data")),
         Poll(asked("query-position-lever"), 86_400, frozenset({"tiers"}), ladder,
              wire(list[dict[str, float | str]], "data")),
-    )  # fmt: skip
-    history = History(
-        lambda i, start, end: asked("candles", f"&granularity=1m&limit=1000&startTime={start}&endTime={end}")(i),
-        traded, frozenset({"volume"}), 60, 1000, 30, bars,
     )  # fmt: skip
     paid = settled(  # the newest hundred
         lambda i, _, __: asked("history-fund-rate", "&pageSize=100")(i), "fundingTime", "fundingRate", 100, 33, "data",
@@ -175,7 +175,7 @@ def segment(product: str, settle: str, suffix: tuple[str, ...], dated: bool = Fa
     return Segment(
         id, Ask(f"{REST}/contracts?productType={product}"), read,
         lambda symbol: symbol[-2:].isdigit() if dated else symbol.endswith(suffix),  # BTCUSDZ26
-        feeds[:1] if inverse else feeds, (*(() if inverse else (history,)), *(() if dated else (paid,))),
+        feeds[:1] if inverse else feeds, (*(() if inverse else (past,)), *(() if dated else (paid,))),
         (
             Answer(lambda rows: [update(row, row.symbol, row.ts) for row in rows], wire(list[Row], "data"),
                    ask=Ask(f"{REST}/tickers?productType={product}")),

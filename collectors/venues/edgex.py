@@ -12,8 +12,8 @@ from msgspec import Struct
 from collectors.candles import settled
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Ask, History, Limits, Message, Parse, Poll, Refused, Remembering, Said, Segment, Socket, Tier,
-    Traded, Update, Venue, unasked,
+    Acked, Answer, Ask, History, Lately, Limits, Message, Parse, Poll, Refused, Remembering, Said, Segment, Socket,
+    Tier, Traded, Update, Venue, unasked,
 )  # fmt: skip
 from collectors.wire import Number, among, coin, number, wire
 from store.records import Field, Instrument, Unit
@@ -142,13 +142,10 @@ def minutes(rows: list[Kline]) -> list[Traded]:
     return [Traded(k.contract_name, k.kline_time, k.size, Unit.BASE, k.size - k.maker_buy_size) for k in rows]
 
 
-def candles(i: Instrument, size: int, span: str = "") -> Ask:
-    whose = f"contractId={i.code}&priceType=LAST_PRICE&klineType=MINUTE_1&size={size}"
-    return Ask(f"{REST}/quote/getKline?{whose}{span}")
-
-
 def past(i: Instrument, start: int, end: int) -> Ask:
-    return candles(i, 1000, f"&filterBeginKlineTimeInclusive={start}&filterEndKlineTimeExclusive={end + 1}")
+    whose = f"contractId={i.code}&priceType=LAST_PRICE&klineType=MINUTE_1&size=1000"
+    span = f"filterBeginKlineTimeInclusive={start}&filterEndKlineTimeExclusive={end + 1}"
+    return Ask(f"{REST}/quote/getKline?{whose}&{span}")
 
 
 KLINES = wire(list[Kline], "data", "dataList")
@@ -158,7 +155,7 @@ FEEDS = (
         subscribe, Remembering(make), among(wire(Frame), lambda channel: channel.startswith("ticker."), "channel"),
         answer, per_socket=1000, batch=1000, cadence=30, line=5,  # who is absent from a frame has not changed
     ),
-    Poll(lambda i: candles(i, 5), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), KLINES),
+    Poll(Lately(past, 300), 60, frozenset({"volume"}), lambda rows: listed(minutes(rows)), KLINES),
     Poll(Ask(f"{REST}/meta/getMetaData"), 86_400, frozenset({"tiers"}), tiers, wire(Meta | list[Meta], "data")),
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ is coins, whatever its suffix says. Coin-margined contracts have prices times 10
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from msgspec import Raw, Struct, convert, defstruct
@@ -14,8 +14,8 @@ from msgspec import Raw, Struct, convert, defstruct
 from collectors.candles import settled
 from collectors.minutes import listed
 from collectors.venue import (
-    Acked, Answer, Archive, Ask, Gives, Heartbeat, History, Limits, Message, Poll, Refused, Remembering, Said, Segment,
-    Socket, Tier, Traded, Update, Venue, unasked,
+    Acked, Answer, Archive, Ask, Gives, Heartbeat, History, Lately, Limits, Message, Poll, Refused, Remembering, Said,
+    Segment, Socket, Tier, Traded, Update, Venue, unasked,
 )  # fmt: skip
 from collectors.wire import Number, amount, coin, number, seconds, wire
 from store.records import Field, Instrument, Payoff, Unit
@@ -30,6 +30,8 @@ MULTIPLE = re.compile(r"u(?=1000)")  # u1000PEPE is a thousand PEPE
 SILENT = "one side is assumed: the documents do not say"
 COINS = Field("openInterestRv", Unit.BASE, 1, evidence=SILENT)
 CONTRACTS = Field("openInterest", Unit.CONTRACTS, 1, evidence=SILENT)
+
+LIMITS = (10, 50, 100, 500, 1000)  # of candles in a reply; of a few, no others are heard
 
 # start and length [s], close before, open, high, low, close, volume, turnover
 Candle = tuple[int, int, float, float, float, float, float, float, float]
@@ -234,6 +236,12 @@ def newest(i: Instrument, _: int, __: int) -> Ask:
     return candles("kline", i, "limit=1000")
 
 
+def lately(path: str, i: Instrument, start: int, end: int) -> Ask:
+    """Of the newest minutes as many as reach back to the start, or as there can be."""
+    least = (end - start) // 60_000 + 1
+    return candles(path, i, f"limit={next((limit for limit in LIMITS if limit >= least), LIMITS[-1])}")
+
+
 def minutes(path: str, unit: Unit, scale: float) -> tuple[Poll, History]:
     """Of now, and of the past: coin-margined contracts hear no span, and tell their newest thousand minutes."""
 
@@ -243,7 +251,7 @@ def minutes(path: str, unit: Unit, scale: float) -> tuple[Poll, History]:
     spans, words, form = unit is Unit.BASE, frozenset[Gives]({"volume"}), wire(list[Candle], "data", "rows")
     limit, depth = (900, 30) if spans else (1000, 0.69)  # a client was refused 1,000 and more of a span
     return (
-        Poll(lambda i: candles(path, i, "limit=10"), 60, words, lambda rows: listed(traded(rows)), form),
+        Poll(Lately(partial(lately, path), 540), 60, words, lambda rows: listed(traded(rows)), form),
         History(within if spans else newest, traded, words, 60, limit, depth, form, bounded=spans),
     )
 

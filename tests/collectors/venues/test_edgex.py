@@ -6,7 +6,20 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from collectors.venue import Acked, Ask, Poll, Refused, Remembering, Said, Socket, Tier, Traded, Update
+from collectors.venue import (
+    Acked,
+    Ask,
+    Lately,
+    Poll,
+    Refused,
+    Remembering,
+    Said,
+    Socket,
+    Tier,
+    Traded,
+    Update,
+    question,
+)
 from collectors.venues.edgex import OI, VENUE
 from store.records import Instrument, Status, Unit
 
@@ -89,12 +102,13 @@ def test_a_trade_is_not_ours() -> None:
     assert said(frame) == []
 
 
-def test_minutes_are_asked_for_by_number_and_takers_sold_what_makers_bought() -> None:
+def test_minutes_are_asked_for_between_two_moments_and_takers_sold_what_makers_bought() -> None:
     assert isinstance(MINUTES, Poll)
-    assert callable(MINUTES.ask)
-    assert MINUTES.ask(BTC) == Ask(
+    assert isinstance(MINUTES.ask, Lately)
+    assert question(MINUTES.ask, BTC, 1_800_000_000_000) == Ask(
         "https://edgex-prod-v2.edgex.exchange/api/v2/public/quote/getKline"
-        "?contractId=30000001&priceType=LAST_PRICE&klineType=MINUTE_1&size=5"
+        "?contractId=30000001&priceType=LAST_PRICE&klineType=MINUTE_1&size=1000"
+        "&filterBeginKlineTimeInclusive=1799999700000&filterEndKlineTimeExclusive=1800000000001"
     )
     rows = [
         {"contractName": "BTCUSDC", "klineTime": start, "size": size, "value": "1", "makerBuySize": bought}

@@ -5,7 +5,19 @@ import json
 import pytest
 
 from collectors.board import Board
-from collectors.venue import Acked, Ask, Poll, Refused, Remembering, Socket, Tier, Traded, Update
+from collectors.venue import (
+    Acked,
+    Ask,
+    Lately,
+    Poll,
+    Refused,
+    Remembering,
+    Socket,
+    Tier,
+    Traded,
+    Update,
+    question,
+)
 from collectors.venues.phemex import COINS, CONTRACTS, VENUE
 from store.records import Instrument, Payoff, Status, Unit
 
@@ -198,12 +210,17 @@ def test_minutes_are_coins_or_contracts_and_the_newest_runs() -> None:
     assert told(INVERSE, [1790000040, 60, 1, 1, 1, 1, 600040000, 12500, 7]) == [
         Traded("", 1790000040000, 12_500.0, Unit.CONTRACTS, price=60_004.0, final=False)
     ]
-    poll = LINEAR.feeds[1]
-    assert isinstance(poll, Poll)
-    assert callable(poll.ask)
-    assert poll.ask(listed(LINEAR, v2=[V2])[0]) == Ask(
-        "https://api.phemex.com/exchange/public/md/v2/kline/last?symbol=BTCUSDT&resolution=60&limit=10"
-    )
+
+
+def test_minutes_asked_for_more_seldom_are_more_of_them_in_numbers_that_the_venue_hears() -> None:
+    btc, coin = listed(LINEAR, v2=[V2])[0], listed(INVERSE, v1=[V1])[0]
+    for segment, instrument, path in ((LINEAR, btc, "kline/last"), (INVERSE, coin, "kline")):
+        poll = segment.feeds[1]
+        assert isinstance(poll, Poll)
+        assert isinstance(poll.ask, Lately)
+        url = f"https://api.phemex.com/exchange/public/md/v2/{path}?symbol={instrument.symbol}&resolution=60&limit="
+        for every, limit in ((60, 10), (299, 10), (310, 50), (1500, 100), (3000, 500), (30_000, 1000), (90_000, 1000)):
+            assert question(poll.ask, instrument, 1_800_000_000_000, every) == Ask(f"{url}{limit}")
 
 
 def test_minutes_of_the_past_have_a_span_where_the_venue_hears_one() -> None:

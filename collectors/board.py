@@ -43,6 +43,7 @@ OLD_MARK_MS = 60_000
 OLD_CLOSE_MS = 30 * 86_400_000  # a forced close told that late is one whose time is in another unit
 EARLIEST_MS = 1_230_940_800_000  # 2009-01-03: no coin is older
 INF = math.inf
+DOUBTED = "what it states is refused, or waits to be confirmed"
 UNSAID = Field("", Unit.BASE)  # before a frame has named its field
 HEARTBEAT_MS = 60_000  # an affirmed reading is repeated this often ...
 MARK_STEP = 0.0005  # ... or when its mark has moved by 5 bp
@@ -101,9 +102,10 @@ class Board:
     """Owns the state of one segment.
 
     `coin` gives the USD price of a settle coin for quanto contracts, and that of the asset where the segment is
-    `unpriced`: its venue states no price at all. Without it those make no record. With a `sink` every reading is
-    checked: what fails goes there as `Quarantined`, and held readings that are confirmed go there too; the first one is
-    held against the `last` of an earlier board. `verifies` where a second source can be asked: what `asking` names
+    `unpriced`: its venue states no price at all. Without it those make no record (and what quanto contracts state
+    proves nothing, see `unproved`). With a `sink` every reading is checked: what fails goes there as `Quarantined`, and
+    held readings that are confirmed go there too; the first one is held against the `last` of an earlier board.
+    `verifies` where a second source can be asked: what `asking` names
     waits for `told_again`, but no longer than `alone_ms`.
     """
 
@@ -140,6 +142,7 @@ class Board:
         self.steps = 0  # ... and these, steps by a power of ten, cannot wait
         self.stepped: set[str] = set()  # symbols with such a step since the catalogue was read
         self.doubted: set[str] = set()  # what was stated of them last is held or refused: it proves no reading
+        self.waits: dict[str, str] = {}  # nor does it of these: by symbol, the settle coin whose price is not known
         self.enlist(instruments)
 
     def enlist(self, instruments: Iterable[Instrument]) -> list[Instrument]:
@@ -162,6 +165,8 @@ class Board:
     def delist(self, symbols: Iterable[str]) -> list[Instrument]:
         """What a venue still sends of these makes no record. Gives the instruments as they are now: not live."""
         gone = [self.known.pop(symbol).instrument for symbol in symbols if symbol in self.known]
+        for instrument in gone:
+            self.waits.pop(instrument.symbol, None)
         return [replace(instrument, live=False) for instrument in gone]
 
     def forget(self, symbols: Iterable[str], gives: frozenset[Gives]) -> None:
@@ -234,6 +239,7 @@ class Board:
             if known.quanto:
                 coin = self.coin(known.instrument.settle)
                 if coin is None:
+                    self.waits[update.symbol] = known.instrument.settle
                     return None
                 base, usd = base * coin[0], usd * coin[0]
                 if seen - coin[1] > OLD_MARK_MS:
@@ -243,6 +249,8 @@ class Board:
         if known.resync:
             known.resync = False
             flags |= RESYNC
+        if self.waits:
+            self.waits.pop(update.symbol, None)
         known.kept_seen, known.kept_price, known.kept_funding = seen, price, known.funding
         record = OpenInterest(
             known.instrument, known.field, ts, seen, oi, base, usd, price, known.index, known.funding,  # type: ignore[arg-type]  # a time is kept with every open interest
@@ -256,6 +264,12 @@ class Board:
             known.last = amount
             return record
         return self.doubt(known, amount, record)
+
+    def unproved(self, symbol: str) -> str:
+        """Why what was stated of a symbol last makes no reading, in words; empty where it does."""
+        if symbol in self.waits:
+            return f"waiting for the price of {self.waits[symbol]}"
+        return DOUBTED if symbol in self.doubted else ""
 
     def strange(self, symbol: str) -> None:
         """Something was said of a symbol that is not collected here; perhaps because no catalogue has named it yet."""

@@ -181,13 +181,13 @@ class Line:
             self.lag_due = False
             self.lags.append(seen - update.ts)
         standing = self.ledger.standings.get(update.symbol)
-        if standing is None or not (self.any_counts or update.oi is not None or update.affirms):
+        if standing is None or not (self.any_counts or update.oi is not None or update.affirms or record is not None):
             return
         if self.pending and update.symbol in self.pending:
             if update.oi is None and not self.any_counts:
                 return  # "unchanged" before any value: a delta that overtook its snapshot
             self.begins(update.symbol, at)
-        if self.board.doubted and update.symbol in self.board.doubted and not self.any_counts:
+        if (self.board.doubted or self.board.waits) and not self.any_counts and self.board.unproved(update.symbol):
             return  # the line is well, but no reading is any newer by what it states
         standing.at = at
         standing.frames += 1

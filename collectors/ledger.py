@@ -9,7 +9,6 @@ from collectors.http import Clock, Sink, utc_ms
 from store.records import INSTEAD, Event, Gap, Health
 
 LIVE = "live"
-DOUBTED = "what it states is refused, or waits to be confirmed"
 SPARED = f"; {INSTEAD}"
 STATES = (LIVE, "stale", "connecting", "limited", "blocked", "mute", "refused", "waiting", "down", "closed")
 """From the best to the worst."""

@@ -9,7 +9,7 @@ from collectors.board import Board
 from collectors.connection import KEPT, UNREADABLE
 from collectors.feeds import Ended, Feeding, explain, rest
 from collectors.http import BlockedError, FailedError, LimitedError
-from collectors.ledger import DOUBTED, LIVE
+from collectors.ledger import LIVE
 from collectors.pace import enter, expect, granted, leave, rank, tell
 from collectors.venue import Acked, Ask, Ignored, Notice, Poll, Refused, Update, question
 from store.records import Event, Instrument, Quarantined, Source
@@ -128,7 +128,7 @@ async def poll_once(feed: Feeding, poll: Poll, ask: Ask, symbols: list[str]) -> 
                 record = None if again else feed.board.apply(said, seen, Source.POLL)
                 if record is not None:
                     feed.sink(record)
-                counts = any_counts or (said.oi is not None and said.symbol not in feed.board.doubted)
+                counts = any_counts or (said.oi is not None and not feed.board.unproved(said.symbol))
             else:
                 for beside in feed.besides.take(said, seen, Source.POLL):
                     feed.sink(beside)
@@ -179,6 +179,6 @@ def overdue(feed: Feeding, poll: Poll, group: dict[str, Instrument], begun: floa
         standing = feed.ledger.standings[symbol]
         age = feed.clock() - (begun if standing.at is None else standing.at)
         if standing.state in (LIVE, "connecting") and age > limit:
-            doubted = symbol in feed.board.doubted and "oi" in poll.gives
-            words = DOUBTED if doubted else f"not in the replies for {age:.0f} s"
-            feed.ledger.lost([symbol], "mute" if standing.at is None and not doubted else "stale", words)
+            why = feed.board.unproved(symbol) if "oi" in poll.gives else ""
+            words = why or f"not in the replies for {age:.0f} s"
+            feed.ledger.lost([symbol], "mute" if standing.at is None and not why else "stale", words)

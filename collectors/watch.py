@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from collectors.ledger import DOUBTED, LIVE
+from collectors.ledger import LIVE
 from collectors.venue import Gives, spelled
 from store.records import Event, Instrument
 
@@ -229,14 +229,14 @@ def listening(line: "Line", now: float, cadence: float) -> None:
     late: list[str] = []
     for symbol in wanted:
         heard = line.ledger.standings[symbol].at
-        doubted = symbol in line.board.doubted and symbol not in line.pending and not line.any_counts
+        why = "" if symbol in line.pending or line.any_counts else line.board.unproved(symbol)
         if symbol in line.pending or heard is None:
-            age, allowed, state = now - line.spoke, first, "stale" if doubted else "mute"
+            age, allowed, state = now - line.spoke, first, "stale" if why else "mute"
         else:
             age, allowed, state = now - heard, patience.symbol * cadence + patience.margin, "stale"
         if age > allowed:
-            line.ledger.lost([symbol], state, DOUBTED if doubted else f"silent for {age:.0f} s while others flow")
-            if not doubted and due(line, symbol, now):
+            line.ledger.lost([symbol], state, why or f"silent for {age:.0f} s while others flow")
+            if not why and due(line, symbol, now):
                 late.append(symbol)
     unheard = [s for s in late if s in line.pending and line.subscriptions.asked(s) >= patience.tries]
     if unheard and move(line, unheard):

@@ -81,8 +81,12 @@ async def test_f30_contracts_coins_and_dollars(
     assert row[3:] == pytest.approx((base, usd, 50_000.0))
 
 
-async def test_f30_without_a_known_multiplier_there_is_no_dollar_figure() -> None:
-    """A contract that pays in bitcoin is worth nothing we could state until somebody says what bitcoin is worth."""
+@pytest.mark.parametrize("how", ["socket", "poll"])
+async def test_f30_without_a_known_multiplier_there_is_no_dollar_figure(how: str) -> None:
+    """A contract that pays in bitcoin is worth nothing we could state until somebody says what bitcoin is worth.
+
+    Until then it is not live, and a gap.
+    """
     worth: dict[str, tuple[float, int]] = {}
 
     def says(frame: Frame) -> list[Said]:
@@ -93,18 +97,27 @@ async def test_f30_without_a_known_multiplier_there_is_no_dollar_figure() -> Non
 
     async def talk(peer: Peer) -> None:
         await peer.take()
-        for k in range(20):
-            if k == 10:
-                assert records.readings("ETHUSD") == []
-                worth["BTC"] = (60_000.0, exchange.clock.ms())
+        while True:
             await peer.snap("ETHUSD")
             await anyio.sleep(0.03)
-        await peer.listen()
 
-    exchange = Exchange(talk)
-    quanto = listing(venue(replace(SOCKET, parse=says)), listed)
+    exchange = Exchange(talk, replies={"/oi": now_of("ETHUSD", 5_000.0)})
+    poll = replace(POLL, parse=lambda frames: [said for frame in frames for said in says(frame)])
+    quanto = listing(venue(replace(SOCKET, parse=says) if how == "socket" else poll), listed)
     async with collecting(exchange, quanto, worth=lambda coin: worth.get(coin)) as records:
-        await records.until(lambda: records.readings("ETHUSD"))
+        await records.until(lambda: "stale" in records.states("ETHUSD"))
+        assert records.states("ETHUSD") == ["connecting", "stale"], "what it states proves nothing"
+        assert records.readings("ETHUSD") == []
+        (gap,) = records.gaps("ETHUSD")
+        assert (gap.end, gap.reason) == (None, "stale: waiting for the price of BTC")
+        health = next(h for h in records.of(Health) if h.symbol and h.state == "stale")
+        assert (health.detail, health.last_seen) == ("waiting for the price of BTC", None)
+        worth["BTC"] = (60_000.0, exchange.clock.ms())
+        await records.until(lambda: records.states("ETHUSD")[-1] == "live" and records.readings("ETHUSD"))
+        assert [one.end is None for one in records.gaps("ETHUSD")] == [True, False]
+        worth.clear()
+        await records.until(lambda: len(records.gaps("ETHUSD")) == 3)
+        assert records.states("ETHUSD")[-1] == "stale"
     first = records.readings("ETHUSD")[0]
     assert first.usd == pytest.approx(5_000 * 1e-6 * 3_000 * 60_000)
     assert first.base == pytest.approx(5_000 * 1e-6 * 60_000)

@@ -241,6 +241,7 @@ class Board:
                 if coin is None:
                     self.waits[update.symbol] = known.instrument.settle
                     return None
+                self.waits.pop(update.symbol, None)
                 base, usd = base * coin[0], usd * coin[0]
                 if seen - coin[1] > OLD_MARK_MS:
                     flags |= STALE_MARK
@@ -249,8 +250,6 @@ class Board:
         if known.resync:
             known.resync = False
             flags |= RESYNC
-        if self.waits:
-            self.waits.pop(update.symbol, None)
         known.kept_seen, known.kept_price, known.kept_funding = seen, price, known.funding
         record = OpenInterest(
             known.instrument, known.field, ts, seen, oi, base, usd, price, known.index, known.funding,  # type: ignore[arg-type]  # a time is kept with every open interest

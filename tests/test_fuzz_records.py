@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from collectors.backfill import Filler, native
 from collectors.besides import Besides
-from collectors.board import Board
+from collectors.board import DOLLARS, Board
 from collectors.connection import UNREADABLE
 from collectors.feeds import RHYTHM, backoff
 from collectors.missing import Progress, runs
@@ -61,7 +61,7 @@ def past(told: Instrument, history: History, now: int, kept: Kept, words: Iterab
     http: Any = SimpleNamespace(now=lambda: now)
     filler = Filler(
         http=http, sink=kept.append, marks=lambda _, __: 1000.0, last=lambda _: None, sized=lambda i, _: i,
-        simulated=False, told=lambda _: None, share=1.0, delays=backoff, rhythm=RHYTHM, clock=float,
+        simulated=False, told=lambda _: None, share=1.0, delays=backoff, rhythm=RHYTHM, clock=float, dollars=DOLLARS,
     )  # fmt: skip
     work: Any = SimpleNamespace(progress=Progress(told, "oi", (), history.step, 1, 1.0))
     span = now - 10**10, now

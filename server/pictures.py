@@ -10,6 +10,7 @@ from server.answers import Answer, Cell
 
 WIDTH, LEFT, RIGHT, TOP = 860, 76, 24, 84
 FOOT = 46  # under the axis: its labels and its name
+BESIDE = 285  # of a bar: the longest words, of a venue that is carried and whose sides are disputed
 UNITS = ((1e9, "bn USD"), (1e6, "M USD"), (1e3, "k USD"))
 Scale = Callable[[float], float]
 Point = tuple[float, float]
@@ -166,7 +167,7 @@ def shares(answer: Answer, _: int = 0) -> str:
     left, line = 130, 19
     high = TOP + line * len(rows) + FOOT
     most = max((number(r["share"]) or 0.0 for r in rows), default=0.0)
-    x = scale(0.0, most or 1.0, left, WIDTH - 190)
+    x = scale(0.0, most or 1.0, left, WIDTH - BESIDE)
     parts: list[str] = []
     for mark in ticks(0.0, most):
         parts += [rule(x(mark), TOP, x(mark), high - FOOT, "g"),

@@ -13,7 +13,7 @@ from server import protocol
 from server.answers import Answer, Coverage
 from server.maps import Maps
 from server.page import add_page
-from server.pictures import PICTURES, TOP, level, liquidations, refusal, shares, ticks, unit_of
+from server.pictures import PICTURES, TOP, WIDTH, level, liquidations, refusal, shares, ticks, unit_of
 from server.rest import add_routes
 from server.tools import TOOLS, House
 from store.records import Gap
@@ -104,6 +104,13 @@ def test_a_band_that_is_not_known_is_not_drawn() -> None:
     [band] = of_kind(root, "path", "u")
     assert len(places(band)) == 2, "of the one point of which it is known"
     assert "band:" not in said(root)[2]
+
+
+def test_words_beside_a_bar_end_inside_the_picture() -> None:
+    columns = ["venue", "oi_usd", "share", "state", "sides_disputed"]
+    root = parsed(shares(answer(columns, [["hyperliquid", 5.55e9, 0.5, "carried", True]])))
+    [words] = [e for e in root.iter() if e.tag.endswith("text") and "disputed" in (e.text or "")]
+    assert float(words.attrib["x"]) + 6.4 * len(words.text or "") <= WIDTH, "6.4 px a letter, as a browser drew them"
 
 
 def test_shares_are_bars_of_their_length_and_last_values_are_pale() -> None:

@@ -39,7 +39,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")  # a proxy is never asked for it
 BODY_LIMIT = 64 * 2**20  # bytes, unpacked; the largest catalogue known is under 10 MiB
 HELD_S = 15.0  # when a venue limits us and does not say for how long; doubled each time ...
 HELD_MAX_S = 600.0  # ... up to this
-SKEWS, SLOW_MS = 31, 2000  # answers that tell how far clocks are apart, and beyond which one tells nothing
+SKEWS, SLOW_MS = 31, 500  # answers that tell how far clocks are apart; a slower one could be off by a second
 SPOKEN_WAIT = re.compile(r"(?:banned|blocked|limited|wait|retry)\D{0,40}?until\D{0,10}(\d{13}|\d{10})\b", re.IGNORECASE)
 SPOKEN_LIMIT = re.compile(r"too (?:many|frequent)|rate.?limit|access too|banned until", re.IGNORECASE)
 

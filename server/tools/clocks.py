@@ -13,7 +13,7 @@ SEVERAL = 3  # venues that agree that the clock at fault is ours
 def clocks(segments: Iterable[Row]) -> list[str]:
     """A warning a venue whose clock is off, of rows of `Reader.health` of whole segments.
 
-    `skew_ms` is our clock less that of whoever answers for the venue over HTTP, good to half a second. `lag_ms` is from
+    `skew_ms` is our clock less that of whoever answers for the venue over HTTP, good to 0.75 s. `lag_ms` is from
     the time that a stream states to its arrival: network, publication and clocks together, so that only one below zero
     proves anything, or one that is more than its cadence explains.
     """

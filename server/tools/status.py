@@ -42,7 +42,7 @@ def get_status(
     start of unreadable_frames, ignored_frames (of kinds that we do not read) and unknown_symbols (statements about
     symbols that the venue's catalogue does not name), lag_ms (median from the time a stream states to its arrival:
     network, publication and clocks together; below zero only a clock can be wrong), clock_skew_ms (our clock less
-    that of the venue's HTTP answers, good to half a second), gaps_24h (interruptions begun or open in the last
+    that of the venue's HTTP answers, good to 0.75 s), gaps_24h (interruptions begun or open in the last
     day), detail (the reason, in the venue's words). Figure write_lag_s: how long what is heard waited lately until it
     was stored. Warnings say first if the store cannot be written, then whose value is held back until a second
     source agrees (held_back), whose stream is silent while REST stands in (polled_instead), what is asked less often
